@@ -1,0 +1,8 @@
+"""The one exception a user should ever see."""
+
+
+class TaaeError(Exception):
+    """Bad input, told to a person: what is wrong, where, and what to do about it.
+
+    The command line prints the message without a traceback and exits with status 1.
+    """

@@ -1,0 +1,79 @@
+"""Atomic writing: a file either has its whole new content or its old one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from taae.errors import TaaeError
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it takes the place of `path`.
+
+    The temporary keeps the suffix of `path`, since writers choose the format by it. It may become
+    a file or a folder; a folder replaces an older one. On an exception nothing is left behind
+    and `path` is as it was.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as error:
+        raise TaaeError(f"{path}: cannot write here ({error.strerror})") from error
+    temporary = scratch / path.name
+    try:
+        yield temporary
+        if temporary.is_file():
+            _sync(temporary)
+        elif path.is_dir():  # os.replace does not replace a folder that has content
+            path.rename(scratch / "replaced")
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    """Flush a file to the disk, so that a power cut cannot leave a renamed but empty file."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table atomically, without its index, in UTF-8; missing values are empty cells."""
+    with atomic(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text file atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Write JSON atomically, indented, keys in their given order."""
+    write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", path)
+
+
+def read_csv(path: Path, columns: list[str]) -> pd.DataFrame:
+    """Read a CSV that must have `columns`; every failure is a `TaaeError` naming the file."""
+    try:
+        table = pd.read_csv(path)
+    except FileNotFoundError:
+        raise TaaeError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise TaaeError(f"{path}: not a readable CSV ({error})") from error
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise TaaeError(f"{path}: no column {', '.join(missing)}; it has {', '.join(table)}")
+    return table

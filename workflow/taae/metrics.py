@@ -1,0 +1,42 @@
+"""The metrics of the study: one place for each one's name, direction and unit.
+
+Definitions are in `taae.scoring`; this module imports nothing, so that tables and figures can
+name metrics without loading what computes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is named and read. `better` is +1 where higher is better, else -1."""
+
+    name: str
+    label: str
+    unit: str
+    better: int
+
+    @property
+    def arrow(self) -> str:
+        """An arrow in the direction of better."""
+        return "↑" if self.better > 0 else "↓"
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("si_sdr", "SI-SDR", "dB", +1),
+        Metric("mel_distance", "Mel distance", "", -1),
+        Metric("stft_distance", "STFT distance", "", -1),
+        Metric("pesq_wb", "PESQ-WB", "MOS-LQO", +1),
+        Metric("pesq_nb", "PESQ-NB", "MOS-LQO", +1),
+        Metric("stoi", "STOI", "", +1),
+        Metric("estoi", "ESTOI", "", +1),
+        Metric("dnsmos_ovrl", "DNSMOS OVRL", "MOS", +1),
+        Metric("dnsmos_sig", "DNSMOS SIG", "MOS", +1),
+        Metric("dnsmos_bak", "DNSMOS BAK", "MOS", +1),
+        Metric("dnsmos_p808", "DNSMOS P.808", "MOS", +1),
+    )
+}
