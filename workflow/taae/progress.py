@@ -5,8 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from tqdm import tqdm
+
+T = TypeVar("T")
 
 
 def log(message: str) -> None:
@@ -14,7 +17,7 @@ def log(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def progress[T](items: Iterable[T], total: int, what: str, every: float = 15.0) -> Iterator[T]:
+def progress(items: Iterable[T], total: int, what: str, every: float = 15.0) -> Iterator[T]:
     """Pass `items` on, reporting how far they are; in a log, one line each `every` seconds."""
     if sys.stderr.isatty():
         yield from tqdm(items, total=total, desc=what)

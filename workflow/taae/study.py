@@ -1,0 +1,282 @@
+"""A study: its config, resolved once into typed values. Nothing here imports torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import dacite
+
+from taae.coverage import rates, window_sides
+from taae.errors import TaaeError
+from taae.schema import merge, read_yaml, validate, with_defaults
+
+SAMPLE_RATE = 16_000  # Hz; the paper's, and what PESQ-WB and DNSMOS are defined for
+BASELINE = "baseline"
+SECTIONS = ("model", "attention", "bottleneck", "training")  # what a variant may override
+
+
+@dataclass(frozen=True)
+class Model:
+    """The codec's shape; see `taae.codec`."""
+
+    patch: int
+    layers: list[int]
+    strides: list[int]
+    width: int
+    head_dim: int
+    ff_mult: int
+    norm_eps: float
+    layer_scale: float
+
+    @property
+    def hop(self) -> int:
+        """Samples per latent frame."""
+        return self.patch * math.prod(self.strides)
+
+
+@dataclass(frozen=True)
+class Attention:
+    """The sliding window; see `taae.coverage.window_sides`."""
+
+    window: int
+    causal: bool
+
+
+@dataclass(frozen=True)
+class Bottleneck:
+    """The quantizer; see `taae.fsq`."""
+
+    dimensions: int
+    levels: int
+    rounding: str
+    training: str
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Weights of the terms of the objective, and its STFT windows in samples."""
+
+    log_magnitude: float
+    complex: float
+    waveform: float
+    windows: list[int]
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training; units in the schema."""
+
+    steps: int
+    batch: int
+    segment: float
+    precision: str
+    threads: int
+    gpus: int
+    optimizer: str
+    learning_rate: float
+    adamw_learning_rate: float
+    weight_decay: float
+    warmup: int
+    decay: float
+    ema: float
+    clip: float
+    validate_every: int
+    loss: Loss
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Everything that determines a training but for its corpus and its seed."""
+
+    model: Model
+    attention: Attention
+    bottleneck: Bottleneck
+    training: Training
+
+    @classmethod
+    def from_dict(cls, sections: dict[str, Any]) -> Variant:
+        """Build from plain sections; they have every key (see `taae.schema.with_defaults`)."""
+        try:
+            return dacite.from_dict(cls, sections, dacite.Config(strict=True, cast=[float]))
+        except dacite.DaciteError as error:
+            raise TaaeError(f"variant: {error}") from error
+
+    @property
+    def bitrate(self) -> float:
+        """Nominal bits per second: latents/s x dimensions x log2(levels)."""
+        bits = self.bottleneck.dimensions * math.log2(self.bottleneck.levels)
+        return SAMPLE_RATE / self.model.hop * bits
+
+    @property
+    def segment_samples(self) -> int:
+        """Samples of a training segment: `training.segment` in whole latent frames."""
+        hop = self.model.hop
+        return max(1, round(self.training.segment * SAMPLE_RATE / hop)) * hop
+
+    def rates(self) -> list[float]:
+        """Frames per second at each depth, from the waveform inwards."""
+        return [float(rate) for rate in rates(SAMPLE_RATE, self.model.patch, self.model.strides)]
+
+    def check(self) -> None:
+        """Raise a `TaaeError` for a codec that cannot be built."""
+        model = self.model
+        if len(model.strides) != len(model.layers) - 1:
+            raise TaaeError(
+                f"model.strides: {len(model.strides)} strides between {len(model.layers)} rates;"
+                " model.layers has one entry per rate, strides one fewer"
+            )
+        if model.width % model.head_dim:
+            raise TaaeError(
+                f"model.width: {model.width} is no multiple of head_dim ({model.head_dim})"
+            )
+        window_sides(self.attention.window, self.attention.causal)
+        if max(self.training.loss.windows) > self.segment_samples:
+            raise TaaeError(
+                f"training.loss.windows: {max(self.training.loss.windows)} samples are longer"
+                f" than a training segment ({self.segment_samples})"
+            )
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What is scored."""
+
+    names: list[str]
+    max_failed: float
+    max_seconds: float
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Confidence intervals."""
+
+    confidence: float
+    resamples: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """A comparison of variants with their reference."""
+
+    title: str
+    varies: list[str]
+    reference: str
+    variants: list[str]
+    controls: list[str]
+    primary: str
+
+    @property
+    def arms(self) -> list[str]:
+        """The reference, then the variants."""
+        return [self.reference, *self.variants]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A resolved study: `variants` and `ablations` are the selected ones, baseline included."""
+
+    corpus: dict[str, Any]
+    decoding: dict[str, Any]
+    metrics: Metrics
+    statistics: Statistics
+    seeds: list[int]
+    variants: dict[str, Variant]
+    ablations: dict[str, Ablation]
+    warnings: list[str]
+
+    @classmethod
+    def resolve(cls, config: dict[str, Any]) -> Study:
+        """Validate a config (overlays merged) and resolve it.
+
+        Raises:
+            TaaeError: one line that says which key is wrong and why.
+        """
+        from taae.checks import check_study
+
+        validate(config)
+        full = with_defaults(config)
+        # Unselected kinds of corpus play no part: editing them must rerun nothing.
+        kinds = {"synthetic", "folder", "librispeech"} - {full["corpus"]["kind"]}
+        corpus = {key: value for key, value in full["corpus"].items() if key not in kinds}
+        ablations = _ablations(full)
+        study = cls(
+            corpus=corpus,
+            decoding=full["decoding"],
+            metrics=dacite.from_dict(Metrics, full["metrics"], dacite.Config(cast=[float])),
+            statistics=dacite.from_dict(
+                Statistics, full["statistics"], dacite.Config(cast=[float])
+            ),
+            seeds=full["seeds"],
+            variants=_variants(full, ablations),
+            ablations=ablations,
+            warnings=[],
+        )
+        study.warnings.extend(check_study(study))
+        return study
+
+    @classmethod
+    def load(cls, paths: Iterable[Path]) -> Study:
+        """Resolve config files laid over each other, as `snakemake --configfile` does."""
+        config: dict[str, Any] = {}
+        for path in paths:
+            config = merge(config, read_yaml(Path(path)))
+        return cls.resolve(config)
+
+    def variant(self, name: str) -> Variant:
+        """Return a selected variant by name."""
+        if name not in self.variants:
+            raise TaaeError(f"no variant '{name}'; the study has {', '.join(self.variants)}")
+        return self.variants[name]
+
+
+def _ablations(full: dict[str, Any]) -> dict[str, Ablation]:
+    found = {name: dacite.from_dict(Ablation, body) for name, body in full["ablations"].items()}
+    if full["select"] == "all":
+        return found
+    for name in full["select"]:
+        if name not in found:
+            raise TaaeError(f"config: select: no ablation '{name}'; there are {', '.join(found)}")
+    return {name: found[name] for name in full["select"]}
+
+
+def _variants(full: dict[str, Any], ablations: dict[str, Ablation]) -> dict[str, Variant]:
+    base = {section: full[section] for section in SECTIONS}
+    overrides = {BASELINE: {}, **full["variants"]}
+    for name, ablation in ablations.items():
+        for arm in ablation.arms:
+            if arm not in overrides:
+                raise TaaeError(
+                    f"config: ablations.{name}: unknown variant '{arm}';"
+                    f" variants has {', '.join(overrides)}"
+                )
+    if full["select"] == "all":
+        names = list(overrides)
+    else:
+        chosen = {BASELINE} | {arm for ablation in ablations.values() for arm in ablation.arms}
+        names = [name for name in overrides if name in chosen]
+    variants = {}
+    for name in names:
+        variants[name] = Variant.from_dict(merge(base, overrides[name]))
+        try:
+            variants[name].check()
+        except TaaeError as error:
+            raise TaaeError(f"config: variants.{name}: {error}") from None
+    return variants
+
+
+def canonical(value: Any) -> str:
+    """Return a dataclass or JSON value as compact JSON with sorted keys: equal means equal."""
+    plain = value if isinstance(value, (dict, list)) else asdict(value)
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(*values: Any) -> str:
+    """Return the SHA-256 of the canonical JSON of `values`, as 64 hexadecimal digits."""
+    return hashlib.sha256("\n".join(canonical(value) for value in values).encode()).hexdigest()
