@@ -9,11 +9,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from taae.errors import TaaeError
+
+if TYPE_CHECKING:  # the Snakefile imports this module, and each job parses the Snakefile
+    import pandas as pd
 
 
 @contextmanager
@@ -67,6 +68,8 @@ def write_json(value: Any, path: Path) -> None:
 
 def read_csv(path: Path, columns: list[str]) -> pd.DataFrame:
     """Read a CSV that must have `columns`; every failure is a `TaaeError` naming the file."""
+    import pandas as pd
+
     try:
         table = pd.read_csv(path)
     except FileNotFoundError:

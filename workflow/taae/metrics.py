@@ -11,12 +11,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is named and read. `better` is +1 where higher is better, else -1."""
+    """How a metric is named and read. `better` is +1 where higher is better, else -1.
+
+    `settings` names the exact definition: values of differing settings must not be compared.
+    """
 
     name: str
     label: str
     unit: str
     better: int
+    settings: str
 
     @property
     def arrow(self) -> str:
@@ -27,16 +31,16 @@ class Metric:
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("si_sdr", "SI-SDR", "dB", +1),
-        Metric("mel_distance", "Mel distance", "", -1),
-        Metric("stft_distance", "STFT distance", "", -1),
-        Metric("pesq_wb", "PESQ-WB", "MOS-LQO", +1),
-        Metric("pesq_nb", "PESQ-NB", "MOS-LQO", +1),
-        Metric("stoi", "STOI", "", +1),
-        Metric("estoi", "ESTOI", "", +1),
-        Metric("dnsmos_ovrl", "DNSMOS OVRL", "MOS", +1),
-        Metric("dnsmos_sig", "DNSMOS SIG", "MOS", +1),
-        Metric("dnsmos_bak", "DNSMOS BAK", "MOS", +1),
-        Metric("dnsmos_p808", "DNSMOS P.808", "MOS", +1),
+        Metric("si_sdr", "SI-SDR", "dB", +1, "zero-mean"),
+        Metric("mel_distance", "Mel distance", "", -1, "auraloss-1024-256-1024-mel128"),
+        Metric("stft_distance", "STFT distance", "", -1, "auraloss-1024-256-1024"),
+        Metric("pesq_wb", "PESQ-WB", "MOS-LQO", +1, "P.862.2"),
+        Metric("pesq_nb", "PESQ-NB", "MOS-LQO", +1, "P.862.1"),
+        Metric("stoi", "STOI", "", +1, "Taal-2011"),
+        Metric("estoi", "ESTOI", "", +1, "Jensen-2016"),
+        Metric("dnsmos_ovrl", "DNSMOS OVRL", "MOS", +1, "sig_bak_ovr"),
+        Metric("dnsmos_sig", "DNSMOS SIG", "MOS", +1, "sig_bak_ovr"),
+        Metric("dnsmos_bak", "DNSMOS BAK", "MOS", +1, "sig_bak_ovr"),
+        Metric("dnsmos_p808", "DNSMOS P.808", "MOS", +1, "model_v8"),
     )
 }

@@ -66,6 +66,7 @@ class Loss:
     complex: float
     waveform: float
     windows: list[int]
+    overlap: float
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,8 @@ class Variant:
             raise TaaeError(
                 f"model.width: {model.width} is no multiple of head_dim ({model.head_dim})"
             )
+        if self.bottleneck.rounding == "original" and self.bottleneck.levels == 2:
+            raise TaaeError("bottleneck.levels: original rounding is not defined for 2 levels")
         window_sides(self.attention.window, self.attention.causal)
         if max(self.training.loss.windows) > self.segment_samples:
             raise TaaeError(

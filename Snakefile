@@ -1,0 +1,52 @@
+# Which part of the TAAE speech codec matters? corpus -> models -> decoded -> scores -> tables
+# -> figures, each a folder of results/. The rules say what depends on what; the package
+# workflow/taae/ does the work.
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+wildcard_constraints:
+    variant="|".join(STUDY.variants),
+    seed=r"\d+",
+    ablation="|".join(STUDY.ablations) or "none",
+
+
+localrules:
+    all,
+    tables,
+    figures,
+    study,
+
+
+rule all:
+    input:
+        TABLES,
+        FIGURES,
+
+
+rule tables:
+    input:
+        TABLES,
+
+
+rule figures:
+    input:
+        FIGURES,
+
+
+include: "workflow/rules/corpus.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/decode.smk"
+include: "workflow/rules/score.smk"
+include: "workflow/rules/analyse.smk"

@@ -1,0 +1,102 @@
+"""Sliding-window attention against a dense mask in float64."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from taae.attention import sliding_window_attention
+from taae.errors import TaaeError
+
+
+def dense(q: Tensor, k: Tensor, v: Tensor, left: int, right: int) -> Tensor:
+    """The definition: all scores in float64, those outside the window at -inf."""
+    q, k, v = q.double(), k.double(), v.double()
+    place = torch.arange(q.shape[2])
+    offset = place[None, :] - place[:, None]
+    scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+    scores[..., (offset < -left) | (offset > right)] = -torch.inf
+    return scores.softmax(-1) @ v
+
+
+def random_qkv(time: int, dtype: torch.dtype = torch.float64, heads: int = 2) -> list[Tensor]:
+    torch.manual_seed(time)
+    return [torch.randn(2, heads, time, 8, dtype=dtype).requires_grad_() for _ in range(3)]
+
+
+windows = st.integers(0, 40) | st.sampled_from([63, 64, 127, 128, 300])
+
+
+@settings(max_examples=60, deadline=None)
+@given(time=st.integers(1, 300), left=windows, right=windows)
+def test_outputs_and_gradients_equal_the_dense_mask(time: int, left: int, right: int) -> None:
+    q, k, v = random_qkv(time)
+    expected = dense(q, k, v, left, right)
+    found = sliding_window_attention(q, k, v, left, right)
+    torch.testing.assert_close(found, expected)
+    upstream = torch.randn_like(found)
+    for one, other in zip(
+        torch.autograd.grad(found, (q, k, v), upstream),
+        torch.autograd.grad(expected, (q, k, v), upstream),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
+
+
+@settings(max_examples=20, deadline=None)
+@given(time=st.integers(1, 300), left=windows, right=windows)
+def test_inference_takes_the_fused_path_to_the_same_result(
+    time: int, left: int, right: int
+) -> None:
+    q, k, v = random_qkv(time, torch.float32)
+    with torch.inference_mode():
+        found = sliding_window_attention(q, k, v, left, right)
+    expected = dense(q, k, v, left, right).float()
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("time", [1, 63, 64, 65, 200, 513])
+@pytest.mark.parametrize("gradients", [True, False])
+def test_bfloat16_stays_near_float64(time: int, gradients: bool) -> None:
+    q, k, v = random_qkv(time, torch.bfloat16)
+    with torch.set_grad_enabled(gradients):
+        found = sliding_window_attention(q, k, v, 31, 32)
+    assert found.dtype == torch.bfloat16
+    expected = dense(q, k, v, 31, 32)
+    torch.testing.assert_close(found.double(), expected, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize(("left", "right"), [(0, 0), (3, 0), (31, 32), (63, 64), (100, 7)])
+def test_no_query_sees_beyond_its_window(left: int, right: int) -> None:
+    """Changing one key and value changes the outputs of just the queries that may see it."""
+    time, changed = 260, 130
+    q, k, v = random_qkv(time)
+    before = sliding_window_attention(q, k, v, left, right)
+    k2, v2 = k.detach().clone(), v.detach().clone()
+    k2[:, :, changed] += 1
+    v2[:, :, changed] += 1
+    after = sliding_window_attention(q, k2, v2, left, right)
+    touched = (before != after).any(-1).any(0).any(0).nonzero().flatten()
+    assert touched.tolist() == list(range(changed - right, changed + left + 1))
+
+
+def test_a_model_can_train_after_an_evaluation_cached_its_mask() -> None:
+    q, k, v = random_qkv(100)
+    with torch.inference_mode():
+        sliding_window_attention(q, k, v, 5, 6)
+    sliding_window_attention(q, k, v, 5, 6).sum().backward()
+    assert q.grad is not None
+
+
+def test_a_negative_side_is_refused() -> None:
+    q, k, v = random_qkv(4)
+    with pytest.raises(TaaeError, match="negative"):
+        sliding_window_attention(q, k, v, -1, 0)
+
+
+def test_an_empty_sequence_gives_an_empty_result() -> None:
+    q, k, v = random_qkv(0)
+    assert sliding_window_attention(q, k, v, 3, 3).shape == q.shape

@@ -1,0 +1,199 @@
+"""The config: every mistake is one clear line, and every number reaches its place."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taae.checks import changed_keys, training_coverage
+from taae.coverage import removed_share, visible_pairs, window_sides
+from taae.errors import TaaeError
+from taae.metrics import METRICS
+from taae.schema import merge, read_yaml, schema
+from taae.study import Study
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def config() -> dict[str, Any]:
+    return read_yaml(ROOT / "config.yaml")
+
+
+def error_of(config: dict[str, Any], **sections: Any) -> str:
+    with pytest.raises(TaaeError) as caught:
+        Study.resolve(merge(config, sections))
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_the_shipped_studies_resolve_without_a_warning() -> None:
+    overlays = sorted((ROOT / "workflow" / "studies").glob("*.yaml"))
+    assert overlays
+    for overlay in [None, *overlays]:
+        study = Study.load([ROOT / "config.yaml", *([overlay] if overlay else [])])
+        assert study.warnings == []
+        assert "baseline" in study.variants
+
+
+def test_the_demo_has_both_ablations_at_both_parities_and_no_vacuous_window(
+    config: dict[str, Any],
+) -> None:
+    study = Study.resolve(config)
+    windows = {study.variants[arm].attention.window for arm in study.ablations["window"].arms}
+    assert windows == {32, 64, 128, 256}
+    for arm in study.ablations["window"].arms:
+        assert all(share > 0 for _, _, share in training_coverage(study.variants[arm]))
+    for name, levels in (("fsq-even", 16), ("fsq-odd", 17)):
+        arms = [study.variants[arm].bottleneck for arm in study.ablations[name].arms]
+        assert {arm.levels for arm in arms} == {levels}
+        assert {(arm.rounding, arm.training) for arm in arms} == {
+            (rounding, training)
+            for rounding in ("symmetric", "original")
+            for training in ("hybrid", "ste")
+        }
+
+
+def test_a_variant_of_three_lines_changes_just_its_key(config: dict[str, Any]) -> None:
+    before = Study.resolve(config)
+    config["variants"]["window-512"] = {"attention": {"window": 512}}
+    after = Study.resolve(config)
+    assert set(after.variants) - set(before.variants) == {"window-512"}
+    assert changed_keys(after.variants["baseline"], after.variants["window-512"]) == [
+        "attention.window"
+    ]
+    assert {name: after.variants[name] for name in before.variants} == before.variants
+
+
+def test_select_runs_the_chosen_ablations_alone(config: dict[str, Any]) -> None:
+    study = Study.resolve({**config, "select": ["window"]})
+    assert list(study.ablations) == ["window"]
+    assert set(study.variants) == {"baseline", "window-32", "window-64", "window-256"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"trainnig": {}}, ["unknown key 'trainnig'", "did you mean 'training'"]),
+        ({"training": {"stpes": 3}}, ["training", "'stpes'", "did you mean 'steps'"]),
+        ({"variants": {"x": {"attention": {"windw": 3}}}}, ["variants.x.attention", "'window'"]),
+        ({"variants": {"x": {"corpus": {"seed": 3}}}}, ["variants.x", "unknown key 'corpus'"]),
+        ({"variants": {"Bad Name": {"attention": {"window": 2}}}}, ["Bad Name"]),
+        ({"variants": {"x": {"attention": {"window": 33}}}}, ["variants.x", "33", "even"]),
+        ({"variants": {"x": {"attention": {"window": 0}}}}, ["variants.x.attention.window", "0"]),
+        ({"variants": {"x": {"attention": {"window": -4}}}}, ["variants.x.attention.window"]),
+        ({"training": {"learning_rate": "1e-3"}}, ["training.learning_rate", "1.0e-3"]),
+        ({"model": {"head_dim": 48}}, ["head_dim", "multiple"]),
+        ({"model": {"strides": [2, 2]}}, ["model.strides"]),
+        ({"seeds": []}, ["seeds"]),
+        ({"metrics": {"names": ["mosnet-x"]}}, ["metrics.names", "mosnet-x"]),
+        ({"select": ["nothing"]}, ["select", "nothing", "window"]),
+        ({"training": {"segment": 0.01}}, ["training.loss.windows"]),
+    ],
+)
+def test_mistakes_are_one_line(config: dict[str, Any], change: Any, words: list[str]) -> None:
+    message = error_of(config, **change)
+    for word in words:
+        assert word in message
+
+
+def ablation(**changes: Any) -> dict[str, Any]:
+    body = {
+        "title": "t",
+        "varies": ["attention.window"],
+        "variants": ["window-32"],
+        "primary": "stoi",
+    }
+    return {"ablations": {"a": body | changes}}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (ablation(variants=["nowhere"]), ["ablations.a", "unknown variant 'nowhere'"]),
+        (ablation(reference="nowhere"), ["ablations.a", "unknown variant 'nowhere'"]),
+        (ablation(primary="psnr"), ["ablations.a", "primary", "psnr"]),
+        (ablation(variants=["even"]), ["'even' also changes bottleneck.levels"]),
+        (ablation(controls=["window-64"]), ["controls", "window-64"]),
+        (
+            ablation(variants=["twin"]) | {"variants": {"twin": {"attention": {"window": 128}}}},
+            ["'twin' and 'baseline' are the same model"],
+        ),
+        (
+            ablation(variants=["wide"]) | {"variants": {"wide": {"attention": {"window": 1024}}}},
+            ["'wide'", "1024 removes nothing", "vacuous"],
+        ),
+        (
+            ablation(variants=["odd-no-symmetric"], varies=["bottleneck.rounding"]),
+            ["'odd-no-symmetric'", "17", "vacuous", "controls"],
+        ),
+    ],
+)
+def test_vacuous_and_impossible_arms_are_one_line(
+    config: dict[str, Any], change: Any, words: list[str]
+) -> None:
+    message = error_of(config, **change)
+    for word in words:
+        assert word in message
+
+
+def test_a_window_that_is_vacuous_at_one_rate_is_a_warning(config: dict[str, Any]) -> None:
+    change = ablation(variants=["wide"]) | {"variants": {"wide": {"attention": {"window": 512}}}}
+    (warning,) = Study.resolve(merge(config, change)).warnings
+    assert "50 Hz" in warning
+    assert "100 Hz" not in warning
+
+
+@given(
+    tokens=st.integers(1, 60),
+    window=st.integers(1, 80),
+    causal=st.booleans(),
+)
+def test_removed_share_equals_counting(tokens: int, window: int, causal: bool) -> None:
+    if not causal:
+        window = 2 * ((window + 1) // 2)
+    left, right = window_sides(window, causal)
+    offset = np.arange(tokens)[None, :] - np.arange(tokens)[:, None]
+    full = offset <= 0 if causal else np.ones_like(offset, dtype=bool)
+    seen = (offset >= -left) & (offset <= right)
+    assert visible_pairs(tokens, left, right) == seen.sum()
+    expected = 1 - (seen & full).sum() / full.sum()
+    assert removed_share(tokens, window, causal) == pytest.approx(expected, abs=1e-12)
+
+
+def test_windows_are_those_of_the_paper() -> None:
+    assert window_sides(128, causal=False) == (63, 64)
+    assert window_sides(64, causal=True) == (63, 0)
+
+
+def test_nominal_bitrates() -> None:
+    """6 dimensions of 17 levels at 25 Hz are 613 bit/s (the paper's native rate)."""
+    config = read_yaml(ROOT / "config.yaml")
+    config = merge(
+        config,
+        {
+            "model": {"patch": 320},
+            "bottleneck": {"dimensions": 6},
+            "ablations": {},
+            "select": ["window"],
+        },
+    )
+    assert Study.resolve(config).variants["baseline"].bitrate == pytest.approx(613, abs=0.5)
+
+
+def test_schema_metrics_and_registry_agree() -> None:
+    names = schema()["$defs"]["metrics"]["properties"]["names"]
+    assert names["items"]["enum"] == names["default"] == list(METRICS)
+
+
+def test_resolving_leaves_the_config_as_it_was(config: dict[str, Any]) -> None:
+    copied = copy.deepcopy(config)
+    Study.resolve(config)
+    assert config == copied

@@ -1,0 +1,85 @@
+# The resolved study, the targets, and which source files each stage is made of.
+
+import json
+import shlex
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
+
+from taae.errors import TaaeError
+from taae.files import write_text
+from taae.study import Study, canonical
+
+try:
+    STUDY = Study.resolve(config)
+except TaaeError as error:
+    raise WorkflowError(str(error)) from None
+for warning in STUDY.warnings:
+    logger.warning(warning)
+
+# `python` is the one that runs Snakemake unless --sdm conda makes another; either finds taae.
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; ")
+
+SPLITS = ("train", "validation", "test")
+CORPUS = "results/corpus"
+MODEL = "results/models/{variant}/seed{seed}"
+DECODED = "results/decoded/{variant}/seed{seed}"
+SCORES = "results/scores/{variant}/seed{seed}.csv"
+
+TABLES = [
+    f"results/tables/{name}"
+    for name in (
+        "scores.csv",
+        "summary.csv",
+        "summary.md",
+        "summary.tex",
+        "comparisons.csv",
+        "coverage.csv",
+        "failures.csv",
+        "training.csv",
+    )
+]
+FIGURES = [
+    f"results/figures/{name}.{kind}"
+    for name in [
+        *[f"{ablation}/{figure}" for ablation in STUDY.ablations for figure in ("metrics", "forest")],
+        "training",
+        "spectrograms",
+        "coverage",
+    ]
+    for kind in ("png", "pdf")
+]
+
+
+def runs(pattern):
+    """Expand a pattern over every variant and seed of the study."""
+    return expand(pattern, variant=STUDY.variants, seed=STUDY.seeds)
+
+
+def code(*modules):
+    """Source files of a stage: an edit reruns it, a touch does not (small inputs are hashed)."""
+    package = Path(workflow.basedir) / "workflow" / "taae"
+    files = []
+    for module in modules:
+        path = package / module
+        files += sorted(path.glob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+    return [str(path) for path in files]
+
+
+def to_json(value):
+    """A value as text that reads the same whenever it is the same."""
+    return json.dumps(value, indent=2, sort_keys=True) + "\n"
+
+
+def variant_of(wildcards):
+    """What determines a training, as the value whose change reruns it."""
+    return canonical(STUDY.variants[wildcards.variant])
+
+
+def minutes(seconds):
+    """Runtime to ask for, growing with each attempt."""
+    return lambda wildcards, attempt: attempt * max(10, round(seconds / 60))

@@ -1,0 +1,53 @@
+# Data preparation: any kind of corpus -> one store.
+
+
+rule study:
+    output:
+        "results/study.json",
+    params:
+        config=to_json(config),
+    run:
+        write_text(params.config, Path(output[0]))
+
+
+rule corpus:
+    input:
+        code("corpus"),
+        study=ancient("results/study.json"),
+    output:
+        expand(f"{CORPUS}/{{split}}.{{kind}}", split=SPLITS, kind=("npy", "csv")),
+        f"{CORPUS}/rejected.csv",
+        f"{CORPUS}/corpus.json",
+    log:
+        "results/logs/corpus.log",
+    benchmark:
+        "results/benchmarks/corpus.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: 8
+    resources:
+        mem_mb=2000,
+        runtime=minutes(3600),
+    params:
+        spec=canonical(STUDY.corpus),
+    shell:
+        "python -m taae corpus --study {input.study} --output results/corpus"
+        " --jobs {threads} &> {log}"
+
+
+rule reference:
+    input:
+        code("decoding"),
+        corpus=f"{CORPUS}/corpus.json",
+        audio=ancient(f"{CORPUS}/test.npy"),
+    output:
+        directory("results/reference/audio"),
+    log:
+        "results/logs/reference.log",
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=minutes(600),
+    shell:
+        "python -m taae reference --corpus results/corpus --output results/reference &> {log}"

@@ -1,0 +1,54 @@
+# Decoding: the test utterances through each model.
+
+
+rule decode:
+    input:
+        code("fsq", "attention", "codec", "coverage", "decoding"),
+        study=ancient("results/study.json"),
+        corpus=f"{CORPUS}/corpus.json",
+        audio=ancient(f"{CORPUS}/test.npy"),
+        model=f"{MODEL}/model.safetensors",
+    output:
+        audio=directory(f"{DECODED}/audio"),
+        codes=f"{DECODED}/codes.npz",
+        table=f"{DECODED}/utterances.csv",
+    log:
+        "results/logs/decode/{variant}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/decode/{variant}/seed{seed}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=minutes(3600),
+        gpu=lambda wildcards: min(1, STUDY.variants[wildcards.variant].training.gpus),
+    params:
+        spec=canonical(STUDY.decoding),
+    shell:
+        "python -m taae decode --study {input.study} --corpus results/corpus"
+        " --model results/models/{wildcards.variant}/seed{wildcards.seed}"
+        " --output results/decoded/{wildcards.variant}/seed{wildcards.seed}"
+        " --threads {threads} &> {log}"
+
+
+rule spectra:
+    input:
+        code("analysis/spectrograms"),
+        study=ancient("results/study.json"),
+        reference="results/reference/audio",
+        decoded=expand(
+            f"{DECODED}/audio", variant=STUDY.variants, seed=STUDY.seeds[0]
+        ),
+    output:
+        "results/tables/spectra.npz",
+    log:
+        "results/logs/spectra.log",
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        variants=list(STUDY.variants),
+        seed=STUDY.seeds[0],
+    shell:
+        "python -m taae spectra --study {input.study} --reference {input.reference}"
+        " --decoded results/decoded --output {output} &> {log}"

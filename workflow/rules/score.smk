@@ -1,0 +1,36 @@
+# Scoring: decoded audio against its reference, one row per utterance and metric.
+
+
+rule score:
+    input:
+        code("scoring", "metrics"),
+        study=ancient("results/study.json"),
+        manifest=f"{CORPUS}/test.csv",
+        reference="results/reference/audio",
+        # The table holds a hash of every decoded utterance: scoring again depends on it alone.
+        decoded=f"{DECODED}/utterances.csv",
+        audio=ancient(f"{DECODED}/audio"),
+    output:
+        SCORES,
+    log:
+        "results/logs/score/{variant}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/score/{variant}/seed{seed}.tsv"
+    conda:
+        "../../envs/score.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=minutes(3600),
+    params:
+        names=STUDY.metrics.names,
+        max_failed=STUDY.metrics.max_failed,
+        max_seconds=STUDY.metrics.max_seconds,
+        bitrate=lambda wildcards: STUDY.variants[wildcards.variant].bitrate,
+    shell:
+        "python -m taae score --reference {input.reference} --decoded {input.audio}"
+        " --output {output} --manifest {input.manifest} --metrics {params.names}"
+        " --max-failed {params.max_failed} --max-seconds {params.max_seconds}"
+        " --run {wildcards.variant}/seed{wildcards.seed} --variant {wildcards.variant}"
+        " --seed {wildcards.seed} --bitrate {params.bitrate} --split test"
+        " --jobs {threads} &> {log}"

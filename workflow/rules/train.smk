@@ -1,0 +1,53 @@
+# Training: one model per variant and seed.
+
+
+rule train:
+    input:
+        code("fsq", "attention", "codec", "coverage", "training"),
+        study=ancient("results/study.json"),
+        corpus=f"{CORPUS}/corpus.json",
+        audio=ancient(expand(f"{CORPUS}/{{split}}.npy", split=("train", "validation"))),
+    output:
+        f"{MODEL}/model.safetensors",
+        f"{MODEL}/config.json",
+        f"{MODEL}/history.csv",
+        f"{MODEL}/provenance.json",
+    log:
+        "results/logs/train/{variant}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/train/{variant}/seed{seed}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: lambda wildcards: STUDY.variants[wildcards.variant].training.threads
+    resources:
+        mem_mb=4000,
+        runtime=minutes(6 * 3600),
+        gpu=lambda wildcards: STUDY.variants[wildcards.variant].training.gpus,
+    params:
+        spec=variant_of,
+        # Undeclared on purpose: Snakemake deletes outputs before a rerun, and an interrupted
+        # training goes on from here.
+        state="results/state/{variant}/seed{seed}",
+    shell:
+        "python -m taae train --study {input.study} --variant {wildcards.variant}"
+        " --seed {wildcards.seed} --corpus results/corpus"
+        " --output results/models/{wildcards.variant}/seed{wildcards.seed}"
+        " --state {params.state} &> {log}"
+
+
+rule histories:
+    input:
+        runs(f"{MODEL}/history.csv"),
+        study=ancient("results/study.json"),
+    output:
+        "results/tables/training.csv",
+    log:
+        "results/logs/histories.log",
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        variants=list(STUDY.variants),
+        seeds=STUDY.seeds,
+    shell:
+        "python -m taae histories --study {input.study} --models results/models"
+        " --output {output} &> {log}"

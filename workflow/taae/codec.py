@@ -1,0 +1,311 @@
+"""TAAE, the transformer audio autoencoder (arXiv 2411.19842, section 3). Read top to bottom.
+
+Waveform -> frames of `patch` samples -> transformer layers at one or more rates -> FSQ codes,
+and the mirror image back. Tensors inside are (batch, time, features).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import dacite
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import weight_norm
+
+from taae.attention import sliding_window_attention
+from taae.coverage import window_sides
+from taae.errors import TaaeError
+from taae.files import atomic, write_json
+from taae.fsq import FSQ
+from taae.study import SAMPLE_RATE, Attention, Bottleneck, Model, Variant
+
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+QK_NORM_EPS = 1e-6
+WAVE_RMS = 0.1  # of speech at -20 LUFS, about
+ROTARY_SHARE = 2  # 1 / share of each head's features that turn with the position
+
+
+@dataclass(frozen=True)
+class CodecConfig:
+    """What fixes a codec's function and the shapes of its weights."""
+
+    model: Model
+    attention: Attention
+    bottleneck: Bottleneck
+    sample_rate: int = SAMPLE_RATE
+
+    @classmethod
+    def of(cls, variant: Variant) -> CodecConfig:
+        """Return the codec's part of a variant."""
+        return cls(variant.model, variant.attention, variant.bottleneck)
+
+
+class TAAE(nn.Module):
+    """The codec. `encode` and `decode` are its use; `forward` is its training."""
+
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.hop = config.model.hop
+        self.encoder = Encoder(config)
+        self.quantizer = FSQ(
+            config.bottleneck.levels, config.bottleneck.rounding, config.bottleneck.training  # type: ignore[arg-type]
+        )
+        self.decoder = Decoder(config)
+
+    def forward(self, wave: Tensor) -> Tensor:
+        """Return the reconstruction of `wave` (batch, samples), of the same shape."""
+        latents = self.encoder(self._whole_frames(wave))
+        decoded: Tensor = self.decoder(self.quantizer(latents))
+        return decoded[:, : wave.shape[1]]
+
+    @torch.inference_mode()
+    def encode(self, wave: Tensor) -> Tensor:
+        """Return the codes of a waveform at `config.sample_rate`.
+
+        Args:
+            wave: (batch, samples), nominally at -20 LUFS, any length of at least 1.
+
+        Returns:
+            int64 (batch, frames, dimensions); frames = samples / hop, rounded up.
+        """
+        return self.quantizer.quantize(self.encoder(self._whole_frames(wave)))
+
+    @torch.inference_mode()
+    def decode(self, codes: Tensor, samples: int | None = None) -> Tensor:
+        """Return the waveform (batch, samples) of `codes` (batch, frames, dimensions).
+
+        Without `samples` the last frame is kept whole; pass the input's length to get just that.
+        """
+        wave: Tensor = self.decoder(self.quantizer.dequantize(codes))
+        return wave if samples is None else wave[:, :samples]
+
+    def _whole_frames(self, wave: Tensor) -> Tensor:
+        if wave.dim() != 2 or not wave.shape[1]:
+            raise TaaeError(f"a waveform is (batch, samples) and not empty; got {list(wave.shape)}")
+        return F.pad(wave, (0, -wave.shape[1] % self.hop))
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write the weights (safetensors) and the config (JSON) to `folder`, atomically."""
+        weights = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
+        with atomic(Path(folder) / WEIGHTS) as temporary:
+            safetensors.torch.save_file(weights, temporary)
+        write_json(asdict(self.config), Path(folder) / CONFIG)
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | str) -> TAAE:
+        """Return the codec that `save_pretrained` wrote to `folder`, in evaluation mode."""
+        folder = Path(folder)
+        try:
+            config = dacite.from_dict(
+                CodecConfig,
+                json.loads((folder / CONFIG).read_text(encoding="utf-8")),
+                dacite.Config(strict=True, cast=[float]),
+            )
+            codec = cls(config)
+            codec.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
+        except FileNotFoundError as error:
+            raise TaaeError(f"{error.filename}: no such file; is {folder} a model?") from error
+        except (ValueError, dacite.DaciteError) as error:
+            raise TaaeError(f"{folder / CONFIG}: not the config of a codec: {error}") from error
+        except (SafetensorError, RuntimeError) as error:
+            raise TaaeError(f"{folder / WEIGHTS}: not the weights of this codec: {error}") from error
+        return codec.eval()
+
+
+class Encoder(nn.Module):
+    """(batch, samples) -> latents (batch, frames, dimensions), before quantization."""
+
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__()
+        model = config.model
+        self.patch = model.patch
+        self.project_in = Convolution(model.patch, model.width, kernel=7, gain=1 / WAVE_RMS)
+        self.blocks = nn.ModuleList(Transformer(depth, config) for depth in model.layers)
+        self.down = nn.ModuleList(Downsample(model.width, stride) for stride in model.strides)
+        self.project_out = Convolution(model.width, config.bottleneck.dimensions, kernel=3)
+
+    def forward(self, wave: Tensor) -> Tensor:
+        """Return the latents of `wave`, whose length is a whole number of hops."""
+        x = self.project_in(wave.unflatten(1, (-1, self.patch)))
+        for depth, block in enumerate(self.blocks):
+            x = block(x)
+            if depth < len(self.down):
+                x = self.down[depth](x)
+        latents: Tensor = self.project_out(x)
+        return latents
+
+
+class Decoder(nn.Module):
+    """Quantised latents (batch, frames, dimensions) -> (batch, samples)."""
+
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__()
+        model = config.model
+        self.project_in = Convolution(config.bottleneck.dimensions, model.width, kernel=3)
+        self.blocks = nn.ModuleList(Transformer(depth, config) for depth in reversed(model.layers))
+        self.up = nn.ModuleList(
+            Upsample(model.width, stride) for stride in reversed(model.strides)
+        )
+        self.project_out = Convolution(model.width, model.patch, kernel=7, gain=WAVE_RMS)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Return the waveform of quantised latents, one hop of samples per frame."""
+        x = self.project_in(latents)
+        for depth, block in enumerate(self.blocks):
+            x = block(x)
+            if depth < len(self.up):
+                x = self.up[depth](x)
+        wave: Tensor = self.project_out(x).flatten(1)
+        return wave
+
+
+class Transformer(nn.Module):
+    """The transformer layers of one rate; positions are turned into rotations once for all."""
+
+    def __init__(self, depth: int, config: CodecConfig) -> None:
+        super().__init__()
+        self.rotary = Rotary(config.model.head_dim)
+        self.layers = nn.ModuleList(Layer(config) for _ in range(depth))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, time, width) -> the same shape."""
+        turn = self.rotary(x.shape[1])
+        for layer in self.layers:
+            x = layer(x, turn)
+        return x
+
+
+class Layer(nn.Module):
+    """Pre-norm attention and SwiGLU, each added to its input through a learned scale."""
+
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__()
+        model = config.model
+        self.attention_norm = nn.LayerNorm(model.width, eps=model.norm_eps, bias=False)
+        self.attention = SelfAttention(config)
+        self.attention_scale = nn.Parameter(torch.full((model.width,), model.layer_scale))
+        self.feed_norm = nn.LayerNorm(model.width, eps=model.norm_eps, bias=False)
+        self.feed = SwiGLU(model.width, model.ff_mult * model.width)
+        self.feed_scale = nn.Parameter(torch.full((model.width,), model.layer_scale))
+
+    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+        """(batch, time, width) -> the same shape; `turn` from `Rotary`."""
+        x = x + self.attention_scale * self.attention(self.attention_norm(x), turn)
+        return x + self.feed_scale * self.feed(self.feed_norm(x))
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention within a sliding window; queries and keys normalised per head."""
+
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__()
+        width, self.head_dim = config.model.width, config.model.head_dim
+        self.left, self.right = window_sides(config.attention.window, config.attention.causal)
+        self.to_qkv = nn.Linear(width, 3 * width, bias=False)
+        self.q_norm = nn.LayerNorm(self.head_dim, eps=QK_NORM_EPS, bias=False)
+        self.k_norm = nn.LayerNorm(self.head_dim, eps=QK_NORM_EPS, bias=False)
+        self.to_out = nn.Linear(width, width, bias=False)
+
+    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+        """(batch, time, width) -> the same shape."""
+        qkv = self.to_qkv(x).unflatten(2, (3, -1, self.head_dim))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (batch, heads, time, head_dim)
+        q, k = rotate(self.q_norm(q), turn).to(v.dtype), rotate(self.k_norm(k), turn).to(v.dtype)
+        seen = sliding_window_attention(q, k, v, self.left, self.right)
+        out: Tensor = self.to_out(seen.transpose(1, 2).flatten(2))
+        return out
+
+
+class SwiGLU(nn.Module):
+    """Gated feed-forward layer (Shazeer, arXiv 2002.05202)."""
+
+    def __init__(self, width: int, inner: int) -> None:
+        super().__init__()
+        self.up = nn.Linear(width, 2 * inner, bias=False)
+        self.down = nn.Linear(inner, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., width) -> the same shape."""
+        value, gate = self.up(x).chunk(2, dim=-1)
+        out: Tensor = self.down(value * F.silu(gate))
+        return out
+
+
+class Rotary(nn.Module):
+    """Rotary positions (Su et al., arXiv 2104.09864) on the first half of a head's features."""
+
+    def __init__(self, head_dim: int) -> None:
+        super().__init__()
+        turned = head_dim // ROTARY_SHARE
+        frequencies = 10_000.0 ** -(torch.arange(0, turned, 2) / turned)
+        self.register_buffer("frequencies", frequencies, persistent=False)
+
+    def forward(self, time: int) -> tuple[Tensor, Tensor]:
+        """Return the cosines and sines of each position: two of (time, head_dim / 4)."""
+        assert isinstance(self.frequencies, Tensor)
+        positions = torch.arange(time, device=self.frequencies.device)
+        angles = positions[:, None] * self.frequencies
+        return angles.cos(), angles.sin()
+
+
+def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+    """Turn the first half of the features of `x` (..., time, head_dim) by its positions."""
+    cos, sin = turn
+    one, other, still = x.split([cos.shape[-1], cos.shape[-1], x.shape[-1] - 2 * cos.shape[-1]], -1)
+    return torch.cat([one * cos - other * sin, other * cos + one * sin, still], -1)
+
+
+class Convolution(nn.Module):
+    """Convolution over time, "same" length, on (batch, time, features).
+
+    Initially it multiplies the root mean square of white input by `gain`.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, gain: float = 1.0) -> None:
+        super().__init__()
+        conv = nn.Conv1d(inputs, outputs, kernel, padding=kernel // 2)
+        nn.init.normal_(conv.weight, std=gain * (inputs * kernel) ** -0.5)
+        self.conv = weight_norm(conv)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, time, inputs) -> (batch, time, outputs)."""
+        out: Tensor = self.conv(x.transpose(1, 2)).transpose(1, 2)
+        return out
+
+
+class Downsample(nn.Module):
+    """Strided convolution: `stride` frames become one."""
+
+    def __init__(self, width: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.conv = weight_norm(nn.Conv1d(width, width, 2 * stride, stride))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, time, width) -> (batch, time / stride, width); time is a whole multiple."""
+        # A kernel of 2s at stride s overlaps its neighbours by s in all: pad s, split both ways.
+        padded = F.pad(x.transpose(1, 2), (self.stride // 2, self.stride - self.stride // 2))
+        out: Tensor = self.conv(padded).transpose(1, 2)
+        return out
+
+
+class Upsample(nn.Module):
+    """Transposed strided convolution: one frame becomes `stride`."""
+
+    def __init__(self, width: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.conv = weight_norm(nn.ConvTranspose1d(width, width, 2 * stride, stride), dim=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, time, width) -> (batch, time * stride, width)."""
+        grown = self.conv(x.transpose(1, 2))[..., self.stride // 2 :]
+        out: Tensor = grown[..., : x.shape[1] * self.stride].transpose(1, 2)
+        return out

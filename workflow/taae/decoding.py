@@ -1,0 +1,80 @@
+"""Decoding: the test split through a trained codec, as codes and as audio that one can hear."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import soundfile
+import torch
+from numpy.typing import NDArray
+
+from taae.codec import TAAE
+from taae.corpus.store import Split
+from taae.files import atomic, write_csv
+from taae.progress import progress
+from taae.study import SAMPLE_RATE
+
+AUDIO, CODES, TABLE = "audio", "codes.npz", "utterances.csv"
+
+
+def write_reference(corpus: Path, output: Path, split: str = "test") -> None:
+    """Write the utterances of a split as FLAC files, what decoded ones are compared with."""
+    data = Split.open(corpus, split)
+    with atomic(output / AUDIO) as folder:
+        for index, record in enumerate(data.utterances):
+            _write_flac(folder / f"{record.utterance}.flac", data.audio(index))
+
+
+def decode_split(
+    model: Path,
+    corpus: Path,
+    output: Path,
+    split: str = "test",
+    precision: str = "float32",
+    threads: int = 1,
+) -> None:
+    """Encode and decode every utterance of a split, one at a time and so without padding.
+
+    Writes to `output`:
+        audio/<utterance>.flac: 16 bit, exactly as long as its reference;
+        codes.npz: one array (frames, dimensions) of uint8 per utterance;
+        utterances.csv: utterance, samples, frames, clipped (samples beyond +-1 that were clipped)
+            and the SHA-256 of the 16-bit samples.
+    """
+    torch.set_num_threads(threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    codec = TAAE.from_pretrained(model).to(device)
+    data = Split.open(corpus, split)
+    codes: dict[str, NDArray[np.uint8]] = {}
+    rows = []
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    with atomic(output / AUDIO) as folder, autocast:
+        records = progress(data.utterances, len(data.utterances), "decoding")
+        for index, record in enumerate(records):
+            wave = torch.from_numpy(data.audio(index))[None].to(device)
+            tokens = codec.encode(wave)
+            decoded = codec.decode(tokens, record.samples)[0].float().cpu().numpy()
+            codes[record.utterance] = tokens[0].to(torch.uint8).cpu().numpy()
+            rows.append(
+                {
+                    "utterance": record.utterance,
+                    "samples": record.samples,
+                    "frames": tokens.shape[1],
+                    "clipped": int((np.abs(decoded) > 1).sum()),
+                    "sha256": _write_flac(folder / f"{record.utterance}.flac", decoded),
+                }
+            )
+    with atomic(output / CODES) as temporary:
+        np.savez_compressed(temporary, **codes)  # type: ignore[arg-type]
+    write_csv(pd.DataFrame(rows), output / TABLE)
+
+
+def _write_flac(path: Path, audio: NDArray[np.float32]) -> str:
+    """Write (samples,) in [-1, 1] as 16-bit FLAC and return the SHA-256 of the 16-bit samples."""
+    samples = np.clip(np.rint(audio * 32768.0), -32768, 32767).astype("<i2")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, samples, SAMPLE_RATE, subtype="PCM_16", format="FLAC")
+    return hashlib.sha256(samples.tobytes()).hexdigest()

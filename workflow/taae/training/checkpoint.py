@@ -1,0 +1,47 @@
+"""The state of a training on disk: survives a kill at any moment."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from taae.files import atomic
+from taae.progress import log
+
+KEPT = 2
+State = dict[str, Any]
+
+
+def save(state: State, step: int, folder: Path) -> None:
+    """Write `state` to `folder` atomically and keep the newest two.
+
+    The name holds the SHA-256 of the content, so that a damaged file betrays itself.
+    """
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    content = buffer.getvalue()
+    digest = hashlib.sha256(content).hexdigest()
+    with atomic(folder / f"step-{step:08d}-{digest[:16]}.pt") as temporary:
+        temporary.write_bytes(content)
+    for old in _newest_first(folder)[KEPT:]:
+        old.unlink(missing_ok=True)
+
+
+def load(folder: Path) -> State | None:
+    """Return the newest undamaged state of `folder`, or None where there is none."""
+    for path in _newest_first(folder):
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest()[:16] == path.stem.rsplit("-", 1)[1]:
+            # weights_only: tensors and plain values, never code from a pickle.
+            state: State = torch.load(io.BytesIO(content), weights_only=True)
+            return state
+        log(f"{path}: damaged (its checksum differs); trying the one before")
+    return None
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*.pt"), reverse=True)

@@ -1,0 +1,34 @@
+"""Random segments of the training split: which ones is a function of (seed, step) alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from taae.corpus.store import Split
+from taae.errors import TaaeError
+
+
+def batch(split: Split, samples: int, size: int, seed: int, step: int) -> Tensor:
+    """Return the segments (size, samples), float32, that training step `step` sees.
+
+    Segments are drawn uniformly from the split's utterances laid end to end, so that a segment
+    may be longer than an utterance.
+    """
+    last = len(split.samples) - samples
+    if last < 0:
+        raise TaaeError(
+            f"training.segment: {samples} samples are longer than the whole training split"
+            f" ({len(split.samples)} samples)"
+        )
+    starts = np.random.default_rng([seed, step]).integers(0, last + 1, size)
+    return torch.from_numpy(np.stack([split.segment(int(start), samples) for start in starts]))
+
+
+def fixed(split: Split, samples: int, largest: int) -> Tensor:
+    """Return up to `largest` segments spread evenly over a split, for validation."""
+    count = max(1, min(largest, len(split.samples) // samples))
+    starts = np.linspace(0, max(0, len(split.samples) - samples), count).astype(int)
+    length = min(samples, len(split.samples))
+    return torch.from_numpy(np.stack([split.segment(int(start), length) for start in starts]))
