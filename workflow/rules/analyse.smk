@@ -12,7 +12,14 @@ ANALYSED = canonical(
 
 rule summarise:
     input:
-        code("analysis/tables", "analysis/statistics", "analysis/publish", "metrics"),
+        code(
+            "analysis/tables",
+            "analysis/statistics",
+            "analysis/publish",
+            "metrics",
+            "coverage",
+            "scoring/status",
+        ),
         study=ancient("results/study.json"),
         scores=runs(SCORES),
     output:
@@ -35,7 +42,7 @@ rule summarise:
 
 rule compare:
     input:
-        code("analysis/tables", "analysis/statistics", "metrics"),
+        code("analysis/tables", "analysis/statistics", "metrics", "coverage", "scoring/status"),
         study=ancient("results/study.json"),
         scores="results/tables/scores.csv",
     output:

@@ -34,7 +34,7 @@ rule decode:
 
 rule spectra:
     input:
-        code("analysis/spectrograms"),
+        code("analysis/spectrograms", "analysis/style"),
         study=ancient("results/study.json"),
         reference="results/reference/audio",
         decoded=expand(

@@ -230,7 +230,7 @@ def _summarise(options: argparse.Namespace) -> None:
 def _compare(options: argparse.Namespace) -> None:
     from taae.analysis import tables
     from taae.files import write_csv
-    from taae.schema import default_statistics
+    from taae.study import default_statistics
 
     scores = tables.collect(options.scores)
     if options.study:

@@ -62,6 +62,12 @@ def with_defaults(config: Json) -> Json:
     return _fill(copy.deepcopy(config), schema())
 
 
+def section_defaults(name: str) -> Json:
+    """Return a section of the study in which every key has its default."""
+    filled: Json = _fill({}, schema()["$defs"][name])
+    return filled
+
+
 def _fill(value: Any, node: Json) -> Any:
     node = _resolve(node)
     if not isinstance(value, dict) or node is schema()["$defs"]["overrides"]:

@@ -14,7 +14,7 @@ import dacite
 
 from taae.coverage import rates, window_sides
 from taae.errors import TaaeError
-from taae.schema import merge, read_yaml, validate, with_defaults
+from taae.schema import merge, read_yaml, section_defaults, validate, with_defaults
 
 SAMPLE_RATE = 16_000  # Hz; the paper's, and what PESQ-WB and DNSMOS are defined for
 BASELINE = "baseline"
@@ -272,6 +272,11 @@ def _variants(full: dict[str, Any], ablations: dict[str, Ablation]) -> dict[str,
         except TaaeError as error:
             raise TaaeError(f"config: variants.{name}: {error}") from None
     return variants
+
+
+def default_statistics() -> Statistics:
+    """Return the schema's defaults, for tables that belong to no study."""
+    return dacite.from_dict(Statistics, section_defaults("statistics"), dacite.Config(cast=[float]))
 
 
 def canonical(value: Any) -> str:

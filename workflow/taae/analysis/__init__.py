@@ -1,0 +1,1 @@
+"""From scores to intervals, tests, tables and figures; needs neither models nor audio."""

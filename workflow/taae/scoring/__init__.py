@@ -1,0 +1,1 @@
+"""Scores of decoded speech against its reference."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from taae.errors import TaaeError
 from taae.files import atomic
 from taae.progress import log
 
@@ -36,8 +38,13 @@ def load(folder: Path) -> State | None:
     for path in _newest_first(folder):
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest()[:16] == path.stem.rsplit("-", 1)[1]:
-            # weights_only: tensors and plain values, never code from a pickle.
-            state: State = torch.load(io.BytesIO(content), weights_only=True)
+            try:  # weights_only: tensors and plain values, never code from a pickle
+                state: State = torch.load(io.BytesIO(content), weights_only=True)
+            except pickle.UnpicklingError as error:
+                raise TaaeError(
+                    f"{path}: refused, since it holds more than tensors and plain values;"
+                    " remove it to train from the start"
+                ) from error
             return state
         log(f"{path}: damaged (its checksum differs); trying the one before")
     return None

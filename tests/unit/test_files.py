@@ -1,0 +1,85 @@
+"""Atomic writing, and the checkpoints that rely on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from taae.errors import TaaeError
+from taae.files import atomic, read_csv, write_csv, write_json
+from taae.training import checkpoint
+
+
+def listing(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    write_csv(pd.DataFrame({"a": [1]}), path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="half"), atomic(path) as temporary:
+        temporary.write_text("half a ta")
+        raise ValueError("half")
+    assert path.read_bytes() == before
+    assert listing(tmp_path) == ["table.csv"]
+
+
+def test_a_folder_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        with atomic(tmp_path / "audio") as temporary:
+            temporary.mkdir()
+            (temporary / name).touch()
+    assert listing(tmp_path) == ["audio"]
+    assert listing(tmp_path / "audio") == ["new"]
+
+
+def test_where_nothing_can_be_written_the_error_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TaaeError, match="cannot write"):
+        write_json({}, tmp_path / "file" / "deeper" / "x.json")
+
+
+def test_reading_what_is_no_table_is_a_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    with pytest.raises(TaaeError, match="no such file"):
+        read_csv(path, ["a"])
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(TaaeError, match="no column c"):
+        read_csv(path, ["a", "c"])
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(TaaeError, match="not a readable CSV"):
+        read_csv(path, ["a"])
+
+
+def test_the_newest_undamaged_checkpoint_is_loaded(tmp_path: Path) -> None:
+    assert checkpoint.load(tmp_path) is None
+    for step in (1, 2, 3):
+        checkpoint.save({"step": step, "weights": torch.full((3,), float(step))}, step, tmp_path)
+    names = listing(tmp_path)
+    assert [name[:13] for name in names] == ["step-00000002", "step-00000003"]
+    newest = tmp_path / names[-1]
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    state = checkpoint.load(tmp_path)
+    assert state is not None
+    assert state["step"] == 2
+    assert torch.equal(state["weights"], torch.full((3,), 2.0))
+
+
+def test_a_checkpoint_with_code_in_it_is_not_run(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path.touch, (marker,))  # type: ignore[return-value]
+
+    folder = tmp_path / "state"
+    checkpoint.save({"step": 1, "evil": Evil()}, 1, folder)
+    with pytest.raises(TaaeError, match="refused"):
+        checkpoint.load(folder)
+    assert not marker.exists()

@@ -1,0 +1,78 @@
+import librosa
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from speechlike import noisy, speech
+
+from taae.scoring.signal import delay, mel_distance, si_sdr, stft_distance
+
+
+def test_si_sdr_of_orthogonal_noise_is_its_level():
+    time = np.arange(16_000) / 16_000
+    reference = np.sin(2 * np.pi * 200 * time)
+    for level in (0.1, 0.5, 2.0):
+        noise = level * np.cos(2 * np.pi * 300 * time)
+        assert si_sdr(reference, reference + noise) == pytest.approx(-20 * np.log10(level))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    gain=st.floats(0.01, 100), sign=st.sampled_from([-1, 1]), offset=st.floats(-10, 10),
+    seed=st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_si_sdr_ignores_gain_and_offset(gain, sign, offset, seed):
+    rng = np.random.default_rng(seed)
+    reference = rng.normal(size=400)
+    degraded = reference + rng.normal(size=400)
+    expected = si_sdr(reference, degraded)
+    assert si_sdr(reference, sign * gain * degraded + offset) == pytest.approx(expected, abs=1e-6)
+    assert si_sdr(sign * gain * reference + offset, degraded) == pytest.approx(expected, abs=1e-6)
+
+
+def test_si_sdr_at_its_ends():
+    click = np.array([1.0, -1.0])
+    reference, degraded = np.concatenate([click, 0 * click]), np.concatenate([0 * click, click])
+    assert si_sdr(reference, reference) == np.inf
+    assert si_sdr(reference, degraded) == -np.inf
+
+
+def test_distances_of_half_the_signal_in_closed_form():
+    noise = np.random.default_rng(0).normal(size=16_000)
+    for distance in (stft_distance, mel_distance):
+        assert distance(noise, 0.5 * noise) == pytest.approx(0.5 + np.log(2), rel=1e-9)
+        assert distance(noise, 2.0 * noise) == pytest.approx(1.0 + np.log(2), rel=1e-9)
+        assert distance(noise, noise) == 0
+
+
+def test_distances_match_their_definition_in_torch():
+    reference = speech(1.3)
+    degraded = noisy(reference, 10)
+
+    def magnitude(signal):
+        spectrum = torch.stft(
+            torch.from_numpy(signal), 1024, 256, 1024,
+            torch.hann_window(1024, dtype=torch.float64), return_complex=True,
+        )  # fmt: skip
+        return torch.sqrt(torch.clamp(spectrum.real**2 + spectrum.imag**2, min=1e-8))
+
+    def distance(one, other):
+        convergence = torch.norm(one - other) / torch.norm(one)
+        return (convergence + torch.nn.functional.l1_loss(one.log(), other.log())).item()
+
+    bank = torch.from_numpy(librosa.filters.mel(sr=16_000, n_fft=1024, n_mels=128)).double()
+    one, other = magnitude(reference), magnitude(degraded)
+    assert stft_distance(reference, degraded) == pytest.approx(distance(one, other), rel=1e-9)
+    # librosa's own matrix is float32
+    mel = distance(bank @ one, bank @ other)
+    assert mel_distance(reference, degraded) == pytest.approx(mel, rel=1e-6)
+    assert stft_distance(degraded, reference) != pytest.approx(distance(one, other), rel=1e-3)
+
+
+@pytest.mark.parametrize("lag", [0, 1, 37, -250])
+def test_delay(lag):
+    signal = speech(1.5)
+    reference, degraded = signal[1000:17_000], signal[1000 - lag : 17_000 - lag]
+    assert delay(reference, degraded) == lag
+    assert delay(reference, -0.3 * degraded) == lag

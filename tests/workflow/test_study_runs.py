@@ -1,0 +1,176 @@
+"""The smoke study end to end: what it leaves, and what a change makes it do again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from tests.workflow.conftest import Clone
+
+pytestmark = pytest.mark.slow
+
+ANALYSIS = {"summarise": 1, "compare": 1, "plot_ablation": 2}
+PER_RUN = {"decode": 1, "score": 1}
+
+
+def test_every_stage_left_what_the_results_folder_promises(clone: Clone) -> None:
+    results = clone.folder / "results"
+    scores = pd.read_csv(results / "tables" / "scores.csv")
+    assert set(scores["variant"]) == {"baseline", "window-32"}
+    assert len(scores) == 2 * 6 * 7  # variants, utterances, metrics
+    manifest = pd.read_csv(results / "corpus" / "test.csv")
+    assert set(scores["utterance"]) == set(manifest["utterance"])
+    assert dict(zip(manifest["utterance"], manifest["speaker"], strict=True)) == dict(
+        zip(scores["utterance"], scores["speaker"], strict=True)
+    )
+    for variant in ("baseline", "window-32"):
+        run = results / "decoded" / variant / "seed1"
+        codes = np.load(run / "codes.npz")
+        table = pd.read_csv(run / "utterances.csv").set_index("utterance")
+        for record in manifest.itertuples():
+            decoded = soundfile.info(run / "audio" / f"{record.utterance}.flac")
+            assert decoded.frames == record.samples
+            assert decoded.samplerate == 16_000
+            frames = -(-record.samples // 320)
+            assert codes[record.utterance].shape == (frames, 12)
+            assert table.loc[record.utterance, "frames"] == frames
+        provenance = json.loads(
+            (results / "models" / variant / "seed1" / "provenance.json").read_text()
+        )
+        assert provenance["seed"] == 1
+        assert provenance["variant"]["attention"]["window"] == (32 if "32" in variant else 128)
+    summary = pd.read_csv(results / "tables" / "summary.csv")
+    assert set(summary["bitrate"].round()) == {2452}
+    comparisons = pd.read_csv(results / "tables" / "comparisons.csv")
+    assert set(comparisons["variant"]) == {"window-32"}
+    for figure in ("smoke/metrics", "smoke/forest", "training", "spectrograms", "coverage"):
+        for kind in ("png", "pdf"):
+            assert (results / "figures" / f"{figure}.{kind}").stat().st_size > 5000
+    assert not list((results / "state").rglob("*.pt"))
+
+
+def test_scores_are_those_of_the_files(clone: Clone) -> None:
+    """SI-SDR of one row, computed here from the two FLAC files."""
+    results = clone.folder / "results"
+    scores = pd.read_csv(results / "tables" / "scores.csv")
+    row = scores[(scores["metric"] == "si_sdr") & (scores["status"] == "ok")].iloc[0]
+    s, _ = soundfile.read(results / "reference" / "audio" / f"{row['utterance']}.flac")
+    path = results / "decoded" / row["variant"] / "seed1" / "audio" / f"{row['utterance']}.flac"
+    d, _ = soundfile.read(path)
+    s, d = s - s.mean(), d - d.mean()
+    scaled = s * (s @ d) / (s @ s)
+    expected = 10 * np.log10((scaled @ scaled) / ((d - scaled) @ (d - scaled)))
+    assert row["value"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_second_run_has_nothing_to_do(clone: Clone) -> None:
+    assert clone.jobs() == Counter()
+
+
+def test_touching_a_source_file_reruns_nothing(clone: Clone) -> None:
+    for path in (clone.folder / "workflow" / "taae").rglob("*.py"):
+        path.touch()
+    assert clone.jobs() == Counter()
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("analysis/figures.py", {"plot_ablation": 2, "plot": 3}),
+        ("analysis/statistics.py", ANALYSIS),
+        ("scoring/signal.py", {"score": 2, **ANALYSIS}),
+        (
+            "training/loop.py",
+            {"train": 2, "histories": 1, "decode": 2, "score": 2, "spectra": 1, "plot": 2}
+            | ANALYSIS,
+        ),
+    ],
+)
+def test_an_edit_reruns_its_stage_and_what_follows(
+    clone: Clone, path: str, expected: dict[str, int]
+) -> None:
+    undo = clone.edit(f"workflow/taae/{path}", '"""', '"""Edited. ')
+    try:
+        assert clone.jobs() == Counter(expected)
+    finally:
+        undo()
+    assert clone.jobs() == Counter()
+
+
+def test_a_changed_variant_trains_alone(clone: Clone) -> None:
+    undo = clone.edit("config.yaml", "attention: {window: 32}", "attention: {window: 16}")
+    try:
+        jobs = clone.jobs()
+    finally:
+        undo()
+    assert jobs["train"] == jobs["decode"] == jobs["score"] == 1
+    assert "corpus" not in jobs
+
+
+def test_an_added_variant_trains_alone(clone: Clone) -> None:
+    undo = clone.edit(
+        "config.yaml", "variants:\n", "variants:\n  added:\n    attention: {window: 16}\n"
+    )
+    undo_overlay = clone.edit(
+        "workflow/studies/smoke.yaml", "variants: [window-32]", "variants: [window-32, added]"
+    )
+    try:
+        jobs = clone.jobs()
+    finally:
+        undo()
+        undo_overlay()
+    assert jobs["train"] == jobs["decode"] == jobs["score"] == 1
+    assert "corpus" not in jobs
+
+
+def test_an_added_seed_trains_that_seed_alone(clone: Clone) -> None:
+    undo = clone.edit("config.yaml", "seeds: [1]", "seeds: [1, 2]")
+    try:
+        jobs = clone.jobs()
+    finally:
+        undo()
+    assert jobs["train"] == jobs["decode"] == jobs["score"] == 2
+    assert "corpus" not in jobs
+
+
+def test_figures_come_back_from_the_tables_alone(clone: Clone) -> None:
+    results = clone.folder / "results"
+    before = {
+        path: path.read_bytes() for path in sorted((results / "figures").rglob("*.*"))
+    }
+    kept = clone.folder.parent / "kept"
+    kept.mkdir()
+    for part in ("figures", "models", "decoded", "scores", "reference", "corpus"):
+        shutil.move(results / part, kept / part)
+    try:
+        assert set(clone.jobs("figures")) == {"plot", "plot_ablation"}
+        clone.snakemake("figures")
+        after = {path: path.read_bytes() for path in sorted((results / "figures").rglob("*.*"))}
+        assert after == before
+    finally:
+        for part in ("models", "decoded", "scores", "reference", "corpus"):
+            shutil.move(kept / part, results / part)
+
+
+def test_a_report_can_be_made(clone: Clone) -> None:
+    clone.snakemake("--report=report.html", "all")
+    assert (clone.folder / "report.html").stat().st_size > 100_000
+
+
+def test_a_mistake_in_the_config_stops_before_any_job(clone: Clone) -> None:
+    undo = clone.edit("config.yaml", "attention: {window: 32}", "attention: {windw: 32}")
+    try:
+        done = clone.snakemake("all", check=False)
+    finally:
+        undo()
+    assert done.returncode
+    assert "variants.window-32.attention: unknown key 'windw'; did you mean 'window'?" in (
+        done.stdout + done.stderr
+    )
+    assert "Traceback" not in done.stdout + done.stderr

@@ -1,0 +1,49 @@
+"""One figure of a study from its tables: which table each figure is drawn from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from taae.analysis import figures
+from taae.analysis.spectrograms import plot_spectra
+from taae.errors import TaaeError
+from taae.files import read_csv
+from taae.study import Study
+
+
+def plot(figure: str, study: Study, tables: Path, stem: Path, ablation: str | None = None) -> None:
+    """Draw `figure` (metrics, forest, training, coverage or spectrograms) as PNG and PDF.
+
+    Args:
+        study: names the arms of the ablations.
+        tables: folder of the tables.
+        stem: path without its suffix.
+        ablation: which one, for metrics and forest.
+    """
+    if figure in ("metrics", "forest"):
+        if ablation not in study.ablations:
+            known = ", ".join(study.ablations)
+            raise TaaeError(f"plot {figure}: --ablation '{ablation}' is none of {known}")
+        comparisons = _table(tables, "comparisons", "ablation")
+        if figure == "forest":
+            figures.forest_figure(ablation, study, comparisons, stem)
+        else:
+            summary = _table(tables, "summary", "metric")
+            figures.ablation_figure(ablation, study, summary, comparisons, stem)
+    elif figure == "training":
+        table = _table(tables, "training", "seed")
+        runs = {
+            (str(variant), int(seed)): rows
+            for (variant, seed), rows in table.groupby(["variant", "seed"], sort=False)
+        }
+        figures.training_curves(runs, stem)
+    elif figure == "coverage":
+        figures.coverage_figure(_table(tables, "coverage", "variant"), stem)
+    else:
+        plot_spectra(tables / "spectra.npz", stem)
+
+
+def _table(folder: Path, name: str, column: str) -> pd.DataFrame:
+    return read_csv(folder / f"{name}.csv", [column])

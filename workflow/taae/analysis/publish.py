@@ -1,0 +1,118 @@
+"""The summary as a person reads it: a row per variant, a column per metric."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from taae.files import write_csv, write_text
+from taae.metrics import METRICS
+
+
+@dataclass(frozen=True)
+class _Markup:
+    """How one format writes what the table needs."""
+
+    bold: Callable[[str], str]
+    plus_minus: str
+    up: str
+    down: str
+
+
+_MARKDOWN = _Markup(lambda text: f"**{text}**", "±", "↑", "↓")
+_LATEX = _Markup(lambda text: rf"\textbf{{{text}}}", r"$\pm$", r"$\uparrow$", r"$\downarrow$")
+
+
+def write_summary(summary: pd.DataFrame, folder: Path) -> None:
+    """Write `taae.analysis.tables.summary` as summary.csv, summary.md and summary.tex.
+
+    The LaTeX table needs the packages booktabs and graphicx.
+    """
+    caption, notes = _caption(summary), _failed(summary)
+    write_csv(summary, folder / "summary.csv")
+    markdown = _grid(summary, _MARKDOWN).to_markdown(
+        index=False, disable_numparse=True, colalign=["left", *["right"] * (1 + _metrics(summary))]
+    )
+    write_text("\n\n".join(filter(None, [caption, markdown, notes])) + "\n", folder / "summary.md")
+    write_text(_latex(summary, f"{caption} {notes}".strip()), folder / "summary.tex")
+
+
+def _metrics(summary: pd.DataFrame) -> int:
+    return summary["metric"].nunique()
+
+
+def _grid(summary: pd.DataFrame, markup: _Markup) -> pd.DataFrame:
+    variants = summary.drop_duplicates("variant")
+    columns = {
+        "Variant": variants["variant"].tolist(),
+        "bit/s": [f"{bitrate:.0f}" for bitrate in variants["bitrate"]],
+    }
+    for name, rows in summary.groupby("metric", sort=False):
+        metric = METRICS[str(name)]
+        unit = f" ({metric.unit})" if metric.unit else ""
+        arrow = markup.up if metric.better > 0 else markup.down
+        digits = 2 if metric.unit else 3  # of dB and MOS; the other metrics are near 1
+        best = (rows["mean"] * metric.better).max() * metric.better
+        columns[f"{metric.label}{unit} {arrow}"] = [
+            _cell(mean, high - mean, f"{mean:.{digits}f}" == f"{best:.{digits}f}", digits, markup)
+            for mean, high in zip(rows["mean"], rows["high"], strict=True)
+        ]
+    return pd.DataFrame(columns)
+
+
+def _cell(mean: float, half: float, best: bool, digits: int, markup: _Markup) -> str:
+    if math.isnan(mean):
+        return "–"
+    text = f"{mean:.{digits}f}"
+    if best:
+        text = markup.bold(text)
+    return text if math.isnan(half) else f"{text} {markup.plus_minus} {half:.{digits}f}"
+
+
+def _latex(summary: pd.DataFrame, caption: str) -> str:
+    grid = _grid(summary, _LATEX)
+    tabular = (
+        grid.style.hide(axis="index")
+        .format(escape="latex", subset=["Variant"])
+        .to_latex(hrules=True, column_format="l" + "r" * (grid.shape[1] - 1))
+    )
+    escaped = caption.replace("%", r"\%").replace("±", r"$\pm$")
+    return (
+        "\\begin{table*}\n\\centering\n"
+        f"\\caption{{{escaped}}}\n\\label{{tab:summary}}\n"
+        f"\\resizebox{{\\textwidth}}{{!}}{{%\n{tabular}}}\n\\end{{table*}}\n"
+    )
+
+
+def _caption(summary: pd.DataFrame) -> str:
+    known = summary.dropna(subset="low")
+    counts = f"{_span(summary['n_speakers'])} speakers, {_span(summary['n_utterances'])} utterances"
+    if known.empty:
+        return f"Mean of speakers' means ({counts}); no interval: one speaker or no scores."
+    return (
+        f"Mean of speakers' means ± half of the {known['confidence'].iloc[0]:.0%} interval"
+        f" ({' or '.join(known['method'].unique())}; {' or '.join(known['scope'].unique())};"
+        f" {counts}). Arrows point to better; the best mean of each column is bold."
+    )
+
+
+def _span(counts: pd.Series) -> str:
+    low, high = counts.min(), counts.max()
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _failed(summary: pd.DataFrame) -> str:
+    notes = []
+    for column, what in (("n_failed", "Failed"), ("n_identical", "Identical to the reference")):
+        rows = summary[summary[column] > 0]
+        listed = [
+            f"{row.variant} {METRICS[str(row.metric)].label} {getattr(row, column)}"
+            for row in rows.itertuples()
+        ]
+        if listed:
+            notes.append(f"{what}, counted and in no mean: {', '.join(listed)}.")
+    return " ".join(notes)

@@ -1,0 +1,212 @@
+"""Intervals and tests whose unit is the speaker, not the utterance.
+
+Utterances of one speaker are alike, so they are averaged first: the cells of a layout
+(seeds, speakers) are the data. With three or more seeds both are random, and the variance of the
+grand mean is that of the seed means over their number plus that of the speaker means over theirs,
+with the degrees of freedom of Welch and Satterthwaite (Searle, Casella & McCulloch, Variance
+Components, 1992); with fewer seeds the result holds for these checkpoints only.
+
+This t interval was chosen by simulation with 12 speakers. On normal scores with speaker or seed
+effects it covers 94 to 96% at the 95% level (99% without either). The percentile bootstrap covers
+91% with one seed and, drawing seeds and then speakers, 73 to 78% with three. On strongly skewed
+scores (log-normal, sigma 0.8) the t interval covers 86 to 92% and the studentised bootstrap, which
+stands beside it in the tables, 87 to 94%; but where three seeds matter more than the speakers,
+that one is twice as wide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from taae.study import Statistics
+
+Array = npt.NDArray[np.float64]
+
+RANDOM_SEEDS = 3  # with fewer, the variance over seeds is not worth estimating
+WILCOXON_LEAST = 6  # with fewer pairs no two-sided p below 0.05 exists
+PAIR = ["seed", "speaker", "utterance"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over speakers with its interval; what cannot be had is NaN.
+
+    `bootstrap_low` and `bootstrap_high` are NaN below about 5 speakers, where resamples of a
+    single speaker keep a bootstrap from being studentised.
+    """
+
+    n_speakers: int
+    n_seeds: int
+    mean: float
+    scope: str
+    low: float = np.nan
+    high: float = np.nan
+    method: str = ""
+    bootstrap_low: float = np.nan
+    bootstrap_high: float = np.nan
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A variant minus its reference over their common (utterance, seed) pairs.
+
+    `status` is ok, constant (no spread, so no test), too_few (one speaker) or no_pairs.
+    `d_z` is the mean over the standard deviation of speakers' differences, `rank_biserial` the
+    matched-pairs correlation of Kerby (2014): both have the sign of the difference.
+    """
+
+    interval: Interval
+    n_utterances: int
+    n_excluded: int
+    status: str
+    statistic: float = np.nan
+    df: float = np.nan
+    p: float = np.nan
+    wilcoxon_p: float = np.nan
+    d_z: float = np.nan
+    rank_biserial: float = np.nan
+
+
+def mean_interval(values: pd.DataFrame, statistics: Statistics) -> Interval:
+    """Return the mean over speakers of `value` and its interval.
+
+    Args:
+        values: columns seed, speaker, utterance, value (finite); rows in any order. With three or
+            more seeds, only speakers who have a value at every seed enter.
+        statistics: level of confidence; resamples and seed of the bootstrap.
+    """
+    return _interval(_layout(values), values["seed"].nunique(), statistics)
+
+
+def compare(variant: pd.DataFrame, reference: pd.DataFrame, statistics: Statistics) -> Comparison:
+    """Compare two tables (columns seed, speaker, utterance, value) over their common pairs.
+
+    The test is Student's on speakers' mean differences with one or two seeds, and its
+    Welch-Satterthwaite form over seeds and speakers with more. `wilcoxon_p` is of the signed-rank
+    test on speakers' mean differences, from 6 speakers on; it always takes the checkpoints as
+    fixed.
+    """
+    union = variant.merge(reference, on=PAIR, how="outer", suffixes=("", "_reference"))
+    pairs = union.dropna(subset=["value", "value_reference"])
+    pairs = pairs.assign(value=pairs["value"] - pairs["value_reference"])
+    cells = _layout(pairs)
+    interval = _interval(cells, pairs["seed"].nunique(), statistics)
+    n_utterances, n_excluded = pairs["utterance"].nunique(), len(union) - len(pairs)
+    if interval.n_speakers < 2:
+        status = "no_pairs" if pairs.empty else "too_few"
+        return Comparison(interval, n_utterances, n_excluded, status)
+    # Equal differences differ in their last bits once subtracted, which is no spread to test by.
+    if np.ptp(cells) <= 1e-12 * pairs["value_reference"].abs().max():
+        bare = Interval(interval.n_speakers, interval.n_seeds, interval.mean, interval.scope)
+        return Comparison(bare, n_utterances, n_excluded, "constant")
+    error, df = _standard_error(cells)
+    statistic = float(interval.mean / error)
+    means = cells.mean(axis=0)
+    return Comparison(
+        interval,
+        n_utterances,
+        n_excluded,
+        "ok",
+        statistic=statistic,
+        df=float(df),
+        p=float(2 * stats.t.sf(abs(statistic), df)),
+        wilcoxon_p=float(stats.wilcoxon(means).pvalue) if len(means) >= WILCOXON_LEAST else np.nan,
+        d_z=_ratio(float(means.mean()), float(means.std(ddof=1))),
+        rank_biserial=_rank_biserial(means),
+    )
+
+
+def holm(p: npt.ArrayLike) -> Array:
+    """Return the p values adjusted by Holm (1979); the family is all of `p`.
+
+    NaN is a member of the family that could not be tested: it counts, and stays NaN.
+    """
+    raw = np.asarray(p, dtype=np.float64)
+    order = np.argsort(raw)  # NaN last
+    adjusted = np.empty_like(raw)
+    factors = np.arange(len(raw), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(raw[order] * factors), 1.0)
+    return adjusted
+
+
+def _interval(cells: Array, n_seeds: int, statistics: Statistics) -> Interval:
+    n_speakers = cells.shape[1]
+    mean = float(cells.mean()) if n_speakers else np.nan
+    if n_speakers < 2:
+        return Interval(n_speakers, n_seeds, mean, "this speaker only" if n_speakers else "")
+    error, df = _standard_error(cells)
+    half = float(stats.t.ppf(0.5 + statistics.confidence / 2, df) * error)
+    random = len(cells) > 1
+    bootstrap_low, bootstrap_high = _studentised_bootstrap(cells, statistics)
+    return Interval(
+        n_speakers,
+        n_seeds,
+        mean,
+        scope=f"over {n_seeds} seeds" if random else "fixed checkpoint",
+        low=mean - half,
+        high=mean + half,
+        method="t over seeds and speakers" if random else "t over speakers",
+        bootstrap_low=bootstrap_low,
+        bootstrap_high=bootstrap_high,
+    )
+
+
+def _layout(values: pd.DataFrame) -> Array:
+    """Return cell means (seeds, speakers); one row where the seeds are not a random factor."""
+    ordered = values.sort_values(PAIR)  # sums in floating point depend on their order
+    cells = ordered.pivot_table(index="seed", columns="speaker", values="value", aggfunc="mean")
+    if len(cells) >= RANDOM_SEEDS:
+        return cells.dropna(axis="columns").to_numpy(dtype=np.float64)
+    return cells.mean(axis="index").to_numpy(dtype=np.float64)[None]
+
+
+def _standard_error(cells: Array) -> tuple[Array, Array]:
+    """Return the standard error of the mean of (..., seeds, speakers) and its df."""
+    seeds, speakers = cells.shape[-2:]
+    by_speaker = cells.mean(axis=-2).var(axis=-1, ddof=1) / speakers
+    if seeds == 1:
+        return np.sqrt(by_speaker), np.full_like(by_speaker, speakers - 1)
+    by_seed = cells.mean(axis=-1).var(axis=-1, ddof=1) / seeds
+    variance = by_seed + by_speaker
+    with np.errstate(invalid="ignore"):  # 0 / 0 of a constant layout
+        df = variance**2 / (by_seed**2 / (seeds - 1) + by_speaker**2 / (speakers - 1))
+    return np.sqrt(variance), df
+
+
+def _studentised_bootstrap(cells: Array, statistics: Statistics) -> tuple[float, float]:
+    """Return the bootstrap-t interval, seeds and then speakers drawn with replacement.
+
+    A draw of speakers is shared by the seeds of its resample, as the speakers are (Owen, The
+    pigeonhole bootstrap, 2007).
+    """
+    seeds, speakers = cells.shape
+    random = np.random.default_rng(statistics.seed)
+    rows = random.integers(seeds, size=(statistics.resamples, seeds, 1))
+    columns = random.integers(speakers, size=(statistics.resamples, 1, speakers))
+    resamples = cells[rows, columns]
+    mean, (error, _) = cells.mean(), _standard_error(cells)
+    errors, _ = _standard_error(resamples)
+    errors[errors <= 1e-9 * error] = 0.0  # one speaker drawn throughout
+    with np.errstate(divide="ignore", invalid="ignore"):
+        roots = (resamples.mean(axis=(1, 2)) - mean) / errors
+        tail = (1 - statistics.confidence) / 2
+        upper, lower = np.quantile(roots, [1 - tail, tail])
+    if not np.isfinite([lower, upper]).all():
+        return np.nan, np.nan
+    return float(mean - upper * error), float(mean - lower * error)
+
+
+def _rank_biserial(differences: Array) -> float:
+    """Return (sum of positive ranks - sum of negative ranks) / sum of ranks, zeros left out."""
+    nonzero = differences[differences != 0]
+    ranks = stats.rankdata(np.abs(nonzero))
+    return _ratio(float((np.sign(nonzero) * ranks).sum()), float(ranks.sum()))
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator else np.nan

@@ -1,0 +1,227 @@
+"""Tables of a study from its scores: per variant, against the reference, failures, coverage.
+
+Means are of rows whose status is ok. A failure is counted and never imputed; an `identical` row
+(decoded = reference, SI-SDR of +inf) has no place on the scale and is counted apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from taae.analysis.statistics import PAIR, compare, holm, mean_interval
+from taae.checks import training_coverage
+from taae.coverage import window_sides
+from taae.errors import TaaeError
+from taae.files import read_csv
+from taae.metrics import METRICS
+from taae.scoring.status import Status
+from taae.study import Statistics, Study
+
+COMPARED = [
+    *["direction", "n_utterances", "n_speakers", "n_seeds", "n_excluded", "difference"],
+    *["low", "high", "method", "confidence", "statistic", "df", "p", "p_holm", "family"],
+    *["wilcoxon_p", "d_z", "rank_biserial", "status", "scope"],
+    *["bootstrap_low", "bootstrap_high", "resamples", "resampling_seed"],
+]
+KEY = ["run", "variant", "seed", "utterance", "speaker", "metric", "status"]
+COLUMNS = [*KEY, "settings", "value", "message"]
+TEXT = [name for name in COLUMNS if name not in ("seed", "value")]
+
+
+def collect(paths: Iterable[Path]) -> pd.DataFrame:
+    """Read score files into one table.
+
+    Raises:
+        TaaeError: a file lacks a column, a row lacks its key, a run scores an utterance twice
+            with one metric, a metric is unknown or was measured with several settings.
+    """
+    tables = []
+    for path in paths:
+        table = read_csv(path, COLUMNS, TEXT)
+        for column in KEY:
+            if table[column].isna().any():
+                row = int(table[column].isna().to_numpy().argmax()) + 2
+                raise TaaeError(f"{path}: line {row}: no {column}; every row of scores needs one")
+        tables.append(table)
+    if not tables:
+        raise TaaeError("no score files: give at least one")
+    scores = pd.concat(tables, ignore_index=True)
+    _check(scores)
+    return scores
+
+
+def _check(scores: pd.DataFrame) -> None:
+    twice = scores[scores.duplicated(["run", "utterance", "metric"])]
+    if len(twice):
+        row = twice.iloc[0]
+        raise TaaeError(
+            f"scores: run '{row['run']}' has {row['metric']} of utterance '{row['utterance']}'"
+            " twice; give each score file once"
+        )
+    for metric in scores["metric"].unique():
+        if metric not in METRICS:
+            raise TaaeError(f"scores: unknown metric '{metric}'; there are {', '.join(METRICS)}")
+        settings = scores.loc[scores["metric"] == metric, "settings"].dropna().unique()
+        if len(settings) > 1:
+            raise TaaeError(
+                f"scores: {metric} was measured with several settings"
+                f" ({', '.join(sorted(settings))}) that do not compare; score all runs alike"
+            )
+
+
+def summary(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Return a row per variant and metric of the study.
+
+    `mean` is over speakers, with a t interval `low` to `high` and a bootstrap one for comparison
+    (see `taae.analysis.statistics`); `sd` and `median` describe utterances. `bitrate` is in
+    bits/s. `n_failed` and `n_identical` count rows that no statistic contains.
+    """
+    groups = dict(iter(scores.groupby(["variant", "metric"])))
+    rows = []
+    for name, variant in study.variants.items():
+        for metric in study.metrics.names:
+            found = groups.get((name, metric), scores.iloc[:0])
+            values = _finite(found).dropna(subset="value")
+            identical = int((found["status"] == Status.IDENTICAL).sum())
+            ordered = np.sort(values["value"].to_numpy())
+            interval = mean_interval(values, study.statistics)
+            rows.append(
+                {
+                    "variant": name,
+                    "bitrate": variant.bitrate,
+                    "metric": metric,
+                    "direction": _direction(metric),
+                    "n_utterances": values["utterance"].nunique(),
+                    "n_speakers": interval.n_speakers,
+                    "n_seeds": interval.n_seeds,
+                    "n_failed": len(found) - len(values) - identical,
+                    "n_identical": identical,
+                    "mean": interval.mean,
+                    "sd": ordered.std(ddof=1) if len(ordered) > 1 else np.nan,
+                    "median": np.median(ordered) if len(ordered) else np.nan,
+                    "low": interval.low,
+                    "high": interval.high,
+                    "method": interval.method,
+                    "confidence": study.statistics.confidence,
+                    "bootstrap_low": interval.bootstrap_low,
+                    "bootstrap_high": interval.bootstrap_high,
+                    "resamples": study.statistics.resamples,
+                    "resampling_seed": study.statistics.seed,
+                    "scope": interval.scope,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def comparisons(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Return a row per ablation, variant and metric: the variant minus the reference.
+
+    `p_holm` is adjusted over all rows (`family`), which is the family the study declares.
+    """
+    labels = [
+        {
+            "ablation": name,
+            "reference": ablation.reference,
+            "variant": variant,
+            "control": variant in ablation.controls,
+            "primary": metric == ablation.primary,
+            "metric": metric,
+        }
+        for name, ablation in study.ablations.items()
+        for variant in ablation.variants
+        for metric in study.metrics.names
+    ]
+    keys = ["ablation", "reference", "variant", "control", "primary", "metric"]
+    return _compared(scores, keys, labels, study.statistics)
+
+
+def compare_against(scores: pd.DataFrame, baseline: str, statistics: Statistics) -> pd.DataFrame:
+    """Return `comparisons` of every other variant of the scores with one, on every metric."""
+    names = sorted(scores["variant"].unique())
+    if baseline not in names:
+        raise TaaeError(f"scores: no variant '{baseline}' to compare with; there are {names}")
+    metrics = set(scores["metric"])
+    labels = [
+        {"reference": baseline, "variant": name, "metric": metric}
+        for name in names
+        if name != baseline
+        for metric in METRICS
+        if metric in metrics
+    ]
+    if not labels:
+        raise TaaeError(f"scores: only '{baseline}' is there; nothing to compare it with")
+    return _compared(scores, ["reference", "variant", "metric"], labels, statistics)
+
+
+def _compared(
+    scores: pd.DataFrame, keys: list[str], labels: list[dict[str, Any]], statistics: Statistics
+) -> pd.DataFrame:
+    groups = {key: _finite(rows) for key, rows in scores.groupby(["variant", "metric"])}
+    nothing = scores.iloc[:0][[*PAIR, "value"]]
+    rows = []
+    for label in labels:
+        variant = groups.get((label["variant"], label["metric"]), nothing)
+        reference = groups.get((label["reference"], label["metric"]), nothing)
+        comparison = asdict(compare(variant, reference, statistics))
+        interval = comparison.pop("interval")
+        difference = {"difference": interval["mean"], "direction": _direction(label["metric"])}
+        rows.append(label | difference | interval | comparison)
+    table = pd.DataFrame(rows, columns=keys + COMPARED)
+    table["p_holm"] = holm(table["p"])
+    table["family"] = len(table)
+    table["confidence"] = statistics.confidence
+    table["resamples"] = statistics.resamples
+    table["resampling_seed"] = statistics.seed
+    return table
+
+
+def _finite(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return `PAIR` and value, NaN where a row has none that a mean could contain."""
+    usable = (rows["status"] == Status.OK) & np.isfinite(rows["value"])
+    return rows[PAIR].assign(value=rows["value"].where(usable))
+
+
+def _direction(metric: str) -> str:
+    return "higher" if METRICS[metric].better > 0 else "lower"
+
+
+def failures(scores: pd.DataFrame) -> pd.DataFrame:
+    """Count failed rows per variant, metric and status, with the first one's words."""
+    failed = scores[~scores["status"].isin([Status.OK, Status.IDENTICAL])]
+    return (
+        failed.sort_values(["variant", "metric", "status", "seed", "utterance"])
+        .groupby(["variant", "metric", "status"], as_index=False)
+        .agg(n=("status", "size"), utterance=("utterance", "first"), message=("message", "first"))
+    )
+
+
+def coverage(study: Study) -> pd.DataFrame:
+    """Return what each variant's window sees at each rate of the codec in training.
+
+    `tokens` are those of a training segment; `left` and `right` count keys beside the query;
+    `share_removed` is the share of the pairs of full attention that the window removes.
+    """
+    rows = []
+    for name, variant in study.variants.items():
+        attention = variant.attention
+        left, right = window_sides(attention.window, attention.causal)
+        for rate, tokens, share in training_coverage(variant):
+            rows.append(
+                {
+                    "variant": name,
+                    "rate_hz": rate,
+                    "tokens": tokens,
+                    "window": attention.window,
+                    "left": left,
+                    "right": right,
+                    "causal": attention.causal,
+                    "share_removed": share,
+                }
+            )
+    return pd.DataFrame(rows)

@@ -1,0 +1,132 @@
+"""From any recording to 16 kHz mono at a set loudness, or to a reason for rejecting it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyloudnorm
+import soxr
+from numpy.typing import NDArray
+
+from taae.corpus.utterance import Label, Outcome, Rejected, Utterance
+from taae.study import SAMPLE_RATE
+
+PEAK = 0.99  # largest magnitude after normalisation
+BLOCK = 0.4  # s; BS.1770 measures loudness in blocks of this length
+FULL_SCALE = 0.99  # 127 / 128, the largest value of 8-bit audio, and everything above
+CLIPPED_RUN = 3  # equal samples in a row at the peak
+CLIPPED_SHARE = 1e-3  # of the samples of a channel
+
+REASONS = ("unreadable", "empty", "nonfinite", "too_short", "silent", "clipped")
+
+
+class RejectedError(Exception):
+    """A recording cannot be used; `reason` is one of `REASONS`."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        """Say in `detail` what was measured."""
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True)
+class Target:
+    """What utterances are brought to (`loudness`, LUFS), and the shortest that is kept (s)."""
+
+    loudness: float
+    min_seconds: float
+
+    @classmethod
+    def of(cls, corpus: dict[str, Any]) -> Target:
+        """Take the target from the `corpus` section of a study."""
+        return cls(corpus["loudness"], corpus["min_seconds"])
+
+
+def normalise(audio: NDArray[np.float64], rate: int, label: Label, target: Target) -> Outcome:
+    """Bring a recording (samples, channels) at `rate` Hz to 16 kHz mono at the target loudness.
+
+    The channels are averaged, resampled (soxr, HQ) and scaled to the integrated loudness of
+    ITU-R BS.1770-4, or as near to it as a peak of 0.99 allows.
+    """
+    try:
+        check(audio, rate, target)
+        mono = soxr.resample(audio.mean(axis=1), rate, SAMPLE_RATE)
+        gain, loudness = loudness_gain(mono, target.loudness)
+    except RejectedError as error:
+        return Rejected(label, error.reason, error.detail)
+    highest = PEAK / float(np.abs(mono).max())
+    limited = gain > highest
+    if limited:
+        pass
+        gain = highest
+    samples = np.rint(mono * gain * 32768).astype(np.int16)
+    return Utterance(label, samples, loudness, decibel(gain), limited, rate)
+
+
+def check(audio: NDArray[np.float64], rate: int, target: Target) -> None:
+    """Raise a `RejectedError` for a recording that should not enter a corpus."""
+    frames = len(audio)
+    if frames == 0:
+        raise RejectedError("empty", "no samples")
+    if not np.isfinite(audio).all():
+        raise RejectedError("nonfinite", f"{(~np.isfinite(audio)).sum()} samples are NaN or Inf")
+    shortest = max(target.min_seconds, BLOCK)
+    if frames < shortest * rate:
+        raise RejectedError("too_short", f"{frames / rate:.3f} s; the least is {shortest:g} s")
+    share = clipped_share(audio)
+    if share > CLIPPED_SHARE:
+        raise RejectedError("clipped", f"{share:.2%} of the samples lie flat at full scale")
+
+
+def clipped_share(audio: NDArray[np.float64]) -> float:
+    """Return the share of hard-clipped samples of the worst channel of (samples, channels).
+
+    A sample counts when it lies in a run of at least three equal samples at the channel's
+    positive or negative extreme and that extreme is at full scale. Speech touches its peak once
+    and moves on; a limiter of the recorder stays there. Clipping that was scaled down or coded
+    lossily afterwards leaves no such runs and passes.
+    """
+    worst = 0.0
+    for channel in audio.T:
+        flat = 0
+        for peak in (channel.max(), channel.min()):
+            if abs(peak) < FULL_SCALE:
+                continue
+            edges = np.flatnonzero(np.diff(channel == peak, prepend=False, append=False))
+            runs = edges[1::2] - edges[::2]
+            flat += int(runs[runs >= CLIPPED_RUN].sum())
+        worst = max(worst, flat / len(channel))
+    return worst
+
+
+def loudness_gain(mono: NDArray[np.float64], target: float) -> tuple[float, float]:
+    """Return the gain that brings 16 kHz audio to `target` LUFS, and the loudness it reaches.
+
+    Measured again after the first gain, because the absolute gate of BS.1770 at -70 LUFS then
+    lets other blocks pass.
+
+    Raises:
+        RejectedError: no block is above the gate.
+    """
+    gain = 1.0
+    for _ in range(2):
+        loudness = float(_meter().integrated_loudness(mono * gain))
+        if not math.isfinite(loudness):
+            raise RejectedError("silent", "its loudness is below -70 LUFS")
+        gain *= 10 ** ((target - loudness) / 20)
+    return gain, target
+
+
+def decibel(gain: float) -> float:
+    """Return an amplitude ratio in dB."""
+    return 20 * math.log10(gain)
+
+
+@cache
+def _meter() -> pyloudnorm.Meter:
+    return pyloudnorm.Meter(SAMPLE_RATE, block_size=BLOCK)

@@ -1,0 +1,151 @@
+"""Recordings: finding audio files, naming utterances after them, reading them."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from taae.corpus.normalise import RejectedError, Target, normalise
+from taae.corpus.plan import Plan
+from taae.corpus.utterance import Label, Outcome, Rejected
+from taae.errors import TaaeError
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+BATCH_FILES, BATCH_BYTES = 64, 16_000_000  # of one job
+LONGEST_ID = 120  # characters; file systems end at 255 bytes, and names get suffixes
+
+
+@dataclass(frozen=True)
+class Recording:
+    """An audio file and what the utterance made from it is called."""
+
+    path: Path
+    label: Label
+
+
+def plan(recordings: Sequence[Recording], corpus: dict[str, Any]) -> Plan:
+    """Plan the preparation of recordings, in their order."""
+    work = functools.partial(read_batch, target=Target.of(corpus))
+    return Plan(work, list(_batches(recordings)))
+
+
+def find_audio(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
+    """Return the audio files below `folder`, as sorted paths relative to it.
+
+    Links to files are followed, links to folders are not, so a loop of links ends.
+    """
+
+    def fail(error: OSError) -> None:
+        raise TaaeError(f"{error.filename}: not a readable folder ({error.strerror})")
+
+    return sorted(
+        (Path(parent) / name).relative_to(folder)
+        for parent, _, names in os.walk(folder, onerror=fail)
+        for name in names
+        if Path(name).suffix.lower() in suffixes
+    )
+
+
+def audio_folder(path: str, key: str) -> Path:
+    """Return the folder that config key `key` names; a `TaaeError` where there is none."""
+    if not path:
+        raise TaaeError(f"config: {key} is empty; set {key} to the folder of the audio files")
+    folder = Path(path)
+    if not folder.is_dir():
+        raise TaaeError(f"config: {key}: {path}: no such folder")
+    return folder
+
+
+def utterance_ids(paths: Sequence[Path], names: Sequence[str]) -> list[str]:
+    """Return a unique, file-name-safe id per file from its name; the paths are distinct.
+
+    Where ids would be equal, also but for case (some file systems would merge them), or too
+    long, they end in a hash of the path. An id depends on what it collides with, not on order.
+    """
+    plain = [
+        re.sub(r"[^A-Za-z0-9._-]+", "_", name.replace("/", "-")).lstrip("-.") or "_"
+        for name in names
+    ]
+    counts = Counter(name.lower() for name in plain)
+    return [
+        name
+        if counts[name.lower()] == 1 and len(name) <= LONGEST_ID
+        else f"{name[:LONGEST_ID]}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:12]}"
+        for name, path in zip(plain, paths, strict=True)
+    ]
+
+
+def limit_test(recordings: Sequence[Recording], largest: int, seed: int) -> list[Recording]:
+    """Keep at most `largest` test utterances per speaker, drawn at random; the order stays."""
+    by_speaker: defaultdict[str, list[str]] = defaultdict(list)
+    for recording in recordings:
+        if recording.label.split == "test":
+            by_speaker[recording.label.speaker].append(recording.label.utterance)
+    kept = set()
+    for speaker, utterances in by_speaker.items():
+        rng = random.Random(f"{seed}/test/{speaker}")
+        kept.update(rng.sample(utterances, min(largest, len(utterances))))
+    return [
+        recording
+        for recording in recordings
+        if recording.label.split != "test" or recording.label.utterance in kept
+    ]
+
+
+def read_batch(batch: Sequence[Recording], target: Target) -> list[Outcome]:
+    """Read and normalise the files of one job."""
+    outcomes: list[Outcome] = []
+    for recording in batch:
+        try:
+            audio, rate = read_audio(recording.path)
+        except RejectedError as error:
+            outcomes.append(Rejected(recording.label, error.reason, error.detail))
+        else:
+            outcomes.append(normalise(audio, rate, recording.label, target))
+    return outcomes
+
+
+def read_audio(path: Path) -> tuple[NDArray[np.float64], int]:
+    """Read an audio file: (samples, channels), full scale 1, and its rate in Hz.
+
+    Raises:
+        RejectedError: the file is empty, no audio, or ends too early.
+    """
+    try:
+        if path.stat().st_size == 0:
+            raise RejectedError("empty", "0 bytes")
+        # As bytes, because a file name need not be text.
+        with soundfile.SoundFile(os.fsencode(path)) as file:
+            audio = file.read(dtype="float64", always_2d=True)
+            if len(audio) < file.frames:
+                raise RejectedError(
+                    "unreadable", f"ends after {len(audio)} of {file.frames} samples"
+                )
+            return audio, file.samplerate
+    except (OSError, soundfile.SoundFileError) as error:
+        raise RejectedError("unreadable", getattr(error, "error_string", str(error))) from error
+
+
+def _batches(recordings: Sequence[Recording]) -> Iterator[list[Recording]]:
+    batch: list[Recording] = []
+    size = 0
+    for recording in recordings:
+        batch.append(recording)
+        size += recording.path.stat().st_size if recording.path.exists() else 0
+        if len(batch) == BATCH_FILES or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

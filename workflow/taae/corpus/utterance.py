@@ -1,0 +1,59 @@
+"""What the corpus is made of: utterances with their audio, and what was rejected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Label:
+    """Where an utterance belongs.
+
+    `source` is its path below the corpus folder, or the voice that speaks it.
+    """
+
+    utterance: str
+    speaker: str
+    split: str
+    source: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """A prepared utterance: int16 mono at 16 kHz, and how its level was reached.
+
+    `loudness` in LUFS, `gain_db` in dB; `peak_limited` where the peak kept the loudness below its
+    target; `source_rate` in Hz is the rate before resampling.
+    """
+
+    label: Label
+    samples: NDArray[np.int16]
+    loudness: float
+    gain_db: float
+    peak_limited: bool
+    source_rate: int
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A file that is no part of the corpus, with one of `taae.corpus.normalise.REASONS`."""
+
+    label: Label
+    reason: str
+    detail: str
+
+
+Outcome = Utterance | Rejected
+
+
+def printable(text: str) -> str:
+    """Escape what a table cannot hold on one line in UTF-8: controls and undecodable bytes."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )

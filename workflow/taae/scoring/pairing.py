@@ -1,0 +1,150 @@
+"""Pairs of audio files: found by name, read, checked and brought to one length."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from taae.errors import TaaeError
+from taae.progress import log
+from taae.scoring.signal import Signal, delay
+from taae.scoring.status import Failure, Status
+from taae.study import SAMPLE_RATE
+
+SUFFIXES = {".flac", ".wav", ".ogg", ".mp3"}
+QUIET = 2.0**-15  # one step of 16-bit audio
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An utterance: its reference and its decoded file, None where that is missing."""
+
+    utterance: str
+    speaker: str
+    reference: Path
+    decoded: Path | None
+
+
+@dataclass
+class Signals:
+    """A pair's samples (n,), equally long, with what was found on the way to them.
+
+    A `problem` leaves every metric of the pair without a value; what follows it is not filled.
+    """
+
+    reference: Signal = field(default_factory=lambda: np.zeros(0))
+    degraded: Signal = field(default_factory=lambda: np.zeros(0))
+    n_ref: int | None = None
+    n_deg: int | None = None
+    n_trimmed: int | None = None
+    lag_samples: int | None = None
+    n_clipped: int | None = None
+    problem: Failure | None = None
+
+
+def find_pairs(reference: Path, decoded: Path, speakers: dict[str, str]) -> list[Pair]:
+    """Pair the audio files of two folders by relative name without extension, sorted by it.
+
+    `speakers` maps utterances to speakers; without an entry the speaker is the name of the folder
+    that the reference lies in, or "unknown" at the top.
+
+    Raises:
+        TaaeError: a folder is missing, a name is there twice, or the folders share no name.
+    """
+    references, decodeds = _audio_files(reference), _audio_files(decoded)
+    if not references.keys() & decodeds.keys():
+        raise TaaeError(
+            f"{decoded}: none of its {len(decodeds)} audio files has the name of one of the"
+            f" {len(references)} in {reference}; files pair by relative path without extension"
+        )
+    strays = sorted(decodeds.keys() - references.keys())
+    if strays:
+        log(f"{decoded}: {len(strays)} files without a reference, not scored: {', '.join(strays)}")
+    return [
+        Pair(name, speakers.get(name) or _folder_name(name), references[name], decodeds.get(name))
+        for name in sorted(references)
+    ]
+
+
+def _audio_files(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise TaaeError(f"{folder}: no such folder")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if path.suffix.lower() in SUFFIXES and not any(part[0] == "." for part in inside.parts):
+            name = inside.with_suffix("").as_posix()
+            if name in found:
+                raise TaaeError(f"{path}: '{name}' is there twice, also as {found[name].name}")
+            found[name] = path
+    return found
+
+
+def _folder_name(utterance: str) -> str:
+    return Path(utterance).parent.name or "unknown"
+
+
+def read_pair(pair: Pair, max_trim: int) -> Signals:
+    """Read and check a pair; see `Signals`.
+
+    Lengths that differ by up to `max_trim` samples are cut to the shorter. Decoded samples beyond
+    +-1 are clipped; `n_clipped` counts them, or in an integer file those at full scale.
+    """
+    signals = Signals()
+    try:
+        if pair.decoded is None:
+            raise Failure(Status.MISSING, "no decoded file")
+        signals.reference, _ = _read(pair.reference)
+        signals.n_ref = signals.reference.size
+        signals.degraded, peak = _read(pair.decoded)
+        signals.n_deg = signals.degraded.size
+        _trim(signals, max_trim)
+    except Failure as failure:
+        signals.problem = failure
+        return signals
+    signals.n_clipped = int(np.count_nonzero(np.abs(signals.degraded) > peak))
+    if np.isfinite(signals.degraded).all():  # else clipping would hide an infinity
+        signals.degraded = np.clip(signals.degraded, -1.0, 1.0)
+    both = (signals.reference, signals.degraded)
+    if all(np.isfinite(one).all() and not is_silent(one) for one in both):
+        signals.lag_samples = delay(*both)
+    return signals
+
+
+def is_silent(signal: Signal) -> bool:
+    """Whether nothing but an offset is left of a signal (n,) at 16 bits."""
+    return bool(signal.size == 0 or np.ptp(signal) <= 2 * QUIET)
+
+
+def _read(path: Path) -> tuple[Signal, float]:
+    """Return a file's samples (n,) and the magnitude above which they are clipped."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate, channels, subtype = file.samplerate, file.channels, file.subtype
+            samples = file.read(dtype="float64")
+    except (soundfile.SoundFileError, OSError) as error:
+        raise Failure(Status.UNREADABLE, f"{path}: {error}") from error
+    if rate != SAMPLE_RATE:
+        raise Failure(Status.SAMPLE_RATE, f"{path}: {rate} Hz; {SAMPLE_RATE} Hz is needed")
+    if channels != 1:
+        raise Failure(Status.CHANNELS, f"{path}: {channels} channels; mono is needed")
+    bits = re.fullmatch(r"PCM_[SU]?(\d+)", subtype)
+    return samples, 1 - 1.5 * 2.0 ** (1 - int(bits[1])) if bits else 1.0
+
+
+def _trim(signals: Signals, max_trim: int) -> None:
+    excess = abs(signals.reference.size - signals.degraded.size)
+    if excess > max_trim:
+        raise Failure(
+            Status.LEN_MISMATCH,
+            f"{signals.n_ref} samples against {signals.n_deg} decoded;"
+            f" a difference of up to {max_trim} is trimmed",
+        )
+    signals.n_trimmed = excess
+    length = min(signals.reference.size, signals.degraded.size)
+    signals.reference = signals.reference[:length]
+    signals.degraded = signals.degraded[:length]
