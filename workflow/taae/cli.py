@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one stage; return the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        status = options.run(options)
+        status = options.call(options)
     except TaaeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -37,18 +37,18 @@ def _parser() -> argparse.ArgumentParser:
 
     stage = stages.add_parser("check", help="resolve a study and list its variants")
     _study(stage)
-    stage.set_defaults(run=_check)
+    stage.set_defaults(call=_check)
 
     stage = stages.add_parser("corpus", help="prepare the corpus: 16 kHz, mono, one loudness")
     _study(stage)
     _path(stage, "--output", "folder of the corpus")
     _jobs(stage)
-    stage.set_defaults(run=_corpus)
+    stage.set_defaults(call=_corpus)
 
     stage = stages.add_parser("reference", help="write the test utterances as FLAC files")
     _path(stage, "--corpus", "folder of the corpus")
     _path(stage, "--output", "folder; the files are in its audio/")
-    stage.set_defaults(run=_reference)
+    stage.set_defaults(call=_reference)
 
     stage = stages.add_parser("train", help="train one variant with one seed")
     _study(stage)
@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument(
         "--checkpoint-every", type=float, default=60.0, metavar="S", help="seconds; default 60"
     )
-    stage.set_defaults(run=_train)
+    stage.set_defaults(call=_train)
 
     stage = stages.add_parser("decode", help="encode and decode the test utterances")
     _study(stage)
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     _path(stage, "--corpus", "folder of the corpus")
     _path(stage, "--output", "folder for audio/, codes.npz and utterances.csv")
     stage.add_argument("--threads", type=int, default=1)
-    stage.set_defaults(run=_decode)
+    stage.set_defaults(call=_decode)
 
     stage = stages.add_parser("score", help="score decoded audio against its reference")
     _path(stage, "--reference", "folder of reference audio")
@@ -83,13 +83,13 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--seed", type=int, help="written to every row")
     stage.add_argument("--bitrate", type=float, help="bit/s, written to every row")
     _jobs(stage)
-    stage.set_defaults(run=_score)
+    stage.set_defaults(call=_score)
 
     stage = stages.add_parser("summarise", help="scores of all runs -> tables of the study")
     _study(stage)
     stage.add_argument("--scores", type=Path, nargs="+", required=True, help="CSVs of score")
     _path(stage, "--output", "folder of the tables")
-    stage.set_defaults(run=_summarise)
+    stage.set_defaults(call=_summarise)
 
     stage = stages.add_parser("compare", help="compare variants with a reference, paired")
     stage.add_argument("--scores", type=Path, nargs="+", required=True, help="CSVs of score")
@@ -97,20 +97,20 @@ def _parser() -> argparse.ArgumentParser:
     against.add_argument("--study", type=Path, nargs="+", help="every ablation of a study")
     against.add_argument("--baseline", help="every other variant with this one")
     _path(stage, "--output", "CSV")
-    stage.set_defaults(run=_compare)
+    stage.set_defaults(call=_compare)
 
     stage = stages.add_parser("histories", help="training histories of all runs -> one table")
     _path(stage, "--models", "folder that holds VARIANT/seedSEED/history.csv")
     _study(stage)
     _path(stage, "--output", "CSV")
-    stage.set_defaults(run=_histories)
+    stage.set_defaults(call=_histories)
 
     stage = stages.add_parser("spectra", help="spectrograms of one utterance -> one table")
     _path(stage, "--reference", "folder of reference audio")
     _path(stage, "--decoded", "folder that holds VARIANT/seedSEED/audio")
     _study(stage)
     _path(stage, "--output", "NPZ")
-    stage.set_defaults(run=_spectra)
+    stage.set_defaults(call=_spectra)
 
     stage = stages.add_parser("plot", help="tables -> figures, PNG and PDF")
     stage.add_argument("figure", choices=["metrics", "forest", "training", "coverage", "spectrograms"])
@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     _study(stage)
     _path(stage, "--tables", "folder of the tables")
     _path(stage, "--output", "path of the figure without .png")
-    stage.set_defaults(run=_plot)
+    stage.set_defaults(call=_plot)
     return parser
 
 

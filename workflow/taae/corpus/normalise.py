@@ -62,7 +62,7 @@ def normalise(audio: NDArray[np.float64], rate: int, label: Label, target: Targe
     highest = PEAK / float(np.abs(mono).max())
     limited = gain > highest
     if limited:
-        pass
+        loudness += decibel(highest / gain)
         gain = highest
     samples = np.rint(mono * gain * 32768).astype(np.int16)
     return Utterance(label, samples, loudness, decibel(gain), limited, rate)
