@@ -159,7 +159,10 @@ def write_tones(folder: Path) -> Path:
     rate = 16000
     tone = 0.5 * np.sin(2 * np.pi * 2000 * np.arange(rate) / rate)
     two = replace(STUDY, variants=dict(list(STUDY.variants.items())[:2]))
-    for sound, scale in [("reference", 1.0), *((f"{name}/seed1/audio", 0.1) for name in two.variants)]:
+    for sound, scale in [
+        ("reference", 1.0),
+        *((f"{name}/seed1/audio", 0.1) for name in two.variants),
+    ]:
         (folder / sound).mkdir(parents=True)
         soundfile.write(folder / sound / "u1.flac", scale * tone, rate)
     spectrograms.write_spectra(folder / "reference", folder, two, folder / "spectra.npz")

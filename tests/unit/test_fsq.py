@@ -45,8 +45,7 @@ def test_rounding_takes_the_nearest_level(rounding: str, levels: int) -> None:
     bounded = fsq.bound(x)
     levels_exact = grid(levels, rounding)
     expected = [
-        min(range(levels), key=lambda n: abs(levels_exact[n] - Fraction(float(b))))
-        for b in bounded
+        min(range(levels), key=lambda n: abs(levels_exact[n] - Fraction(float(b)))) for b in bounded
     ]
     assert fsq.quantize(x).tolist() == expected
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from speechlike import noisy, speech
 
 from taae.scoring.signal import delay, mel_distance, si_sdr, stft_distance
+from tests.unit.speechlike import noisy, speech
 
 
 def test_si_sdr_of_orthogonal_noise_is_its_level():

@@ -141,9 +141,7 @@ def test_an_added_seed_trains_that_seed_alone(clone: Clone) -> None:
 
 def test_figures_come_back_from_the_tables_alone(clone: Clone) -> None:
     results = clone.folder / "results"
-    before = {
-        path: path.read_bytes() for path in sorted((results / "figures").rglob("*.*"))
-    }
+    before = {path: path.read_bytes() for path in sorted((results / "figures").rglob("*.*"))}
     kept = clone.folder.parent / "kept"
     kept.mkdir()
     for part in ("figures", "models", "decoded", "scores", "reference", "corpus"):

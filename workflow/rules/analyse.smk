@@ -3,7 +3,9 @@
 ANALYSED = canonical(
     {
         "variants": {name: asdict(variant) for name, variant in STUDY.variants.items()},
-        "ablations": {name: asdict(ablation) for name, ablation in STUDY.ablations.items()},
+        "ablations": {
+            name: asdict(ablation) for name, ablation in STUDY.ablations.items()
+        },
         "statistics": asdict(STUDY.statistics),
         "metrics": STUDY.metrics.names,
     }
@@ -42,11 +44,21 @@ rule summarise:
 
 rule compare:
     input:
-        code("analysis/tables", "analysis/statistics", "metrics", "coverage", "scoring/status"),
+        code(
+            "analysis/tables",
+            "analysis/statistics",
+            "metrics",
+            "coverage",
+            "scoring/status",
+        ),
         study=ancient("results/study.json"),
         scores="results/tables/scores.csv",
     output:
-        report("results/tables/comparisons.csv", "../report/comparisons.rst", category="Tables"),
+        report(
+            "results/tables/comparisons.csv",
+            "../report/comparisons.rst",
+            category="Tables",
+        ),
     log:
         "results/logs/compare.log",
     conda:
@@ -73,10 +85,10 @@ rule plot_ablation:
             labels={"figure": "{figure}"},
         ),
         "results/figures/{ablation}/{figure}.pdf",
-    wildcard_constraints:
-        figure="metrics|forest",
     log:
         "results/logs/plot/{ablation}-{figure}.log",
+    wildcard_constraints:
+        figure="metrics|forest",
     conda:
         "../../envs/figures.yaml"
     params:
@@ -89,7 +101,12 @@ rule plot_ablation:
 
 rule plot:
     input:
-        code("analysis/figures", "analysis/plot", "analysis/style", "analysis/spectrograms"),
+        code(
+            "analysis/figures",
+            "analysis/plot",
+            "analysis/style",
+            "analysis/spectrograms",
+        ),
         study=ancient("results/study.json"),
         table=lambda wildcards: {
             "training": "results/tables/training.csv",
@@ -104,10 +121,10 @@ rule plot:
             labels={"figure": "{figure}"},
         ),
         "results/figures/{figure}.pdf",
-    wildcard_constraints:
-        figure="training|spectrograms|coverage",
     log:
         "results/logs/plot/{figure}.log",
+    wildcard_constraints:
+        figure="training|spectrograms|coverage",
     conda:
         "../../envs/figures.yaml"
     params:

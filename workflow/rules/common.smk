@@ -11,7 +11,6 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from taae.errors import TaaeError
-from taae.files import write_text
 from taae.study import Study, canonical
 
 try:
@@ -46,7 +45,11 @@ TABLES = [
 FIGURES = [
     f"results/figures/{name}.{kind}"
     for name in [
-        *[f"{ablation}/{figure}" for ablation in STUDY.ablations for figure in ("metrics", "forest")],
+        *[
+            f"{ablation}/{figure}"
+            for ablation in STUDY.ablations
+            for figure in ("metrics", "forest")
+        ],
         "training",
         "spectrograms",
         "coverage",
@@ -66,7 +69,9 @@ def code(*modules):
     files = []
     for module in modules:
         path = package / module
-        files += sorted(path.glob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+        files += (
+            sorted(path.glob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+        )
     return [str(path) for path in files]
 
 

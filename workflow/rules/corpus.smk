@@ -4,10 +4,14 @@
 rule study:
     output:
         "results/study.json",
+    log:
+        "results/logs/study.log",
+    conda:
+        "../../envs/figures.yaml"
     params:
         config=to_json(config),
-    run:
-        write_text(params.config, Path(output[0]))
+    shell:
+        "printf '%s' {params.config:q} > {output} 2> {log}"
 
 
 rule corpus:

@@ -1,4 +1,4 @@
-# Decoding: the test utterances through each model.
+# The test utterances through each model.
 
 
 rule decode:
@@ -37,9 +37,7 @@ rule spectra:
         code("analysis/spectrograms", "analysis/style"),
         study=ancient("results/study.json"),
         reference="results/reference/audio",
-        decoded=expand(
-            f"{DECODED}/audio", variant=STUDY.variants, seed=STUDY.seeds[0]
-        ),
+        decoded=expand(f"{DECODED}/audio", variant=STUDY.variants, seed=STUDY.seeds[0]),
     output:
         "results/tables/spectra.npz",
     log:

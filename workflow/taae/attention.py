@@ -61,7 +61,8 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
         # The backward pass of the fused CPU kernel is slow: at 512 tokens, window 128, bfloat16,
         # plain products train three times as fast (taae bench attention).
         scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2) + bias
-        return scores.softmax(-1) @ v
+        out: Tensor = scores.softmax(-1) @ v
+        return out
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
 
 

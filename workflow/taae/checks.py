@@ -48,7 +48,9 @@ def _check_ablation(name: str, ablation: Ablation, study: Study) -> list[str]:
         stray = [
             key
             for key in changed
-            if not any(key == allowed or key.startswith(f"{allowed}.") for allowed in ablation.varies)
+            if not any(
+                key == allowed or key.startswith(f"{allowed}.") for allowed in ablation.varies
+            )
         ]
         if stray:
             raise TaaeError(

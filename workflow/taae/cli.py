@@ -113,7 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     stage.set_defaults(call=_spectra)
 
     stage = stages.add_parser("plot", help="tables -> figures, PNG and PDF")
-    stage.add_argument("figure", choices=["metrics", "forest", "training", "coverage", "spectrograms"])
+    stage.add_argument(
+        "figure", choices=["metrics", "forest", "training", "coverage", "spectrograms"]
+    )
     stage.add_argument("--ablation", help="which one, for metrics and forest")
     _study(stage)
     _path(stage, "--tables", "folder of the tables")
@@ -200,7 +202,9 @@ def _score(options: argparse.Namespace) -> None:
     if options.manifest:
         manifest = read_csv(options.manifest, ["utterance", "speaker"]).astype(str)
         speakers = dict(zip(manifest["utterance"], manifest["speaker"], strict=True))
-    given = {name: getattr(options, name) for name in ("run", "variant", "seed", "bitrate", "split")}
+    given = {
+        name: getattr(options, name) for name in ("run", "variant", "seed", "bitrate", "split")
+    }
     score_folders(
         options.reference,
         options.decoded,
@@ -250,9 +254,7 @@ def _histories(options: argparse.Namespace) -> None:
 def _spectra(options: argparse.Namespace) -> None:
     from taae.analysis.spectrograms import write_spectra
 
-    write_spectra(
-        options.reference, options.decoded, Study.load(options.study), options.output
-    )
+    write_spectra(options.reference, options.decoded, Study.load(options.study), options.output)
 
 
 def _plot(options: argparse.Namespace) -> None:

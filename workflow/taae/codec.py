@@ -54,9 +54,8 @@ class TAAE(nn.Module):
         self.config = config
         self.hop = config.model.hop
         self.encoder = Encoder(config)
-        self.quantizer = FSQ(
-            config.bottleneck.levels, config.bottleneck.rounding, config.bottleneck.training  # type: ignore[arg-type]
-        )
+        bottleneck = config.bottleneck
+        self.quantizer = FSQ(bottleneck.levels, bottleneck.rounding, bottleneck.training)
         self.decoder = Decoder(config)
 
     def forward(self, wave: Tensor) -> Tensor:
@@ -115,7 +114,9 @@ class TAAE(nn.Module):
         except (ValueError, dacite.DaciteError) as error:
             raise TaaeError(f"{folder / CONFIG}: not the config of a codec: {error}") from error
         except (SafetensorError, RuntimeError) as error:
-            raise TaaeError(f"{folder / WEIGHTS}: not the weights of this codec: {error}") from error
+            raise TaaeError(
+                f"{folder / WEIGHTS}: not the weights of this codec: {error}"
+            ) from error
         return codec.eval()
 
 
@@ -150,9 +151,7 @@ class Decoder(nn.Module):
         model = config.model
         self.project_in = Convolution(config.bottleneck.dimensions, model.width, kernel=3)
         self.blocks = nn.ModuleList(Transformer(depth, config) for depth in reversed(model.layers))
-        self.up = nn.ModuleList(
-            Upsample(model.width, stride) for stride in reversed(model.strides)
-        )
+        self.up = nn.ModuleList(Upsample(model.width, stride) for stride in reversed(model.strides))
         self.project_out = Convolution(model.width, model.patch, kernel=7, gain=WAVE_RMS)
 
     def forward(self, latents: Tensor) -> Tensor:
@@ -198,7 +197,8 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
         """(batch, time, width) -> the same shape; `turn` from `Rotary`."""
         x = x + self.attention_scale * self.attention(self.attention_norm(x), turn)
-        return x + self.feed_scale * self.feed(self.feed_norm(x))
+        out: Tensor = x + self.feed_scale * self.feed(self.feed_norm(x))
+        return out
 
 
 class SelfAttention(nn.Module):

@@ -81,5 +81,7 @@ def read_csv(path: Path, columns: list[str], text: list[str] | None = None) -> p
         raise TaaeError(f"{path}: not a readable CSV ({error})") from error
     missing = [name for name in columns if name not in table.columns]
     if missing:
-        raise TaaeError(f"{path}: no column {', '.join(missing)}; it has {', '.join(table)}")
+        raise TaaeError(
+            f"{path}: no column {', '.join(missing)}; it has {', '.join(map(str, table))}"
+        )
     return table

@@ -21,15 +21,13 @@ At odd L the two grids are the same and the forms differ by eps alone.
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
 from taae.errors import TaaeError
-
-Rounding = Literal["symmetric", "original"]
-TrainingMode = Literal["hybrid", "ste", "noise"]
+from taae.study import Rounding, TrainingMode
 
 EPSILON = 1e-3  # Mentzer et al.: keeps tanh * h from rounding to a level that does not exist
 

@@ -59,7 +59,8 @@ def with_defaults(config: Json) -> Json:
 
     Overrides of variants stay as sparse as they were written.
     """
-    return _fill(copy.deepcopy(config), schema())
+    filled: Json = _fill(copy.deepcopy(config), schema())
+    return filled
 
 
 def section_defaults(name: str) -> Json:
@@ -94,8 +95,10 @@ def _explain(error: jsonschema.ValidationError) -> str:
     """Say where and what is wrong, in the words of a config file rather than of JSON Schema."""
     where = ".".join(str(part) for part in error.absolute_path) or "the study"
     if error.validator == "additionalProperties":
-        known = list(error.schema.get("properties", {}))
-        key = next(key for key in error.instance if key not in known)
+        node: Any = error.schema
+        instance: Any = error.instance
+        known = list(node.get("properties", {}))
+        key = next(key for key in instance if key not in known)
         close = difflib.get_close_matches(str(key), known, n=1)
         hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"
         return f"config: {where}: unknown key '{key}'; {hint}"

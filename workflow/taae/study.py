@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dacite
 
@@ -18,6 +18,8 @@ from taae.schema import merge, read_yaml, section_defaults, validate, with_defau
 
 SAMPLE_RATE = 16_000  # Hz; the paper's, and what PESQ-WB and DNSMOS are defined for
 BASELINE = "baseline"
+Rounding = Literal["symmetric", "original"]
+TrainingMode = Literal["hybrid", "ste", "noise"]
 SECTIONS = ("model", "attention", "bottleneck", "training")  # what a variant may override
 
 
@@ -54,8 +56,8 @@ class Bottleneck:
 
     dimensions: int
     levels: int
-    rounding: str
-    training: str
+    rounding: Rounding
+    training: TrainingMode
 
 
 @dataclass(frozen=True)

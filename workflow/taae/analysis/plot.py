@@ -35,8 +35,8 @@ def plot(figure: str, study: Study, tables: Path, stem: Path, ablation: str | No
     elif figure == "training":
         table = _table(tables, "training", "seed")
         runs = {
-            (str(variant), int(seed)): rows
-            for (variant, seed), rows in table.groupby(["variant", "seed"], sort=False)
+            (str(rows["variant"].iloc[0]), int(rows["seed"].iloc[0])): rows
+            for _, rows in table.groupby(["variant", "seed"], sort=False)
         }
         figures.training_curves(runs, stem)
     elif figure == "coverage":

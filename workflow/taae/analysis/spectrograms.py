@@ -89,7 +89,8 @@ def _read(path: Path) -> npt.NDArray[np.float64]:
         raise TaaeError(f"{path}: not a readable audio file ({error})") from error
     if samples.ndim != 1 or not len(samples) or rate != SAMPLE_RATE:
         raise TaaeError(f"{path}: expected mono audio of {SAMPLE_RATE} Hz that is not empty")
-    return samples
+    found: npt.NDArray[np.float64] = samples
+    return found
 
 
 def _magnitudes(samples: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -1,0 +1,1 @@
+"""Training: segments of the corpus -> objective -> optimisation -> a model folder."""

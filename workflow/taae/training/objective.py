@@ -54,6 +54,8 @@ class Reconstruction(nn.Module):
 class Spectrum(nn.Module):
     """Short-time Fourier transform without padding: whole windows only."""
 
+    window: Tensor
+
     def __init__(self, length: int, hop: int) -> None:
         super().__init__()
         self.length, self.hop = length, hop
@@ -62,9 +64,8 @@ class Spectrum(nn.Module):
 
     def forward(self, wave: Tensor) -> Tensor:
         """(batch, samples) -> (batch, windows, length / 2 + 1, 2): real and imaginary parts."""
-        return torch.view_as_real(
-            torch.fft.rfft(wave.unfold(1, self.length, self.hop) * self.window)
-        )
+        windowed = wave.unfold(1, self.length, self.hop) * self.window
+        return torch.view_as_real(torch.fft.rfft(windowed))
 
 
 def _relative_l1(decoded: Tensor, target: Tensor) -> Tensor:

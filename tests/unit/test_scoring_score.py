@@ -1,0 +1,182 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from taae.errors import TaaeError
+from taae.metrics import METRICS
+from taae.scoring.score import COLUMNS, score_folders
+from taae.scoring.scorers import SCORERS
+from tests.unit.speechlike import RATE, bursts, noisy, speech
+
+QUICK = ["si_sdr", "mel_distance", "stft_distance"]
+INTRUSIVE = [name for name in METRICS if not name.startswith("dnsmos")]
+LIMITS = {"max_failed": 1.0, "max_seconds": 30.0}
+
+
+class Folders:
+    """A reference and a decoded folder, and what scoring them writes."""
+
+    def __init__(self, root: Path) -> None:
+        self.reference, self.decoded = root / "reference", root / "decoded"
+        self.output = root / "scores.csv"
+        for folder in (self.reference, self.decoded):
+            folder.mkdir()
+
+    def add(self, name, reference, degraded, rate=RATE):
+        soundfile.write(self.reference / f"{name}.wav", reference, RATE, subtype="FLOAT")
+        soundfile.write(self.decoded / f"{name}.wav", degraded, rate, subtype="FLOAT")
+
+    def score(self, names, **options):
+        options = LIMITS | options
+        score_folders(self.reference, self.decoded, self.output, names=names, **options)
+        return pd.read_csv(self.output, keep_default_na=False, na_values={"value": [""]})
+
+
+@pytest.fixture
+def folders(tmp_path):
+    return Folders(tmp_path)
+
+
+def test_scorers_are_in_the_order_of_the_metrics():
+    assert [name for scorer in SCORERS for name in scorer.metrics] == list(METRICS)
+
+
+def test_each_defect_has_its_status_and_all_other_rows_survive(folders):
+    clean = speech(2.5)  # doubled to 10 s: one window of DNSMOS
+    degraded = noisy(clean, 15)
+    broken, half_volume = degraded.copy(), degraded.copy()
+    broken[7] = np.nan
+    half_volume[9] = 1.7
+    folders.add("clipped", clean, half_volume)
+    folders.add("empty", np.zeros(0), np.zeros(0))
+    folders.add("good", clean, degraded)
+    folders.add("half", clean, degraded[: clean.size // 2])
+    folders.add("identical", clean, clean)
+    folders.add("nan", clean, broken)
+    folders.add("nan_ref", broken, degraded)
+    folders.add("rate", clean, degraded, rate=24_000)
+    folders.add("short", speech(0.1), noisy(speech(0.1), 15))
+    folders.add("shortish", speech(0.4), noisy(speech(0.4), 15))
+    folders.add("silent_deg", clean, np.zeros_like(clean))
+    folders.add("silent_ref", np.zeros_like(clean), degraded)
+    folders.add("stereo", clean, np.stack([degraded, degraded], axis=1))
+    for name, content in {"missing": None, "zero_bytes": b"", "no_audio": b"RIFFnonsense"}.items():
+        folders.add(name, clean, degraded)
+        path = folders.decoded / f"{name}.wav"
+        path.unlink() if content is None else path.write_bytes(content)
+
+    def all_are(status):
+        return dict.fromkeys(METRICS, status)
+
+    expected = {
+        "clipped": all_are("ok"),
+        "empty": all_are("too_short"),
+        "good": all_are("ok"),
+        "half": all_are("len_mismatch"),
+        "identical": all_are("ok") | {"si_sdr": "identical"},
+        "missing": all_are("missing"),
+        "nan": all_are("nonfinite"),
+        "nan_ref": all_are("ok") | dict.fromkeys(INTRUSIVE, "nonfinite"),
+        "no_audio": all_are("unreadable"),
+        "rate": all_are("sample_rate"),
+        "short": all_are("ok")
+        | dict.fromkeys(["pesq_wb", "pesq_nb", "stoi", "estoi"], "too_short"),
+        "shortish": all_are("ok") | dict.fromkeys(["stoi", "estoi"], "too_short"),
+        "silent_deg": all_are("silent_deg"),
+        "silent_ref": all_are("ok") | dict.fromkeys(INTRUSIVE, "silent_ref"),
+        "stereo": all_are("channels"),
+        "zero_bytes": all_are("unreadable"),
+    }
+    table = folders.score(list(METRICS), labels={"run": "baseline/seed1", "seed": 1})
+    assert list(table) == COLUMNS
+    found = {
+        name: dict(zip(rows.metric, rows.status, strict=True))
+        for name, rows in table.groupby("utterance")
+    }
+    assert found == expected
+    assert list(table.utterance.unique()) == sorted(expected)
+    assert all(list(rows.metric) == list(METRICS) for _, rows in table.groupby("utterance"))
+    has_value = table.status.isin(["ok", "identical"])
+    assert (table.value.notna() == has_value).all()
+    assert ((table.message == "") == (table.status == "ok")).all()
+    assert set(table.run) == {"baseline/seed1"}
+    assert set(table.seed) == {1}
+    assert set(table.variant) == {""}
+
+    values = table.set_index(["utterance", "metric"]).value
+    same = values["identical"]
+    assert same["si_sdr"] == np.inf
+    assert same["mel_distance"] == same["stft_distance"] == 0
+    assert same["pesq_wb"] == pytest.approx(4.644, abs=5e-4)
+    assert same["stoi"] == pytest.approx(1)
+    assert values["good"]["si_sdr"] == pytest.approx(15, abs=0.1)
+    assert set(table[table.utterance == "clipped"].n_clipped) == {"1"}
+    assert set(table[table.utterance == "good"].n_clipped) == {"0"}
+
+
+def test_a_crash_costs_one_value(folders):
+    folders.add("a", speech(1.0), noisy(speech(1.0), 10))
+    folders.add("b", bursts(), noisy(bursts(), 30))
+    folders.add("c", speech(1.0), noisy(speech(1.0), 10))
+    table = folders.score(["si_sdr", "pesq_wb", "stoi"], max_seconds=60)
+    failed = table[table.status != "ok"]
+    found = failed[["utterance", "metric", "status"]].to_numpy().tolist()
+    assert found == [["b", "pesq_wb", "crash"]]
+    first, _, last = table.value[table.metric == "pesq_wb"]
+    assert first == last
+
+
+def test_only_pesq_has_a_longest_utterance(folders):
+    folders.add("a", speech(1.0), noisy(speech(1.0), 10))
+    table = folders.score(["si_sdr", "pesq_wb", "pesq_nb", "stoi"], max_seconds=0.9)
+    assert list(table.status) == ["ok", "too_long", "too_long", "ok"]
+
+
+def test_a_value_that_is_not_defined_is_degenerate(folders):
+    click = np.tile([0.5, -0.5], 1000)
+    folders.add("a", np.concatenate([click, 0 * click]), np.concatenate([0 * click, click]))
+    table = folders.score(["si_sdr"])
+    assert list(table.status) == ["degenerate"]
+    assert table.value.isna().all()
+
+
+def test_workers_change_nothing(folders):
+    for seed in range(3):
+        folders.add(f"{seed}", speech(1.0, seed), noisy(speech(1.0, seed), 10))
+    names = ["estoi", "pesq_nb", "si_sdr"]
+    alone = folders.score(names, workers=1)
+    together = folders.score(names, workers=2)
+    pd.testing.assert_frame_equal(alone.drop(columns="cpu_s"), together.drop(columns="cpu_s"))
+    assert list(alone.metric[:3]) == ["si_sdr", "pesq_nb", "estoi"]
+
+
+def test_too_many_failures_leave_the_old_scores(folders):
+    for name in "abcdefg":
+        folders.add(name, speech(0.2), noisy(speech(0.2), 10))
+    folders.score(QUICK)
+    before = folders.output.read_text()
+    for name in "bcdefg":
+        folders.add(name, speech(0.2), np.zeros(3200))
+    with pytest.raises(TaaeError, match=r"mel_distance silent_deg 6.*b, c, d, e, f and 1 more"):
+        folders.score(QUICK, max_failed=0.8)
+    assert folders.output.read_text() == before
+    suspect = folders.output.with_name("scores.failed.csv")
+    assert (pd.read_csv(suspect).status == "silent_deg").sum() == 18
+    folders.score(QUICK, max_failed=0.9)
+    assert folders.output.read_text() != before
+    assert not suspect.exists()
+
+
+def test_one_metric_that_fails_is_not_hidden_by_the_others(folders):
+    folders.add("a", speech(0.2), noisy(speech(0.2), 10))
+    with pytest.raises(TaaeError, match="stoi too_short 1"):
+        folders.score([*QUICK, "stoi"], max_failed=0.5)
+
+
+def test_an_unknown_metric_is_named(folders):
+    folders.add("a", speech(0.2), speech(0.2))
+    with pytest.raises(TaaeError, match="no metric mosnet; there are si_sdr"):
+        folders.score(["si_sdr", "mosnet"])
