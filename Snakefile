@@ -26,7 +26,12 @@ localrules:
     all,
     tables,
     figures,
-    study,
+
+
+onstart:
+    # What the jobs read. It is no rule's output: each rule reruns for its own part of the study,
+    # which it has among its params.
+    write_text(to_json(config), Path("results/study.json"))
 
 
 rule all:

@@ -23,6 +23,7 @@ class Clone:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        folder.mkdir(parents=True)
         for part in PARTS:
             source = ROOT / part
             if source.is_dir():

@@ -15,8 +15,8 @@ from tests.workflow.conftest import Clone
 
 pytestmark = pytest.mark.slow
 
-ANALYSIS = {"summarise": 1, "compare": 1, "plot_ablation": 2}
-PER_RUN = {"decode": 1, "score": 1}
+ABLATION = {"plot_metrics": 1, "plot_forest": 1}
+ANALYSIS = {"summarise": 1, "compare": 1, "plot_coverage": 1, **ABLATION}
 
 
 def test_every_stage_left_what_the_results_folder_promises(clone: Clone) -> None:
@@ -82,12 +82,13 @@ def test_touching_a_source_file_reruns_nothing(clone: Clone) -> None:
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("analysis/figures.py", {"plot_ablation": 2, "plot": 3}),
+        ("analysis/figures.py", {**ABLATION, "plot_training": 1, "plot_coverage": 1}),
         ("analysis/statistics.py", ANALYSIS),
         ("scoring/signal.py", {"score": 2, **ANALYSIS}),
         (
             "training/loop.py",
-            {"train": 2, "histories": 1, "decode": 2, "score": 2, "spectra": 1, "plot": 2}
+            {"train": 2, "histories": 1, "plot_training": 1, "decode": 2, "score": 2}
+            | {"spectra": 1, "plot_spectrograms": 1}
             | ANALYSIS,
         ),
     ],
@@ -147,7 +148,8 @@ def test_figures_come_back_from_the_tables_alone(clone: Clone) -> None:
     for part in ("figures", "models", "decoded", "scores", "reference", "corpus"):
         shutil.move(results / part, kept / part)
     try:
-        assert set(clone.jobs("figures")) == {"plot", "plot_ablation"}
+        plots = {"plot_training", "plot_spectrograms", "plot_coverage"}
+        assert clone.jobs("figures") == Counter(ABLATION | dict.fromkeys(plots, 1))
         clone.snakemake("figures")
         after = {path: path.read_bytes() for path in sorted((results / "figures").rglob("*.*"))}
         assert after == before

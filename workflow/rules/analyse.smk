@@ -22,7 +22,6 @@ rule summarise:
             "coverage",
             "scoring/status",
         ),
-        study=ancient("results/study.json"),
         scores=runs(SCORES),
     output:
         "results/tables/scores.csv",
@@ -38,7 +37,7 @@ rule summarise:
     params:
         spec=ANALYSED,
     shell:
-        "python -m taae summarise --study {input.study} --scores {input.scores}"
+        "python -m taae summarise --study results/study.json --scores {input.scores}"
         " --output results/tables &> {log}"
 
 
@@ -51,7 +50,6 @@ rule compare:
             "coverage",
             "scoring/status",
         ),
-        study=ancient("results/study.json"),
         scores="results/tables/scores.csv",
     output:
         report(
@@ -66,69 +64,109 @@ rule compare:
     params:
         spec=ANALYSED,
     shell:
-        "python -m taae compare --study {input.study} --scores {input.scores}"
+        "python -m taae compare --study results/study.json --scores {input.scores}"
         " --output {output} &> {log}"
 
 
-rule plot_ablation:
+rule plot_metrics:
     input:
         code("analysis/figures", "analysis/plot", "analysis/style", "metrics"),
-        study=ancient("results/study.json"),
-        summary="results/tables/summary.csv",
-        comparisons="results/tables/comparisons.csv",
+        tables=["results/tables/summary.csv", "results/tables/comparisons.csv"],
     output:
         report(
-            "results/figures/{ablation}/{figure}.png",
-            "../report/{figure}.rst",
+            "results/figures/{ablation}/metrics.png",
+            "../report/metrics.rst",
             category="Ablations",
-            subcategory="{ablation}",
-            labels={"figure": "{figure}"},
+            labels={"ablation": "{ablation}", "figure": "metrics"},
         ),
-        "results/figures/{ablation}/{figure}.pdf",
+        "results/figures/{ablation}/metrics.pdf",
     log:
-        "results/logs/plot/{ablation}-{figure}.log",
-    wildcard_constraints:
-        figure="metrics|forest",
+        "results/logs/plot/{ablation}-metrics.log",
     conda:
         "../../envs/figures.yaml"
     params:
+        figure="metrics",
         spec=ANALYSED,
+        stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
     shell:
-        "python -m taae plot {wildcards.figure} --ablation {wildcards.ablation}"
-        " --study {input.study} --tables results/tables"
-        " --output results/figures/{wildcards.ablation}/{wildcards.figure} &> {log}"
+        "python -m taae plot {params.figure} --ablation {wildcards.ablation}"
+        " --study results/study.json --tables results/tables --output {params.stem} &> {log}"
 
 
-rule plot:
+use rule plot_metrics as plot_forest with:
     input:
-        code(
-            "analysis/figures",
-            "analysis/plot",
-            "analysis/style",
-            "analysis/spectrograms",
-        ),
-        study=ancient("results/study.json"),
-        table=lambda wildcards: {
-            "training": "results/tables/training.csv",
-            "spectrograms": "results/tables/spectra.npz",
-            "coverage": "results/tables/coverage.csv",
-        }[wildcards.figure],
+        code("analysis/figures", "analysis/plot", "analysis/style", "metrics"),
+        tables="results/tables/comparisons.csv",
     output:
         report(
-            "results/figures/{figure}.png",
-            "../report/{figure}.rst",
-            category="Study",
-            labels={"figure": "{figure}"},
+            "results/figures/{ablation}/forest.png",
+            "../report/forest.rst",
+            category="Ablations",
+            labels={"ablation": "{ablation}", "figure": "differences"},
         ),
-        "results/figures/{figure}.pdf",
+        "results/figures/{ablation}/forest.pdf",
     log:
-        "results/logs/plot/{figure}.log",
-    wildcard_constraints:
-        figure="training|spectrograms|coverage",
+        "results/logs/plot/{ablation}-forest.log",
+    params:
+        figure="forest",
+        spec=ANALYSED,
+        stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
+
+
+rule plot_training:
+    input:
+        code("analysis/figures", "analysis/plot", "analysis/style"),
+        table="results/tables/training.csv",
+    output:
+        report(
+            "results/figures/training.png",
+            "../report/training.rst",
+            category="Study",
+            labels={"figure": "training"},
+        ),
+        "results/figures/training.pdf",
+    log:
+        "results/logs/plot/training.log",
     conda:
         "../../envs/figures.yaml"
     params:
-        spec=ANALYSED,
+        figure="training",
     shell:
-        "python -m taae plot {wildcards.figure} --study {input.study} --tables results/tables"
-        " --output results/figures/{wildcards.figure} &> {log}"
+        "python -m taae plot {params.figure} --study results/study.json --tables results/tables"
+        " --output results/figures/{params.figure} &> {log}"
+
+
+use rule plot_training as plot_spectrograms with:
+    input:
+        code("analysis/plot", "analysis/style", "analysis/spectrograms"),
+        table="results/tables/spectra.npz",
+    output:
+        report(
+            "results/figures/spectrograms.png",
+            "../report/spectrograms.rst",
+            category="Study",
+            labels={"figure": "spectrograms"},
+        ),
+        "results/figures/spectrograms.pdf",
+    log:
+        "results/logs/plot/spectrograms.log",
+    params:
+        figure="spectrograms",
+
+
+use rule plot_training as plot_coverage with:
+    input:
+        code("analysis/figures", "analysis/plot", "analysis/style"),
+        table="results/tables/coverage.csv",
+    output:
+        report(
+            "results/figures/coverage.png",
+            "../report/coverage.rst",
+            category="Study",
+            labels={"figure": "coverage"},
+        ),
+        "results/figures/coverage.pdf",
+    log:
+        "results/logs/plot/coverage.log",
+    params:
+        figure="coverage",

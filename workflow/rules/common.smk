@@ -11,6 +11,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from taae.errors import TaaeError
+from taae.files import write_text
 from taae.study import Study, canonical
 
 try:

@@ -1,23 +1,9 @@
 # Data preparation: any kind of corpus -> one store.
 
 
-rule study:
-    output:
-        "results/study.json",
-    log:
-        "results/logs/study.log",
-    conda:
-        "../../envs/figures.yaml"
-    params:
-        config=to_json(config),
-    shell:
-        "printf '%s' {params.config:q} > {output} 2> {log}"
-
-
 rule corpus:
     input:
         code("corpus"),
-        study=ancient("results/study.json"),
     output:
         expand(f"{CORPUS}/{{split}}.{{kind}}", split=SPLITS, kind=("npy", "csv")),
         f"{CORPUS}/rejected.csv",
@@ -35,7 +21,7 @@ rule corpus:
     params:
         spec=canonical(STUDY.corpus),
     shell:
-        "python -m taae corpus --study {input.study} --output results/corpus"
+        "python -m taae corpus --study results/study.json --output results/corpus"
         " --jobs {threads} &> {log}"
 
 

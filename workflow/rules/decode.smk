@@ -4,7 +4,6 @@
 rule decode:
     input:
         code("fsq", "attention", "codec", "coverage", "decoding"),
-        study=ancient("results/study.json"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(f"{CORPUS}/test.npy"),
         model=f"{MODEL}/model.safetensors",
@@ -26,7 +25,7 @@ rule decode:
     params:
         spec=canonical(STUDY.decoding),
     shell:
-        "python -m taae decode --study {input.study} --corpus results/corpus"
+        "python -m taae decode --study results/study.json --corpus results/corpus"
         " --model results/models/{wildcards.variant}/seed{wildcards.seed}"
         " --output results/decoded/{wildcards.variant}/seed{wildcards.seed}"
         " --threads {threads} &> {log}"
@@ -35,7 +34,6 @@ rule decode:
 rule spectra:
     input:
         code("analysis/spectrograms", "analysis/style"),
-        study=ancient("results/study.json"),
         reference="results/reference/audio",
         decoded=expand(f"{DECODED}/audio", variant=STUDY.variants, seed=STUDY.seeds[0]),
     output:
@@ -48,5 +46,5 @@ rule spectra:
         variants=list(STUDY.variants),
         seed=STUDY.seeds[0],
     shell:
-        "python -m taae spectra --study {input.study} --reference {input.reference}"
+        "python -m taae spectra --study results/study.json --reference {input.reference}"
         " --decoded results/decoded --output {output} &> {log}"

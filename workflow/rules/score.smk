@@ -4,7 +4,6 @@
 rule score:
     input:
         code("scoring", "metrics"),
-        study=ancient("results/study.json"),
         manifest=f"{CORPUS}/test.csv",
         reference="results/reference/audio",
         # The table holds a hash of every decoded utterance: scoring again depends on it alone.

@@ -4,7 +4,6 @@
 rule train:
     input:
         code("fsq", "attention", "codec", "coverage", "training"),
-        study=ancient("results/study.json"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(expand(f"{CORPUS}/{{split}}.npy", split=("train", "validation"))),
     output:
@@ -29,7 +28,7 @@ rule train:
         # training goes on from here.
         state="results/state/{variant}/seed{seed}",
     shell:
-        "python -m taae train --study {input.study} --variant {wildcards.variant}"
+        "python -m taae train --study results/study.json --variant {wildcards.variant}"
         " --seed {wildcards.seed} --corpus results/corpus"
         " --output results/models/{wildcards.variant}/seed{wildcards.seed}"
         " --state {params.state} &> {log}"
@@ -38,7 +37,6 @@ rule train:
 rule histories:
     input:
         runs(f"{MODEL}/history.csv"),
-        study=ancient("results/study.json"),
     output:
         "results/tables/training.csv",
     log:
@@ -49,5 +47,5 @@ rule histories:
         variants=list(STUDY.variants),
         seeds=STUDY.seeds,
     shell:
-        "python -m taae histories --study {input.study} --models results/models"
+        "python -m taae histories --study results/study.json --models results/models"
         " --output {output} &> {log}"

@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     _path(stage, "--decoded", "folder of decoded audio; files pair by name without extension")
     _path(stage, "--output", "CSV, one row per utterance and metric")
     stage.add_argument("--metrics", nargs="+", choices=list(METRICS), default=list(METRICS))
-    stage.add_argument("--max-failed", type=float, default=0.1, help="share of values")
+    stage.add_argument("--max-failed", type=float, default=0.1, help="share of a metric's values")
     stage.add_argument("--max-seconds", type=float, default=30.0, help="longest for PESQ")
     stage.add_argument("--manifest", type=Path, help="CSV with the columns utterance and speaker")
     for label in ("--run", "--variant", "--split"):
@@ -200,7 +200,8 @@ def _score(options: argparse.Namespace) -> None:
 
     speakers = None
     if options.manifest:
-        manifest = read_csv(options.manifest, ["utterance", "speaker"]).astype(str)
+        text = ["utterance", "speaker"]
+        manifest = read_csv(options.manifest, text, text)
         speakers = dict(zip(manifest["utterance"], manifest["speaker"], strict=True))
     given = {
         name: getattr(options, name) for name in ("run", "variant", "seed", "bitrate", "split")
