@@ -19,6 +19,7 @@ report: "workflow/report/workflow.rst"
 wildcard_constraints:
     variant="|".join(STUDY.variants),
     seed=r"\d+",
+    bitrate=r"[0-9a-z@+.]+",
     ablation="|".join(STUDY.ablations) or "none",
 
 

@@ -7,7 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from taae import attention
 from taae.attention import sliding_window_attention
 from taae.errors import TaaeError
 
@@ -100,3 +102,81 @@ def test_a_negative_side_is_refused() -> None:
 def test_an_empty_sequence_gives_an_empty_result() -> None:
     q, k, v = random_qkv(0)
     assert sliding_window_attention(q, k, v, 3, 3).shape == q.shape
+
+
+def test_the_block_mask_of_flex_holds_the_blocks_with_a_visible_pair() -> None:
+    for time, left, right in ((300, 31, 32), (1000, 127, 0), (129, 3, 128), (256, 0, 0)):
+        mask = attention._block_mask(time, left, right, torch.device("cpu"))
+        blocks = -(-time // 128)
+        offset = torch.arange(time)[None, :] - torch.arange(time)[:, None]
+        visible = torch.zeros(blocks * 128, blocks * 128, dtype=torch.bool)
+        visible[:time, :time] = (offset >= -left) & (offset <= right)
+        expected = visible.unflatten(1, (blocks, 128)).unflatten(0, (blocks, 128)).any(3).any(1)
+        assert torch.equal(mask.to_dense()[0, 0].bool(), expected)
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without")
+def test_flex_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch.nn.attention.flex_attention import flex_attention
+
+    # Not compiled: that takes half a minute, and what is computed is the same.
+    monkeypatch.setattr(attention, "_compiled_flex", lambda: flex_attention)
+    q, k, v = (x.detach() for x in random_qkv(300, torch.float32))
+    found = sliding_window_attention(q, k, v, 31, 32, backend="flex")
+    expected = dense(q, k, v, 31, 32).float()
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_backend_is_settable_and_told_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = []
+
+    def flex(q: Tensor, k: Tensor, v: Tensor, block_mask: object) -> Tensor:
+        calls.append(q)
+        return q
+
+    monkeypatch.setattr(attention, "_compiled_flex", lambda: flex)
+    attention._announce.cache_clear()
+    q, k, v = random_qkv(20)
+    sliding_window_attention(q, k, v, 3, 3)
+    assert not calls
+    attention.set_backend("flex")
+    try:
+        for _ in range(3):
+            sliding_window_attention(q, k, v, 3, 3)
+        sliding_window_attention(q, k, v, 3, 3, backend="blocked")
+    finally:
+        attention.set_backend("auto")
+    assert len(calls) == 3
+    assert capsys.readouterr().err.splitlines() == [
+        "sliding-window attention on cpu: blocked",
+        "sliding-window attention on cpu: flex",
+    ]
+    with pytest.raises(TaaeError, match="'full' is none of auto, blocked, flex"):
+        attention.set_backend("full")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("gradients", [True, False])
+def test_memory_is_linear_in_the_length(gradients: bool) -> None:
+    """No tensor that is made grows faster than the length; full scores would be 16 times."""
+    made = []
+    for time in (2048, 8192):
+        q, k, v = random_qkv(time, torch.float32)
+        largest = Largest()
+        with torch.set_grad_enabled(gradients), largest:
+            sliding_window_attention(q, k, v, 31, 32)
+        made.append(largest.numel)
+    assert made[1] < 4.5 * made[0]
+
+
+class Largest(TorchDispatchMode):
+    """Notes the largest storage of any result."""
+
+    numel = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor):
+            self.numel = max(self.numel, result.untyped_storage().nbytes())
+        return result

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taae.errors import TaaeError
-from taae.fsq import EPSILON, FSQ, pack, unpack
+from taae.fsq import EPSILON, FSQ, nearest, pack, unpack
 
 FORMS = [("symmetric", 2)] + [
     (rounding, levels) for rounding in ("symmetric", "original") for levels in range(3, 34)
@@ -34,7 +34,7 @@ def test_levels_are_the_exact_grid_and_each_is_its_own_code(rounding: str, level
     values = fsq.dequantize(codes)
     exact = torch.tensor([float(level) for level in grid(levels, rounding)])
     torch.testing.assert_close(values, exact, rtol=0, atol=1e-6)
-    assert torch.equal(fsq._nearest(exact.double()).long(), codes)
+    assert torch.equal(nearest(exact.double(), levels, rounding).long(), codes)
 
 
 @pytest.mark.parametrize(("rounding", "levels"), FORMS)

@@ -1,3 +1,5 @@
+import collections
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +9,18 @@ import soundfile
 
 from taae.errors import TaaeError
 from taae.metrics import METRICS
+from taae.scoring import cache as cache_module
+from taae.scoring import mosnet, score, scorers
+from taae.scoring.mosnet_weights import read_weights
 from taae.scoring.score import COLUMNS, score_folders
 from taae.scoring.scorers import SCORERS
+from tests.unit import test_scoring_mosnet as mosnet_file
 from tests.unit.speechlike import RATE, bursts, noisy, speech
 
 QUICK = ["si_sdr", "mel_distance", "stft_distance"]
-INTRUSIVE = [name for name in METRICS if not name.startswith("dnsmos")]
+NAMES = [name for name in METRICS if name != "mosnet"]  # which needs a file
+DAC = ["mel_distance_dac", "stft_distance_dac"]
+INTRUSIVE = [name for name in NAMES if not name.startswith("dnsmos")]
 LIMITS = {"max_failed": 1.0, "max_seconds": 30.0}
 
 
@@ -69,7 +77,7 @@ def test_each_defect_has_its_status_and_all_other_rows_survive(folders):
         path.unlink() if content is None else path.write_bytes(content)
 
     def all_are(status):
-        return dict.fromkeys(METRICS, status)
+        return dict.fromkeys(NAMES, status)
 
     expected = {
         "clipped": all_are("ok"),
@@ -83,14 +91,14 @@ def test_each_defect_has_its_status_and_all_other_rows_survive(folders):
         "no_audio": all_are("unreadable"),
         "rate": all_are("sample_rate"),
         "short": all_are("ok")
-        | dict.fromkeys(["pesq_wb", "pesq_nb", "stoi", "estoi"], "too_short"),
+        | dict.fromkeys([*DAC, "pesq_wb", "pesq_nb", "stoi", "estoi"], "too_short"),
         "shortish": all_are("ok") | dict.fromkeys(["stoi", "estoi"], "too_short"),
         "silent_deg": all_are("silent_deg"),
         "silent_ref": all_are("ok") | dict.fromkeys(INTRUSIVE, "silent_ref"),
         "stereo": all_are("channels"),
         "zero_bytes": all_are("unreadable"),
     }
-    table = folders.score(list(METRICS), labels={"run": "baseline/seed1", "seed": 1})
+    table = folders.score(NAMES, labels={"run": "baseline/seed1", "seed": 1})
     assert list(table) == COLUMNS
     found = {
         name: dict(zip(rows.metric, rows.status, strict=True))
@@ -98,7 +106,7 @@ def test_each_defect_has_its_status_and_all_other_rows_survive(folders):
     }
     assert found == expected
     assert list(table.utterance.unique()) == sorted(expected)
-    assert all(list(rows.metric) == list(METRICS) for _, rows in table.groupby("utterance"))
+    assert all(list(rows.metric) == NAMES for _, rows in table.groupby("utterance"))
     has_value = table.status.isin(["ok", "identical"])
     assert (table.value.notna() == has_value).all()
     assert ((table.message == "") == (table.status == "ok")).all()
@@ -178,5 +186,146 @@ def test_one_metric_that_fails_is_not_hidden_by_the_others(folders):
 
 def test_an_unknown_metric_is_named(folders):
     folders.add("a", speech(0.2), speech(0.2))
-    with pytest.raises(TaaeError, match="no metric mosnet; there are si_sdr"):
-        folders.score(["si_sdr", "mosnet"])
+    with pytest.raises(TaaeError, match="no metric mos; there are si_sdr"):
+        folders.score(["si_sdr", "mos"])
+
+
+def test_mosnet_without_weights_is_left_out_and_told(folders, capsys):
+    folders.add("a", speech(0.2), noisy(speech(0.2), 10))
+    table = folders.score(["si_sdr", "mosnet"])
+    assert list(table.metric) == ["si_sdr"]
+    assert "mosnet is left out. MOSNet needs its published weights" in capsys.readouterr().err
+    with pytest.raises(TaaeError, match="no metric to score"):
+        folders.score(["mosnet"])
+
+
+def test_mosnet_is_scored_with_its_weights_and_a_wrong_file_is_told_at_once(
+    folders, tmp_path, monkeypatch
+):
+    folders.add("a", speech(0.3), noisy(speech(0.3), 10))
+    weights = tmp_path / "cnn_blstm.h5"
+    expected = mosnet_file.write(weights, mosnet_file.random_layers())
+    with pytest.raises(TaaeError, match="not the published weights"):
+        folders.score(["mosnet"], mosnet_weights=weights)
+    assert not folders.output.exists()
+    for module in (score, mosnet):
+        monkeypatch.setattr(module, "read_weights", lambda path: read_weights(path, expected))
+    row = folders.score(["mosnet"], mosnet_weights=weights).iloc[0]
+    assert row.status == "ok"
+    assert row.settings == "cnn_blstm-560a12c9"
+    degraded, _ = soundfile.read(folders.decoded / "a.wav")
+    assert row.value == mosnet.mosnet(degraded, weights)
+
+
+class TestCache:
+    """What is computed again, by what the metrics are asked for."""
+
+    @pytest.fixture
+    def asked(self, monkeypatch):
+        counts = collections.Counter()
+        for index, scorer in enumerate(SCORERS):
+
+            def count(*signals, scorer=scorer):
+                counts[scorer.metrics[0]] += 1
+                return scorer.compute(*signals)
+
+            replaced = [*scorers.SCORERS]
+            replaced[index] = dataclasses.replace(scorer, compute=count)
+            monkeypatch.setattr(scorers, "SCORERS", tuple(replaced))
+        return counts
+
+    def test_a_new_metric_alone_is_computed(self, folders, asked, tmp_path):
+        for name in "ab":
+            folders.add(name, speech(0.5), noisy(speech(0.5), 10))
+        cache = tmp_path / "state/cache.json"
+        plain = folders.score([*QUICK, "stoi"])
+        asked.clear()
+        first = folders.score(QUICK, cache=cache)
+        assert asked == dict.fromkeys(QUICK, 2)
+        asked.clear()
+        second = folders.score([*QUICK, "stoi"], cache=cache)
+        assert asked == {"stoi": 2}
+        drop = "cpu_s"
+        pd.testing.assert_frame_equal(second.drop(columns=drop), plain.drop(columns=drop))
+        kept = second[second.metric != "stoi"].reset_index(drop=True)
+        pd.testing.assert_frame_equal(kept, first)  # of the first time, the CPU time too
+
+    def test_other_signals_are_scored_anew(self, folders, asked, tmp_path):
+        cache = tmp_path / "cache.json"
+        for name in "ab":
+            folders.add(name, speech(0.5), noisy(speech(0.5), 10))
+        folders.score(["si_sdr"], cache=cache)
+        folders.add("b", speech(0.5), noisy(speech(0.5), 10, seed=7))
+        asked.clear()
+        table = folders.score(["si_sdr"], cache=cache)
+        assert asked == {"si_sdr": 1}
+        assert table.value.nunique() == 2
+
+    def test_reference_and_decoded_exchanged_are_other_signals(self, folders, tmp_path):
+        folders.add("a", speech(0.5), noisy(speech(0.5), 10))
+        first = folders.score(["mel_distance"], cache=tmp_path / "cache.json")
+        folders.add("a", noisy(speech(0.5), 10), speech(0.5))
+        second = folders.score(["mel_distance"], cache=tmp_path / "cache.json")
+        assert first.value[0] != second.value[0]
+
+    @pytest.mark.parametrize("how", ["settings", "version", "code"])
+    def test_another_definition_is_computed(self, folders, asked, tmp_path, monkeypatch, how):
+        folders.add("a", speech(0.5), noisy(speech(0.5), 10))
+        folders.score(["stoi"], cache=tmp_path / "cache.json")
+        if how == "settings":
+            other = dataclasses.replace(METRICS["stoi"], settings="other")
+            monkeypatch.setitem(METRICS, "stoi", other)
+        elif how == "version":
+            monkeypatch.setattr(scorers, "version", lambda package: "9.9")
+        else:
+            monkeypatch.setattr(cache_module, "_code", lambda: "edited")
+        asked.clear()
+        folders.score(["stoi"], cache=tmp_path / "cache.json")
+        assert asked == {"stoi": 1}
+
+    def test_a_limit_holds_for_cached_values_too(self, folders, tmp_path):
+        folders.add("a", speech(0.5), noisy(speech(0.5), 10))
+        assert folders.score(["pesq_wb"], cache=tmp_path / "cache.json").status[0] == "ok"
+        table = folders.score(["pesq_wb"], cache=tmp_path / "cache.json", max_seconds=0.4)
+        assert table.status[0] == "too_long"
+
+    @pytest.mark.parametrize(
+        "content",
+        [b"", b"\xff", b"[]", b"{}", b'{"code": 1', b'{"utterances": {"a": 3}, "code": "CODE"}',
+         b'{"utterances": {"a": {"content": "x", "values": {"k": [1]}}}, "code": "CODE"}'],
+    )  # fmt: skip
+    def test_a_broken_cache_is_ignored_and_replaced(
+        self, folders, tmp_path, monkeypatch, capsys, content
+    ):
+        monkeypatch.setattr(cache_module, "_code", lambda: "CODE")
+        folders.add("a", speech(0.2), noisy(speech(0.2), 10))
+        cache = tmp_path / "cache.json"
+        cache.write_bytes(content)
+        value = folders.score(["si_sdr"], cache=cache).value[0]
+        assert "not a readable cache" in capsys.readouterr().err
+        assert value == folders.score(["si_sdr"]).value[0]
+        assert list(cache_module.read_cache(cache)) == ["a"]
+
+    def test_failures_are_not_kept(self, folders, tmp_path):
+        folders.add("a", speech(0.2), np.zeros(3200))
+        folders.score(["si_sdr"], cache=tmp_path / "cache.json")
+        entry = cache_module.read_cache(tmp_path / "cache.json")["a"]
+        assert dataclasses.asdict(entry)["values"] == {}
+
+
+def test_a_codec_that_is_not_installed_has_rows_that_say_so(folders):
+    folders.add("b", speech(0.2), np.zeros(3200))
+    folders.add("a", speech(0.2), np.zeros(3200))
+    score.score_absent(
+        folders.reference, folders.decoded, folders.output, names=["stoi", "si_sdr"],
+        message="no opusenc", labels={"variant": "opus", "seed": 0}, speakers={"a": "Ann"},
+    )  # fmt: skip
+    table = pd.read_csv(folders.output)
+    assert list(table) == COLUMNS
+    assert list(zip(table.utterance, table.metric, strict=True)) == [
+        (name, metric) for name in "ab" for metric in ("si_sdr", "stoi")
+    ]
+    assert set(table.status) == {"not_installed"}
+    assert set(table.message) == {"no opusenc"}
+    assert list(table.speaker) == ["Ann"] * 2 + ["unknown"] * 2
+    assert table.value.isna().all()

@@ -5,7 +5,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taae.scoring.signal import delay, mel_distance, si_sdr, stft_distance
+from taae.scoring.signal import (
+    delay,
+    mel_distance,
+    mel_distance_dac,
+    si_sdr,
+    stft_distance,
+    stft_distance_dac,
+)
 from tests.unit.speechlike import noisy, speech
 
 
@@ -76,3 +83,38 @@ def test_delay(lag):
     reference, degraded = signal[1000:17_000], signal[1000 - lag : 17_000 - lag]
     assert delay(reference, degraded) == lag
     assert delay(reference, -0.3 * degraded) == lag
+
+
+def test_dac_distances_match_their_definition_in_torch():
+    reference = speech(1.3)
+    degraded = noisy(reference, 10)
+    degraded[4000:9000] = 0  # the clamp works
+
+    def distance(one, other):
+        logs = [torch.log10(torch.clamp(x, min=1e-5).pow(2)) for x in (one, other)]
+        l1 = torch.nn.functional.l1_loss
+        return float(l1(*logs) + l1(one, other))
+
+    linear = mel = 0.0
+    for window, bands in ((2048, 150), (512, 80)):
+        one, other = (
+            torch.stft(
+                torch.from_numpy(signal), window, window // 4, window,
+                torch.hann_window(window, dtype=torch.float64), return_complex=True,
+            ).abs()
+            for signal in (reference, degraded)
+        )  # fmt: skip
+        bank = librosa.filters.mel(sr=16_000, n_fft=window, n_mels=bands, dtype=np.float64)
+        linear += distance(one, other)
+        mel += distance(*(torch.from_numpy(bank) @ x for x in (one, other)))
+    assert stft_distance_dac(reference, degraded) == pytest.approx(linear, rel=1e-9)
+    assert mel_distance_dac(reference, degraded) == pytest.approx(mel, rel=1e-9)
+
+
+def test_dac_distances_of_a_gain_in_closed_form():
+    """Far above the clamp, a gain of 1/10 is 2 in log power, and 0.9 of the mean magnitude."""
+    noise = 1e3 * np.random.default_rng(0).normal(size=16_000)
+    louder, quieter = (f(noise, 10 * noise) - 2 * 2 for f in (stft_distance_dac, mel_distance_dac))
+    for distance, extra in ((stft_distance_dac, louder), (mel_distance_dac, quieter)):
+        assert distance(noise, noise) == 0
+        assert distance(noise, 0.1 * noise) - 2 * 2 == pytest.approx(extra / 10, rel=1e-6)

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from taae.errors import TaaeError
 from taae.files import write_text
+from taae.stages import NATIVE
 from taae.study import Study, canonical
 
 try:
@@ -27,8 +28,8 @@ shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; 
 SPLITS = ("train", "validation", "test")
 CORPUS = "results/corpus"
 MODEL = "results/models/{variant}/seed{seed}"
-DECODED = "results/decoded/{variant}/seed{seed}"
-SCORES = "results/scores/{variant}/seed{seed}.csv"
+DECODED = "results/decoded/{variant}/seed{seed}/{bitrate}"
+SCORES = "results/scores/{variant}/seed{seed}/{bitrate}.csv"
 
 TABLES = [
     f"results/tables/{name}"
@@ -60,8 +61,19 @@ FIGURES = [
 
 
 def runs(pattern):
-    """Expand a pattern over every variant and seed of the study."""
-    return expand(pattern, variant=STUDY.variants, seed=STUDY.seeds)
+    """Expand a pattern over every variant and seed of the study, at the native bitrate."""
+    return expand(pattern, variant=STUDY.variants, seed=STUDY.seeds, bitrate=NATIVE)
+
+
+def all_points(pattern):
+    """Expand a pattern over every variant, seed and operating point of the study."""
+    return [
+        path
+        for variant in STUDY.variants
+        for path in expand(
+            pattern, variant=variant, seed=STUDY.seeds, bitrate=STUDY.points(variant)
+        )
+    ]
 
 
 def code(*modules):

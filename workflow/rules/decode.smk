@@ -3,7 +3,7 @@
 
 rule decode:
     input:
-        code("fsq", "attention", "codec", "coverage", "decoding"),
+        code("fsq", "residual", "stages", "attention", "codec", "coverage", "decoding"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(f"{CORPUS}/test.npy"),
         model=f"{MODEL}/model.safetensors",
@@ -12,9 +12,9 @@ rule decode:
         codes=f"{DECODED}/codes.npz",
         table=f"{DECODED}/utterances.csv",
     log:
-        "results/logs/decode/{variant}/seed{seed}.log",
+        "results/logs/decode/{variant}/seed{seed}/{bitrate}.log",
     benchmark:
-        "results/benchmarks/decode/{variant}/seed{seed}.tsv"
+        "results/benchmarks/decode/{variant}/seed{seed}/{bitrate}.tsv"
     conda:
         "../../envs/train.yaml"
     threads: 1
@@ -27,15 +27,20 @@ rule decode:
     shell:
         "python -m taae decode --study results/study.json --corpus results/corpus"
         " --model results/models/{wildcards.variant}/seed{wildcards.seed}"
-        " --output results/decoded/{wildcards.variant}/seed{wildcards.seed}"
-        " --threads {threads} &> {log}"
+        " --output results/decoded/{wildcards.variant}/seed{wildcards.seed}/{wildcards.bitrate}"
+        " --bitrate {wildcards.bitrate} --threads {threads} &> {log}"
 
 
 rule spectra:
     input:
         code("analysis/spectrograms", "analysis/style"),
         reference="results/reference/audio",
-        decoded=expand(f"{DECODED}/audio", variant=STUDY.variants, seed=STUDY.seeds[0]),
+        decoded=expand(
+            f"{DECODED}/audio",
+            variant=STUDY.variants,
+            seed=STUDY.seeds[0],
+            bitrate=NATIVE,
+        ),
     output:
         "results/tables/spectra.npz",
     log:

@@ -12,9 +12,9 @@ rule score:
     output:
         SCORES,
     log:
-        "results/logs/score/{variant}/seed{seed}.log",
+        "results/logs/score/{variant}/seed{seed}/{bitrate}.log",
     benchmark:
-        "results/benchmarks/score/{variant}/seed{seed}.tsv"
+        "results/benchmarks/score/{variant}/seed{seed}/{bitrate}.tsv"
     conda:
         "../../envs/score.yaml"
     threads: 1
@@ -22,10 +22,14 @@ rule score:
         mem_mb=2000,
         runtime=minutes(3600),
     params:
-        names=STUDY.metrics.names,
+        names=lambda wildcards: (
+            STUDY.metrics.names if wildcards.bitrate == NATIVE else STUDY.bitrates.metrics
+        ),
         max_failed=STUDY.metrics.max_failed,
         max_seconds=STUDY.metrics.max_seconds,
-        bitrate=lambda wildcards: STUDY.variants[wildcards.variant].bitrate,
+        bitrate=lambda wildcards: (
+            STUDY.variants[wildcards.variant].bitrate_at(wildcards.bitrate)
+        ),
     shell:
         "python -m taae score --reference {input.reference} --decoded {input.audio}"
         " --output {output} --manifest {input.manifest} --metrics {params.names}"

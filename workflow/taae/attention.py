@@ -1,89 +1,186 @@
-"""Sliding-window attention: exact on every device, at a cost linear in the length."""
+"""Sliding-window attention: exact on every device, at a cost linear in the length.
+
+Two backends give the same result: `blocked`, made of dense products, runs anywhere; `flex` is
+FlexAttention, compiled for each shape. Neither ever computes attention without the window.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils._triton import has_triton
 
 from taae.errors import TaaeError
+from taae.progress import log
 
-MIN_BLOCK = 64  # queries per block; smaller blocks cost more in bookkeeping than they save
+if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask
+
+Backend = Literal["auto", "blocked", "flex"]
+BLOCK = 64  # queries per block; smaller blocks cost more in bookkeeping than they save
+FLEX_BLOCK = 128  # queries and keys per block of FlexAttention's mask
+
+_default: Backend = "auto"
 
 
-def sliding_window_attention(q: Tensor, k: Tensor, v: Tensor, left: int, right: int) -> Tensor:
+def set_backend(backend: Backend) -> None:
+    """Choose the backend of all attention that is not told one.
+
+    auto: flex for training on CUDA, where shapes repeat and compiling pays; else blocked.
+    """
+    global _default
+    if backend not in get_args(Backend):
+        raise TaaeError(f"attention backend '{backend}' is none of {', '.join(get_args(Backend))}")
+    _default = backend
+
+
+def sliding_window_attention(
+    q: Tensor, k: Tensor, v: Tensor, left: int, right: int, backend: Backend | None = None
+) -> Tensor:
     """Softmax attention in which query i sees the keys i - left .. i + right that exist.
-
-    Queries are taken in blocks; each block meets only the stretch of keys that some query of
-    it can see, so work and memory grow with length * (left + right), not with length squared.
 
     Args:
         q, k, v: (batch, heads, time, dim), any floating dtype, any device.
         left: keys seen before the query; 0 or more. Wider than the sequence is allowed.
         right: keys seen after the query; 0 or more.
+        backend: instead of what `set_backend` chose.
 
     Returns:
         (batch, heads, time, dim).
     """
     if left < 0 or right < 0:
         raise TaaeError(f"attention window [{left}, {right}]: neither side can be negative")
-    batch, heads, time, dim = q.shape
+    time = q.shape[2]
     if time == 0:
         return torch.empty_like(q)
+    chosen = _choose(backend or _default, q.device.type)
+    _announce(chosen, q.device.type)
     left, right = min(left, time - 1), min(right, time - 1)
-    if left == right == time - 1:
+    if left == right == time - 1:  # every query sees every key
         return F.scaled_dot_product_attention(q, k, v)
+    if chosen == "flex":
+        mask = _block_mask(time, left, right, q.device)
+        out: Tensor = _compiled_flex()(q, k, v, block_mask=mask)
+        return out
+    return _blocked(q, k, v, left, right)
 
-    size = min(max(left, right, MIN_BLOCK), time)
-    count = -(-time // size)
 
-    def blocks(x: Tensor) -> Tensor:
-        padded = F.pad(x, (0, 0, 0, count * size - time))
-        return padded.reshape(batch * heads, count, size, dim)
+def _choose(backend: Backend, device: str) -> Backend:
+    if backend != "auto":
+        return backend
+    pays = device == "cuda" and torch.is_grad_enabled() and has_triton()
+    return "flex" if pays else "blocked"
+
+
+@lru_cache
+def _announce(backend: Backend, device: str) -> None:
+    log(f"sliding-window attention on {device}: {backend}")
+
+
+def _blocked(q: Tensor, k: Tensor, v: Tensor, left: int, right: int) -> Tensor:
+    """Take queries in blocks; each meets the stretch of keys that some query of it can see.
+
+    So work and memory grow with length * (left + right), not with length squared.
+    """
+    time = q.shape[2]
+    # Away from the ends every window is whole and all blocks are alike, with one mask for all.
+    start = -(-left // BLOCK) * BLOCK
+    count = (time - right - start) // BLOCK
+    if count < 1:
+        return _part(q, k, v, left, right, 0, time)
+    stop, reach = start + count * BLOCK, left + BLOCK + right
 
     def stretches(x: Tensor) -> Tensor:
-        """Each block of keys with the end of the block before and the start of the next."""
-        own = blocks(x)
-        before = F.pad(own[:, :-1, size - left :], (0, 0, 0, 0, 1, 0))
-        after = F.pad(own[:, 1:, :right], (0, 0, 0, 0, 0, 1))
-        return torch.cat([before, own, after], dim=2)
+        """What each block meets: (batch * heads, count, reach, dim)."""
+        if not _plain(x):
+            seen = x[:, :, start - left : stop + right].unfold(2, reach, BLOCK).transpose(3, 4)
+            return seen.flatten(0, 1)  # a view still: overlaps are stored once
+        # The gradient of overlapping views is slow; that of whole blocks, shifted, is not.
+        shifted = []
+        for place in range(0, reach, BLOCK):
+            width = min(BLOCK, reach - place)
+            begin = start - left + place + width - BLOCK
+            blocks = x[:, :, begin : begin + count * BLOCK].unflatten(2, (count, BLOCK))
+            shifted.append(blocks[..., BLOCK - width :, :])
+        return torch.cat(shifted, 3).flatten(0, 1)
 
-    bias = _bias(count, size, left, right, time, q.device, q.dtype)
-    out = _attend(blocks(q), stretches(k), stretches(v), bias)
-    return out.reshape(batch, heads, count * size, dim)[:, :, :time]
+    blocks = q[:, :, start:stop].unflatten(2, (count, BLOCK)).flatten(0, 1)
+    bias = _bias(BLOCK, reach, -left, left, right, q.device, q.dtype)
+    middle = _attend(blocks, stretches(k), stretches(v), bias).reshape(*q.shape[:2], -1, q.shape[3])
+    first = _part(q, k, v, left, right, 0, start)
+    last = _part(q, k, v, left, right, stop, time)
+    return torch.cat([first, middle, last], 2)
+
+
+def _part(q: Tensor, k: Tensor, v: Tensor, left: int, right: int, start: int, stop: int) -> Tensor:
+    """Attend from the queries start .. stop - 1 alone, under a mask of their own."""
+    begin, end = max(0, start - left), min(k.shape[2], stop + right)
+    bias = _bias(stop - start, end - begin, begin - start, left, right, q.device, q.dtype)
+    return _attend(q[:, :, start:stop], k[:, :, begin:end], v[:, :, begin:end], bias)
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
     """Softmax(q k' / sqrt(dim) + bias) v, in whichever form the device computes faster."""
-    if q.device.type == "cpu" and torch.is_grad_enabled():
-        # The backward pass of the fused CPU kernel is slow: at 512 tokens, window 128, bfloat16,
-        # plain products train three times as fast (taae bench attention).
-        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2) + bias
-        out: Tensor = scores.softmax(-1) @ v
-        return out
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+    if not _plain(q):
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2) + bias
+    out: Tensor = scores.softmax(-1) @ v
+    return out
+
+
+def _plain(x: Tensor) -> bool:
+    """Tell whether plain products are faster than the fused kernel: to train on a CPU.
+
+    There the fused kernel's backward pass is slow: at 512 tokens, window 128, bfloat16, plain
+    products train three times as fast (`taae bench attention`).
+    """
+    return x.device.type == "cpu" and torch.is_grad_enabled()
 
 
 @lru_cache(maxsize=64)
 def _bias(
-    count: int,
-    size: int,
+    queries: int,
+    keys: int,
+    offset: int,
     left: int,
     right: int,
-    time: int,
     device: torch.device,
     dtype: torch.dtype,
 ) -> Tensor:
-    """Return 0 where a query sees a key of its stretch, else -inf: (1, count, size, stretch)."""
+    """Return 0 where query i sees key j, which lies at j + offset, else -inf: (queries, keys)."""
     with torch.inference_mode(False):  # a cached inference tensor could not be trained with later
-        start = torch.arange(count, device=device)[:, None, None] * size
-        query = start + torch.arange(size, device=device)[:, None]
-        key = start - left + torch.arange(size + left + right, device=device)
-        inside = (key >= query - left) & (key <= query + right) & (key >= 0) & (key < time)
-        # Padded queries, beyond the end, see everything: a row with no key at all would be NaN.
-        seen = inside | (query >= time)
-        return torch.zeros(seen.shape, device=device, dtype=dtype).masked_fill(~seen, -torch.inf)[
-            None
-        ]
+        query = torch.arange(queries, device=device)[:, None]
+        ahead = torch.arange(keys, device=device) + offset - query
+        hidden = (ahead < -left) | (ahead > right)
+        return torch.zeros(hidden.shape, device=device, dtype=dtype).masked_fill(hidden, -torch.inf)
+
+
+@lru_cache(maxsize=1)
+def _compiled_flex() -> Any:
+    from torch.nn.attention.flex_attention import flex_attention
+
+    return torch.compile(flex_attention, dynamic=False)
+
+
+@lru_cache(maxsize=64)
+def _block_mask(time: int, left: int, right: int, device: torch.device) -> BlockMask:
+    """Return FlexAttention's mask, made of the blocks that hold a visible pair alone."""
+    from torch.nn.attention.flex_attention import BlockMask
+
+    def visible(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        return (key >= query - left) & (key <= query + right)
+
+    with torch.inference_mode(False):
+        blocks = -(-time // FLEX_BLOCK)
+        block = torch.arange(blocks, device=device)
+        first = ((block * FLEX_BLOCK - left) // FLEX_BLOCK).clamp(min=0)
+        last = ((block * FLEX_BLOCK + FLEX_BLOCK - 1 + right) // FLEX_BLOCK).clamp(max=blocks - 1)
+        count = (last - first + 1).int()[None, None]
+        indices = ((first[:, None] + block) % blocks).int()[None, None]
+        return BlockMask.from_kv_blocks(
+            count, indices, BLOCK_SIZE=FLEX_BLOCK, mask_mod=visible, seq_lengths=(time, time)
+        )

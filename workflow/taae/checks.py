@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from taae.coverage import removed_share
 from taae.errors import TaaeError
 from taae.metrics import METRICS
+from taae.stages import stages_of
 
 if TYPE_CHECKING:
     from taae.study import Ablation, Study, Variant
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
 
 def check_study(study: Study) -> list[str]:
     """Raise a `TaaeError` for an arm that cannot answer its question; return warnings."""
+    for section, names in (("lengths", study.lengths.metrics), ("bitrates", study.bitrates.metrics)):
+        for metric in names:
+            if metric not in METRICS:
+                raise TaaeError(f"config: {section}.metrics: no metric '{metric}'")
+    for point in study.bitrates.points:
+        try:
+            stages_of(point)
+        except TaaeError as error:
+            raise TaaeError(f"config: bitrates.points: {error}") from None
     warnings = []
     for name, ablation in study.ablations.items():
         try:

@@ -6,12 +6,15 @@ Each stage imports what it needs when it runs, so that tables and figures need n
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from taae.errors import TaaeError
 from taae.metrics import METRICS
+from taae.stages import NATIVE, PRESETS
 from taae.study import Study
 
 RESUMABLE = 75  # exit status of a training that saved its state: run it again (EX_TEMPFAIL)
@@ -62,13 +65,64 @@ def _parser() -> argparse.ArgumentParser:
     )
     stage.set_defaults(call=_train)
 
-    stage = stages.add_parser("decode", help="encode and decode the test utterances")
-    _study(stage)
+    stage = stages.add_parser("encode", help="a recording -> a .taae file")
+    stage.add_argument("recording", type=Path, help="any rate and number of channels")
+    stage.add_argument("coded", type=Path, metavar="FILE.taae")
     _path(stage, "--model", "folder of the model")
-    _path(stage, "--corpus", "folder of the corpus")
-    _path(stage, "--output", "folder for audio/, codes.npz and utterances.csv")
+    _point(stage)
+    stage.add_argument("--tokens", type=Path, help="token model; default that of the model, if any")
+    stage.set_defaults(call=_encode)
+
+    stage = stages.add_parser(
+        "decode",
+        help="a .taae file -> a recording, or encode and decode the test utterances",
+        usage="%(prog)s FILE.taae RECORDING --model MODEL [--tokens TOKENS]\n"
+        "       %(prog)s --corpus CORPUS --output OUTPUT --model MODEL [--study STUDY ...]"
+        " [--bitrate POINT] [--threads N]",
+    )
+    stage.add_argument("coded", type=Path, nargs="?", metavar="FILE.taae")
+    stage.add_argument("recording", type=Path, nargs="?", help=".wav or .flac")
+    _path(stage, "--model", "folder of the model")
+    stage.add_argument("--tokens", type=Path, help="token model; default that of the model, if any")
+    stage.add_argument("--corpus", type=Path, help="folder of the corpus")
+    stage.add_argument("--output", type=Path, help="folder for audio/, codes.npz, utterances.csv")
+    _study(stage)
+    _point(stage)
     stage.add_argument("--threads", type=int, default=1)
     stage.set_defaults(call=_decode)
+
+    stage = stages.add_parser("tokens", help="fit token models to the training utterances")
+    _path(stage, "--model", "folder of the model")
+    _path(stage, "--corpus", "folder of the corpus")
+    _path(stage, "--output", "folder for POINT/order0.npz and order1.npz; MODEL/tokens by habit")
+    stage.add_argument("--bitrates", nargs="+", metavar="POINT", default=[NATIVE])
+    stage.add_argument("--threads", type=int, default=1)
+    stage.set_defaults(call=_tokens)
+
+    stage = stages.add_parser("rates", help="codes of decode -> .taae files, bitrates, codebook")
+    _path(stage, "--decoded", "folder of codes.npz and utterances.csv")
+    _path(stage, "--model", "folder of the model")
+    _path(stage, "--tokens", "folder of POINT/order0.npz and order1.npz")
+    _point(stage)
+    _path(stage, "--output", "folder for coded/, rates.csv, codebook.csv and histogram.csv")
+    stage.set_defaults(call=_rates)
+
+    stage = stages.add_parser("precision", help="codes that differ between float32 and bfloat16")
+    _path(stage, "--model", "folder of the model")
+    _path(stage, "--corpus", "folder of the corpus")
+    _point(stage)
+    _path(stage, "--output", "CSV, one row per test utterance")
+    stage.add_argument("--threads", type=int, default=1)
+    stage.set_defaults(call=_precision)
+
+    stage = stages.add_parser("stream", help="16-bit PCM on stdin -> decoded on stdout, live")
+    _path(stage, "--model", "folder of a causal model")
+    stage.add_argument(
+        "--chunk", type=_frames, default=1, metavar="FRAMES", help="latent frames; default 1"
+    )
+    stage.add_argument("--rate", type=int, help="of the input in Hz; must be the model's")
+    stage.add_argument("--threads", type=int, default=1)
+    stage.set_defaults(call=_stream)
 
     stage = stages.add_parser("score", help="score decoded audio against its reference")
     _path(stage, "--reference", "folder of reference audio")
@@ -85,6 +139,13 @@ def _parser() -> argparse.ArgumentParser:
     _jobs(stage)
     stage.set_defaults(call=_score)
 
+    stage = stages.add_parser("bench", help="measure speed, side by side; ends in a JSON line")
+    stage.add_argument("what", choices=["attention", "codec", "stream"])
+    stage.add_argument("--quick", action="store_true", help="shorter inputs")
+    stage.add_argument("--model", type=Path, help="trained codec for codec and stream")
+    stage.add_argument("--threads", type=int, help="CPU threads; stream: 1")
+    stage.set_defaults(call=_bench)
+
     stage = stages.add_parser("summarise", help="scores of all runs -> tables of the study")
     _study(stage)
     stage.add_argument("--scores", type=Path, nargs="+", required=True, help="CSVs of score")
@@ -98,6 +159,22 @@ def _parser() -> argparse.ArgumentParser:
     against.add_argument("--baseline", help="every other variant with this one")
     _path(stage, "--output", "CSV")
     stage.set_defaults(call=_compare)
+
+    stage = stages.add_parser("lengths", help="score the test speech recut to other lengths")
+    _study(stage)
+    stage.add_argument("--variant", required=True)
+    stage.add_argument("--seed", type=int, required=True)
+    _path(stage, "--model", "folder of the model")
+    _path(stage, "--corpus", "folder of the corpus")
+    _path(stage, "--output", "CSV, one row per length, speaker and metric")
+    stage.add_argument("--threads", type=int, default=1)
+    stage.set_defaults(call=_lengths)
+
+    stage = stages.add_parser("length-table", help="scores at all lengths -> one table")
+    _study(stage)
+    stage.add_argument("--scores", type=Path, nargs="+", required=True, help="CSVs of lengths")
+    _path(stage, "--output", "CSV")
+    stage.set_defaults(call=_length_table)
 
     stage = stages.add_parser("histories", help="training histories of all runs -> one table")
     _path(stage, "--models", "folder that holds VARIANT/seedSEED/history.csv")
@@ -138,8 +215,23 @@ def _path(stage: argparse.ArgumentParser, name: str, help: str) -> None:
     stage.add_argument(name, type=Path, required=True, help=help)
 
 
+def _point(stage: argparse.ArgumentParser) -> None:
+    stage.add_argument(
+        "--bitrate",
+        default=NATIVE,
+        metavar="POINT",
+        help=f"{NATIVE}, {', '.join(PRESETS)}, or stages LEVELS@SCALE+...; default {NATIVE}",
+    )
+
+
 def _jobs(stage: argparse.ArgumentParser) -> None:
     stage.add_argument("--jobs", type=int, default=1, metavar="N", help="processes; default 1")
+
+
+def _frames(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number of frames, 1 or more")
+    return int(text)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -181,7 +273,34 @@ def _train(options: argparse.Namespace) -> int:
     return 0
 
 
+def _encode(options: argparse.Namespace) -> None:
+    from taae.coding.recordings import encode_file
+
+    encode_file(
+        options.recording, options.coded, options.model, options.bitrate, tokens=options.tokens
+    )
+
+
 def _decode(options: argparse.Namespace) -> None:
+    file, split = [options.coded, options.recording], [options.corpus, options.output]
+    if all(file) and not any(split):
+        if options.bitrate != NATIVE:
+            raise TaaeError("decode: --bitrate is for --corpus; a .taae file has its own")
+        from taae.coding.recordings import decode_file
+
+        decode_file(options.coded, options.recording, options.model, options.tokens)
+    elif all(split) and not any(file):
+        if options.tokens:
+            raise TaaeError("decode: --tokens is for a .taae file")
+        _decode_split(options)
+    else:
+        raise TaaeError(
+            "decode: give either FILE.taae and RECORDING, or --corpus and --output;"
+            " see `taae decode --help`"
+        )
+
+
+def _decode_split(options: argparse.Namespace) -> None:
     from taae.decoding import decode_split
 
     precision = Study.load(options.study).decoding["precision"]
@@ -191,7 +310,56 @@ def _decode(options: argparse.Namespace) -> None:
         options.output,
         precision=precision,
         threads=options.threads,
+        point=options.bitrate,
     )
+
+
+def _tokens(options: argparse.Namespace) -> None:
+    from taae.coding.fitting import fit_tokens
+
+    fit_tokens(
+        options.model, options.corpus, options.output, options.bitrates, threads=options.threads
+    )
+
+
+def _rates(options: argparse.Namespace) -> None:
+    from taae.probes.files import probe_codes
+
+    probe_codes(options.decoded, options.model, options.tokens, options.bitrate, options.output)
+
+
+def _precision(options: argparse.Namespace) -> None:
+    from taae.files import write_csv
+    from taae.probes.precision import differing_codes
+
+    table = differing_codes(
+        options.model, options.corpus, point=options.bitrate, threads=options.threads
+    )
+    write_csv(table, options.output)
+
+
+def _stream(options: argparse.Namespace) -> None:
+    import torch
+
+    from taae.codec import TAAE
+    from taae.pcm import PcmStream
+
+    torch.set_num_threads(options.threads)
+    codec = TAAE.from_pretrained(options.model)
+    rate = codec.config.sample_rate
+    if options.rate not in (None, rate):
+        raise TaaeError(
+            f"--rate: {options.rate} Hz, but {options.model} works at {rate} Hz; resample the input"
+        )
+    stream = PcmStream(codec, options.chunk)
+    try:
+        stream.run(sys.stdin.buffer, sys.stdout.buffer)
+    except BrokenPipeError:
+        # What is still buffered has no reader, and would be an exception again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise TaaeError(f"stdout was closed after {stream.read} samples were read") from None
+    finally:
+        print(json.dumps(stream.report()), file=sys.stderr)
 
 
 def _score(options: argparse.Namespace) -> None:
@@ -219,6 +387,25 @@ def _score(options: argparse.Namespace) -> None:
     )
 
 
+def _bench(options: argparse.Namespace) -> None:
+    import torch
+
+    if options.threads or options.what == "stream":
+        torch.set_num_threads(options.threads or 1)
+    if options.what == "attention":
+        from taae.bench.attention import attention
+
+        attention(quick=options.quick)
+    elif options.what == "codec":
+        from taae.bench.codec import codec
+
+        codec(options.model, quick=options.quick)
+    else:
+        from taae.bench.stream import stream
+
+        stream(options.model, quick=options.quick)
+
+
 def _summarise(options: argparse.Namespace) -> None:
     from taae.analysis import publish, tables
     from taae.files import write_csv
@@ -243,6 +430,35 @@ def _compare(options: argparse.Namespace) -> None:
     else:
         table = tables.compare_against(scores, options.baseline, default_statistics())
     write_csv(table, options.output)
+
+
+def _lengths(options: argparse.Namespace) -> None:
+    from taae.probes.lengths import score_lengths
+
+    study = Study.load(options.study)
+    score_lengths(
+        options.model,
+        options.corpus,
+        study.lengths.seconds,
+        options.output,
+        names=study.lengths.metrics,
+        max_seconds=study.metrics.max_seconds,
+        labels={
+            "run": f"{options.variant}/seed{options.seed}",
+            "variant": options.variant,
+            "seed": options.seed,
+            "bitrate": study.variant(options.variant).bitrate,
+            "split": "test",
+        },
+        threads=options.threads,
+    )
+
+
+def _length_table(options: argparse.Namespace) -> None:
+    from taae.analysis.lengths import length_summary
+    from taae.files import write_csv
+
+    write_csv(length_summary(options.scores, Study.load(options.study)), options.output)
 
 
 def _histories(options: argparse.Namespace) -> None:

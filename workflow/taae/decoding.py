@@ -15,6 +15,7 @@ from taae.codec import TAAE
 from taae.corpus.store import Split
 from taae.files import atomic, write_csv
 from taae.progress import progress
+from taae.stages import NATIVE, stages_of
 from taae.study import SAMPLE_RATE
 
 AUDIO, CODES, TABLE = "audio", "codes.npz", "utterances.csv"
@@ -25,7 +26,7 @@ def write_reference(corpus: Path, output: Path, split: str = "test") -> None:
     data = Split.open(corpus, split)
     with atomic(output / AUDIO) as folder:
         for index, record in enumerate(data.utterances):
-            _write_flac(folder / f"{record.utterance}.flac", data.audio(index))
+            write_flac(folder / f"{record.utterance}.flac", data.audio(index))
 
 
 def decode_split(
@@ -35,18 +36,19 @@ def decode_split(
     split: str = "test",
     precision: str = "float32",
     threads: int = 1,
+    point: str = NATIVE,
 ) -> None:
     """Encode and decode every utterance of a split, one at a time and so without padding.
 
-    Writes to `output`:
+    `point` is the operating point of the codec, see `taae.stages`. Writes to `output`:
         audio/<utterance>.flac: 16 bit, exactly as long as its reference;
-        codes.npz: one array (frames, dimensions) of uint8 per utterance;
+        codes.npz: one array (frames, columns) of uint8 per utterance;
         utterances.csv: utterance, samples, frames, clipped (samples beyond +-1 that were clipped)
             and the SHA-256 of the 16-bit samples.
     """
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    codec = TAAE.from_pretrained(model).to(device)
+    codec = TAAE.from_pretrained(model).with_bottleneck(stages_of(point)).to(device)
     data = Split.open(corpus, split)
     codes: dict[str, NDArray[np.uint8]] = {}
     rows = []
@@ -64,7 +66,7 @@ def decode_split(
                     "samples": record.samples,
                     "frames": tokens.shape[1],
                     "clipped": int((np.abs(decoded) > 1).sum()),
-                    "sha256": _write_flac(folder / f"{record.utterance}.flac", decoded),
+                    "sha256": write_flac(folder / f"{record.utterance}.flac", decoded),
                 }
             )
     with atomic(output / CODES) as temporary:
@@ -72,7 +74,7 @@ def decode_split(
     write_csv(pd.DataFrame(rows), output / TABLE)
 
 
-def _write_flac(path: Path, audio: NDArray[np.float32]) -> str:
+def write_flac(path: Path, audio: NDArray[np.float32]) -> str:
     """Write (samples,) in [-1, 1] as 16-bit FLAC and return the SHA-256 of the 16-bit samples."""
     samples = np.clip(np.rint(audio * 32768.0), -32768, 32767).astype("<i2")
     path.parent.mkdir(parents=True, exist_ok=True)

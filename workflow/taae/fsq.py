@@ -15,12 +15,17 @@ original (Mentzer et al., arXiv 2309.15505)
     For even L the levels are lopsided, [-1, 1 - 2/L]. The paper's listing prints tan for atanh;
     atanh is what makes b(0) = 0, and is used here. At L = 2, o exceeds h and s does not exist.
 
-At odd L the two grids are the same and the forms differ by eps alone.
+At odd L the two grids are the same and the forms differ by eps alone. The step between levels is
+2/(L-1) in the symmetric form and 1/floor(L/2) in the original one.
+
+Training with random levels (arXiv 2411.19842) draws L for each batch item, so that one codec serves
+several bitrates; `taae.residual` then changes the quantizer of a trained codec.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import get_args
 
 import torch
@@ -30,6 +35,40 @@ from taae.errors import TaaeError
 from taae.study import Rounding, TrainingMode
 
 EPSILON = 1e-3  # Mentzer et al.: keeps tanh * h from rounding to a level that does not exist
+
+Levels = int | Tensor  # L: one for all, or one per batch item, shaped to broadcast
+
+
+def bound(x: Tensor, levels: Levels, rounding: Rounding) -> Tensor:
+    """Return b(x): the latent squashed onto the interval of the levels, in float32 or wider."""
+    if x.dtype in (torch.float16, torch.bfloat16):
+        x = x.float()
+    if rounding == "symmetric":
+        return x.tanh()
+    half = (levels - 1) * (1 - EPSILON) / 2
+    offset = (1 - levels % 2) / 2
+    ratio = offset / half
+    shift = ratio.atanh() if isinstance(ratio, Tensor) else math.atanh(ratio)
+    return ((x + shift).tanh() * half - offset) / (levels // 2)
+
+
+def nearest(bounded: Tensor, levels: Levels, rounding: Rounding) -> Tensor:
+    """Return the number of the level nearest to b(x), 0 .. L - 1, still as floating point."""
+    if rounding == "symmetric":
+        return ((levels - 1) * (bounded + 1) / 2 + 0.5).floor()
+    return (bounded * (levels // 2)).round() + levels // 2
+
+
+def level(number: Tensor, levels: Levels, rounding: Rounding) -> Tensor:
+    """Return the value of the level of that number."""
+    if rounding == "symmetric":
+        return number * 2 / (levels - 1) - 1
+    return number / (levels // 2) - 1
+
+
+def step(levels: Levels, rounding: Rounding) -> float | Tensor:
+    """Return the distance between neighbouring levels."""
+    return 2 / (levels - 1) if rounding == "symmetric" else 1 / (levels // 2)
 
 
 class FSQ(nn.Module):
@@ -43,48 +82,51 @@ class FSQ(nn.Module):
             "noise": b(x) + U(-step/2, step/2), which imitates rounding and is differentiable;
             "hybrid": drawn for each batch item: noise with probability 1/2, else unquantised
             or straight-through with 1/2 each (shares 50/25/25, the paper's modification).
+        random_levels: where given, each batch item is trained with an L drawn uniformly from it;
+            evaluation uses `levels`.
     """
 
     def __init__(
-        self, levels: int, rounding: Rounding = "symmetric", training: TrainingMode = "hybrid"
+        self,
+        levels: int,
+        rounding: Rounding = "symmetric",
+        training: TrainingMode = "hybrid",
+        random_levels: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        if levels < 2:
-            raise TaaeError(f"bottleneck.levels: {levels}; a quantizer has at least 2 levels")
         if rounding not in get_args(Rounding):
             raise TaaeError(f"bottleneck.rounding: '{rounding}' is none of {get_args(Rounding)}")
         if training not in get_args(TrainingMode):
             raise TaaeError(
                 f"bottleneck.training: '{training}' is none of {get_args(TrainingMode)}"
             )
-        if rounding == "original" and levels == 2:
-            raise TaaeError("bottleneck.levels: original rounding is not defined for 2 levels")
+        for key, count in [("levels", levels), *(("random_levels", n) for n in random_levels)]:
+            if count < 2:
+                raise TaaeError(f"bottleneck.{key}: {count}; a quantizer has at least 2 levels")
+            if rounding == "original" and count == 2:
+                raise TaaeError(f"bottleneck.{key}: original rounding is not defined for 2 levels")
         self.levels = levels
         self.rounding = rounding
         self.mode = training
+        self.random_levels = tuple(random_levels)
 
     @property
     def step(self) -> float:
         """Distance between neighbouring levels."""
-        return 2 / (self.levels - 1) if self.rounding == "symmetric" else 1 / (self.levels // 2)
+        return float(step(self.levels, self.rounding))
 
     def bound(self, x: Tensor) -> Tensor:
-        """Return b(x): the latent squashed onto the interval of the levels, in float32 or wider."""
-        if x.dtype in (torch.float16, torch.bfloat16):
-            x = x.float()
-        if self.rounding == "symmetric":
-            return x.tanh()
-        half = (self.levels - 1) * (1 - EPSILON) / 2
-        offset = 0.0 if self.levels % 2 else 0.5
-        return ((x + math.atanh(offset / half)).tanh() * half - offset) / (self.levels // 2)
+        """Return b(x) of any shape, see `bound`."""
+        return bound(x, self.levels, self.rounding)
 
     def quantize(self, x: Tensor) -> Tensor:
         """Return the codes of latents `x`: int64 of the same shape, 0 .. levels - 1."""
-        return self._nearest(self.bound(x)).long()
+        return nearest(self.bound(x), self.levels, self.rounding).long()
 
     def dequantize(self, codes: Tensor) -> Tensor:
         """Return the levels (float32) that int64 `codes` of any shape stand for."""
-        return self._level(codes.float())
+        numbers = torch.arange(self.levels, dtype=torch.float32, device=codes.device)
+        return level(numbers, self.levels, self.rounding)[codes]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the quantised latents of `x` (batch, ..., dimensions), float32 or wider.
@@ -92,31 +134,29 @@ class FSQ(nn.Module):
         In training mode the result is what `training` says; otherwise it equals
         `dequantize(quantize(x))`.
         """
-        bounded = self.bound(x)
-        rounded = bounded + (self._level(self._nearest(bounded)) - bounded).detach()
+        shape = (x.shape[0],) + (1,) * (x.dim() - 1)  # of what is drawn for each batch item
+        levels = self._draw_levels(shape, x.device)
+        bounded = bound(x, levels, self.rounding)
+        number = nearest(bounded, levels, self.rounding)
+        rounded = bounded + (level(number, levels, self.rounding) - bounded).detach()
         if not self.training or self.mode == "ste":
             return rounded
-        noisy = bounded + (torch.rand_like(bounded) - 0.5) * self.step
+        noisy = bounded + (torch.rand_like(bounded) - 0.5) * step(levels, self.rounding)
         if self.mode == "noise":
             return noisy
-        shape = (x.shape[0],) + (1,) * (x.dim() - 1)
         unquantised, noise = (torch.rand(2, *shape, device=x.device) < 0.5).unbind()
         return torch.where(noise, noisy, torch.where(unquantised, bounded, rounded))
 
-    def _nearest(self, bounded: Tensor) -> Tensor:
-        """Return the number of the level nearest to b(x), still as floating point."""
-        if self.rounding == "symmetric":
-            return ((self.levels - 1) * (bounded + 1) / 2 + 0.5).floor()
-        return (bounded * (self.levels // 2)).round() + self.levels // 2
-
-    def _level(self, number: Tensor) -> Tensor:
-        if self.rounding == "symmetric":
-            return number * 2 / (self.levels - 1) - 1
-        return number / (self.levels // 2) - 1
+    def _draw_levels(self, shape: tuple[int, ...], device: torch.device) -> Levels:
+        if not (self.training and self.random_levels):
+            return self.levels
+        choices = torch.tensor(self.random_levels, device=device)
+        return choices[torch.randint(len(choices), shape, device=device)]
 
     def extra_repr(self) -> str:
         """Show the settings when a model is printed."""
-        return f"levels={self.levels}, rounding={self.rounding}, training={self.mode}"
+        shown = f"levels={self.levels}, rounding={self.rounding}, training={self.mode}"
+        return shown + (f", random_levels={self.random_levels}" if self.random_levels else "")
 
 
 def pack(codes: Tensor, levels: int) -> Tensor:

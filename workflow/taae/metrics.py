@@ -34,6 +34,8 @@ METRICS: dict[str, Metric] = {
         Metric("si_sdr", "SI-SDR", "dB", +1, "zero-mean"),
         Metric("mel_distance", "Mel distance", "", -1, "auraloss-1024-256-1024-mel128"),
         Metric("stft_distance", "STFT distance", "", -1, "auraloss-1024-256-1024"),
+        Metric("mel_distance_dac", "Mel distance (DAC)", "", -1, "dac-2048-512-mel150-80"),
+        Metric("stft_distance_dac", "STFT distance (DAC)", "", -1, "dac-2048-512"),
         Metric("pesq_wb", "PESQ-WB", "MOS-LQO", +1, "P.862.2"),
         Metric("pesq_nb", "PESQ-NB", "MOS-LQO", +1, "P.862.1"),
         Metric("stoi", "STOI", "", +1, "Taal-2011"),
@@ -42,5 +44,10 @@ METRICS: dict[str, Metric] = {
         Metric("dnsmos_sig", "DNSMOS SIG", "MOS", +1, "sig_bak_ovr"),
         Metric("dnsmos_bak", "DNSMOS BAK", "MOS", +1, "sig_bak_ovr"),
         Metric("dnsmos_p808", "DNSMOS P.808", "MOS", +1, "model_v8"),
+        Metric("mosnet", "MOSNet", "MOS", +1, "cnn_blstm-560a12c9"),
     )
 }
+MOSNET_HELP = (
+    "MOSNet needs its published weights: take pre_trained/cnn_blstm.h5 of"
+    " https://github.com/lochenchou/MOSNet and set metrics.mosnet.weights to its path or https URL"
+)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,10 @@ import dacite
 
 from taae.coverage import rates, window_sides
 from taae.errors import TaaeError
+from taae.metrics import MOSNET_HELP
+from taae.peers.spec import Peer
 from taae.schema import merge, read_yaml, section_defaults, validate, with_defaults
+from taae.stages import NATIVE, alphabet, nominal_bitrate, stages_of
 
 SAMPLE_RATE = 16_000  # Hz; the paper's, and what PESQ-WB and DNSMOS are defined for
 BASELINE = "baseline"
@@ -58,6 +61,7 @@ class Bottleneck:
     levels: int
     rounding: Rounding
     training: TrainingMode
+    random_levels: list[int] = field(default_factory=list)  # models saved without it lack the key
 
 
 @dataclass(frozen=True)
@@ -113,8 +117,13 @@ class Variant:
     @property
     def bitrate(self) -> float:
         """Nominal bits per second: latents/s x dimensions x log2(levels)."""
-        bits = self.bottleneck.dimensions * math.log2(self.bottleneck.levels)
-        return SAMPLE_RATE / self.model.hop * bits
+        return self.bitrate_at(NATIVE)
+
+    def bitrate_at(self, point: str) -> float:
+        """Nominal bits per second at an operating point."""
+        bottleneck = self.bottleneck
+        values = alphabet(bottleneck.levels, bottleneck.dimensions, stages_of(point))
+        return nominal_bitrate(values, SAMPLE_RATE / self.model.hop)
 
     @property
     def segment_samples(self) -> int:
@@ -138,7 +147,11 @@ class Variant:
             raise TaaeError(
                 f"model.width: {model.width} is no multiple of head_dim ({model.head_dim})"
             )
-        if self.bottleneck.rounding == "original" and self.bottleneck.levels == 2:
+        bottleneck = self.bottleneck
+        if bottleneck.rounding == "original" and 2 in (
+            bottleneck.levels,
+            *bottleneck.random_levels,
+        ):
             raise TaaeError("bottleneck.levels: original rounding is not defined for 2 levels")
         window_sides(self.attention.window, self.attention.causal)
         if max(self.training.loss.windows) > self.segment_samples:
@@ -149,12 +162,38 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class MOSNet:
+    """Path or https URL of MOSNet's weights; empty: none."""
+
+    weights: str
+
+
+@dataclass(frozen=True)
 class Metrics:
     """What is scored."""
 
     names: list[str]
     max_failed: float
     max_seconds: float
+    mosnet: MOSNet
+
+
+@dataclass(frozen=True)
+class Bitrates:
+    """Operating points (`taae.stages`) beside the native one, for the arms of `ablations`."""
+
+    points: list[str]
+    ablations: list[str]
+    metrics: list[str]
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """The length study: test speech of `seconds`, through the arms of `ablation`."""
+
+    seconds: list[float]
+    ablation: str
+    metrics: list[str]
 
 
 @dataclass(frozen=True)
@@ -185,7 +224,10 @@ class Ablation:
 
 @dataclass(frozen=True)
 class Study:
-    """A resolved study: `variants` and `ablations` are the selected ones, baseline included."""
+    """A resolved study: `variants` and `ablations` are the selected ones, baseline included.
+
+    `notes` say what the study does without, and are no warnings.
+    """
 
     corpus: dict[str, Any]
     decoding: dict[str, Any]
@@ -194,7 +236,11 @@ class Study:
     seeds: list[int]
     variants: dict[str, Variant]
     ablations: dict[str, Ablation]
+    bitrates: Bitrates
+    lengths: Lengths
+    codecs: dict[str, Peer]
     warnings: list[str]
+    notes: list[str]
 
     @classmethod
     def resolve(cls, config: dict[str, Any]) -> Study:
@@ -211,17 +257,23 @@ class Study:
         kinds = {"synthetic", "folder", "librispeech"} - {full["corpus"]["kind"]}
         corpus = {key: value for key, value in full["corpus"].items() if key not in kinds}
         ablations = _ablations(full)
+        variants = _variants(full, ablations)
+        metrics, notes = _metrics(full["metrics"])
         study = cls(
             corpus=corpus,
             decoding=full["decoding"],
-            metrics=dacite.from_dict(Metrics, full["metrics"], dacite.Config(cast=[float])),
+            metrics=metrics,
             statistics=dacite.from_dict(
                 Statistics, full["statistics"], dacite.Config(cast=[float])
             ),
             seeds=full["seeds"],
-            variants=_variants(full, ablations),
+            variants=variants,
             ablations=ablations,
+            bitrates=dacite.from_dict(Bitrates, full["bitrates"]),
+            lengths=dacite.from_dict(Lengths, full["lengths"], dacite.Config(cast=[float])),
+            codecs=_codecs(full["codecs"], variants),
             warnings=[],
+            notes=notes,
         )
         study.warnings.extend(check_study(study))
         return study
@@ -234,11 +286,48 @@ class Study:
             config = merge(config, read_yaml(Path(path)))
         return cls.resolve(config)
 
+    def points(self, variant: str) -> list[str]:
+        """The operating points that a variant is decoded at, the native one first."""
+        for name in self.bitrates.ablations:
+            if name in self.ablations and variant in self.ablations[name].arms:
+                return [NATIVE, *self.bitrates.points]
+        return [NATIVE]
+
+    @property
+    def length_arms(self) -> list[str]:
+        """The variants of the length study; none where its ablation is not run."""
+        ablation = self.ablations.get(self.lengths.ablation)
+        return ablation.arms if ablation and self.lengths.seconds else []
+
     def variant(self, name: str) -> Variant:
         """Return a selected variant by name."""
         if name not in self.variants:
             raise TaaeError(f"no variant '{name}'; the study has {', '.join(self.variants)}")
         return self.variants[name]
+
+
+def _metrics(section: dict[str, Any]) -> tuple[Metrics, list[str]]:
+    """Return the metrics that can be scored, and a note on one that cannot."""
+    metrics = dacite.from_dict(Metrics, section, dacite.Config(cast=[float]))
+    if "mosnet" not in metrics.names or metrics.mosnet.weights:
+        return metrics, []
+    names = [name for name in metrics.names if name != "mosnet"]
+    if not names:
+        raise TaaeError(f"config: metrics.names: only mosnet. {MOSNET_HELP}")
+    return replace(metrics, names=names), [f"MOSNet is left out. {MOSNET_HELP}."]
+
+
+def _codecs(section: dict[str, Any], variants: dict[str, Variant]) -> dict[str, Peer]:
+    found = {}
+    for name, body in section.items():
+        if name in variants:
+            raise TaaeError(f"config: codecs.{name}: a variant has this name too")
+        found[name] = dacite.from_dict(Peer, body, dacite.Config(cast=[float]))
+        try:
+            found[name].check()
+        except TaaeError as error:
+            raise TaaeError(f"config: codecs.{name}: {error}") from None
+    return found
 
 
 def _ablations(full: dict[str, Any]) -> dict[str, Ablation]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -21,23 +22,33 @@ class _Markup:
     plus_minus: str
     up: str
     down: str
+    dagger: str
 
 
-_MARKDOWN = _Markup(lambda text: f"**{text}**", "±", "↑", "↓")
-_LATEX = _Markup(lambda text: rf"\textbf{{{text}}}", r"$\pm$", r"$\uparrow$", r"$\downarrow$")
+_MARKDOWN = _Markup(lambda text: f"**{text}**", "±", "↑", "↓", "†")
+_LATEX = _Markup(
+    lambda text: rf"\textbf{{{text}}}", r"$\pm$", r"$\uparrow$", r"$\downarrow$", r"$^\dagger$"
+)
+
+_LATEX_CHARACTERS = str.maketrans(
+    {character: f"\\{character}" for character in "%_&#$"}
+    | {"±": r"$\pm$", "†": r"$^\dagger$", "≥": r"$\ge$"}
+)
 
 
-def write_summary(summary: pd.DataFrame, folder: Path) -> None:
+def write_summary(summary: pd.DataFrame, folder: Path, remarks: Sequence[str] = ()) -> None:
     """Write `taae.analysis.tables.summary` as summary.csv, summary.md and summary.tex.
 
-    The LaTeX table needs the packages booktabs and graphicx.
+    The LaTeX table needs the packages booktabs and graphicx. `remarks` follow the Markdown table.
     """
-    caption, notes = _caption(summary), _failed(summary)
+    caption = _caption(summary)
+    notes = " ".join(filter(None, [_failed(summary), _absent(summary)]))
     write_csv(summary, folder / "summary.csv")
     markdown = _grid(summary, _MARKDOWN).to_markdown(
         index=False, disable_numparse=True, colalign=["left", *["right"] * (1 + _metrics(summary))]
     )
-    write_text("\n\n".join(filter(None, [caption, markdown, notes])) + "\n", folder / "summary.md")
+    parts = filter(None, [caption, markdown, notes, *remarks])
+    write_text("\n\n".join(parts) + "\n", folder / "summary.md")
     write_text(_latex(summary, f"{caption} {notes}".strip()), folder / "summary.tex")
 
 
@@ -48,8 +59,13 @@ def _metrics(summary: pd.DataFrame) -> int:
 def _grid(summary: pd.DataFrame, markup: _Markup) -> pd.DataFrame:
     variants = summary.drop_duplicates("variant")
     columns = {
-        "Variant": variants["variant"].tolist(),
-        "bit/s": [f"{bitrate:.0f}" for bitrate in variants["bitrate"]],
+        "Variant": [
+            f"{name} (not installed)" if note else name
+            for name, note in zip(variants["variant"], variants["note"], strict=True)
+        ],
+        "bit/s": [
+            "–" if math.isnan(bitrate) else f"{bitrate:.0f}" for bitrate in variants["bitrate"]
+        ],
     }
     for name, rows in summary.groupby("metric", sort=False):
         metric = METRICS[str(name)]
@@ -58,18 +74,21 @@ def _grid(summary: pd.DataFrame, markup: _Markup) -> pd.DataFrame:
         digits = 2 if metric.unit else 3  # of dB and MOS; the other metrics are near 1
         best = (rows["mean"] * metric.better).max() * metric.better
         columns[f"{metric.label}{unit} {arrow}"] = [
-            _cell(mean, high - mean, f"{mean:.{digits}f}" == f"{best:.{digits}f}", digits, markup)
-            for mean, high in zip(rows["mean"], rows["high"], strict=True)
+            _cell(row, f"{best:.{digits}f}", digits, markup) for row in rows.itertuples()
         ]
     return pd.DataFrame(columns)
 
 
-def _cell(mean: float, half: float, best: bool, digits: int, markup: _Markup) -> str:
-    if math.isnan(mean):
+def _cell(row: Any, best: str, digits: int, markup: _Markup) -> str:
+    """Return the mean, bold if it prints as the best; a dagger if not shown to differ from it."""
+    if math.isnan(row.mean):
         return "–"
-    text = f"{mean:.{digits}f}"
-    if best:
+    half = row.high - row.mean
+    text = f"{row.mean:.{digits}f}"
+    if text == best:
         text = markup.bold(text)
+    elif row.p_best >= 1 - row.confidence:
+        text += markup.dagger
     return text if math.isnan(half) else f"{text} {markup.plus_minus} {half:.{digits}f}"
 
 
@@ -80,7 +99,7 @@ def _latex(summary: pd.DataFrame, caption: str) -> str:
         .format(escape="latex", subset=["Variant"])
         .to_latex(hrules=True, column_format="l" + "r" * (grid.shape[1] - 1))
     )
-    escaped = caption.replace("%", r"\%").replace("±", r"$\pm$")
+    escaped = caption.translate(_LATEX_CHARACTERS)
     return (
         "\\begin{table*}\n\\centering\n"
         f"\\caption{{{escaped}}}\n\\label{{tab:summary}}\n"
@@ -89,20 +108,30 @@ def _latex(summary: pd.DataFrame, caption: str) -> str:
 
 
 def _caption(summary: pd.DataFrame) -> str:
+    summary = summary[summary["note"] == ""]
     known = summary.dropna(subset="low")
     counts = f"{_span(summary['n_speakers'])} speakers, {_span(summary['n_utterances'])} utterances"
     if known.empty:
         return f"Mean of speakers' means ({counts}); no interval: one speaker or no scores."
+    level = known["confidence"].iloc[0]
     return (
-        f"Mean of speakers' means ± half of the {known['confidence'].iloc[0]:.0%} interval"
+        f"Mean of speakers' means ± half of the {level:.0%} interval"
         f" ({' or '.join(known['method'].unique())}; {' or '.join(known['scope'].unique())};"
-        f" {counts}). Arrows point to better; the best mean of each column is bold."
+        f" {counts}). Arrows point to better; the best mean of each column is bold. † marks those"
+        " not shown to differ from the best (paired test over speakers,"
+        f" p ≥ {1 - level:.2g}, uncorrected)."
     )
 
 
 def _span(counts: pd.Series) -> str:
     low, high = counts.min(), counts.max()
     return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _absent(summary: pd.DataFrame) -> str:
+    """Say which codecs are not installed, and what they need."""
+    rows = summary[summary["note"] != ""].drop_duplicates("variant")
+    return " ".join(f"{row.variant} is {row.note}." for row in rows.itertuples())
 
 
 def _failed(summary: pd.DataFrame) -> str:

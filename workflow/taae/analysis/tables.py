@@ -76,17 +76,20 @@ def _check(scores: pd.DataFrame) -> None:
 
 
 def summary(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Return a row per variant and metric of the study.
+    """Return a row per variant or other codec and metric of the study.
 
     `mean` is over speakers, with a t interval `low` to `high` and a bootstrap one for comparison
     (see `taae.analysis.statistics`); `sd` and `median` describe utterances. `bitrate` is in
-    bits/s. `n_failed` and `n_identical` count rows that no statistic contains.
+    bits/s, measured where it is a codec's. `n_failed` and `n_identical` count rows that no
+    statistic contains. `p_best` is of the paired test against the best mean of the metric, not
+    corrected; `note` says if a codec is not installed.
     """
     groups = dict(iter(scores.groupby(["variant", "metric"])))
     rows = []
-    for name, variant in study.variants.items():
+    for name in [*study.variants, *study.codecs]:
         for metric in study.metrics.names:
             found = groups.get((name, metric), scores.iloc[:0])
+            absent = found[found["status"] == Status.NOT_INSTALLED]
             values = _finite(found).dropna(subset="value")
             identical = int((found["status"] == Status.IDENTICAL).sum())
             ordered = np.sort(values["value"].to_numpy())
@@ -94,13 +97,13 @@ def summary(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
             rows.append(
                 {
                     "variant": name,
-                    "bitrate": variant.bitrate,
+                    "bitrate": _bitrate(name, study, found),
                     "metric": metric,
                     "direction": _direction(metric),
                     "n_utterances": values["utterance"].nunique(),
                     "n_speakers": interval.n_speakers,
                     "n_seeds": interval.n_seeds,
-                    "n_failed": len(found) - len(values) - identical,
+                    "n_failed": len(found) - len(values) - identical - len(absent),
                     "n_identical": identical,
                     "mean": interval.mean,
                     "sd": ordered.std(ddof=1) if len(ordered) > 1 else np.nan,
@@ -114,9 +117,48 @@ def summary(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
                     "resamples": study.statistics.resamples,
                     "resampling_seed": study.statistics.seed,
                     "scope": interval.scope,
+                    "p_best": np.nan,
+                    "note": f"not installed: {absent['message'].iloc[0]}" if len(absent) else "",
                 }
             )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    for metric in study.metrics.names:
+        here = table["metric"] == metric
+        table.loc[here, "p_best"] = _against_best(table[here], metric, groups, study)
+    return table
+
+
+def _bitrate(name: str, study: Study, found: pd.DataFrame) -> float:
+    if name in study.variants:
+        return study.variants[name].bitrate
+    return float(found["bitrate"].iloc[0]) if len(found) else np.nan
+
+
+def _against_best(
+    rows: pd.DataFrame, metric: str, groups: dict[Any, pd.DataFrame], study: Study
+) -> list[float]:
+    """Return the p value of each row's paired test against the best; NaN where there is none.
+
+    A difference that is zero throughout has 1. Codecs have no seed: theirs is that of the other.
+    """
+    means = rows["mean"] * METRICS[metric].better
+    if means.isna().all():
+        return [np.nan] * len(rows)
+    best = str(rows.loc[means.idxmax(), "variant"])
+    found = []
+    for name in rows["variant"]:
+        pair = [_finite(groups[key, metric]) for key in (name, best) if (key, metric) in groups]
+        if name == best or len(pair) < 2:
+            found.append(np.nan)
+            continue
+        for side, other in ((0, 1), (1, 0)):
+            if (name, best)[side] in study.codecs:
+                seeds = pair[other][["seed"]].drop_duplicates()
+                pair[side] = pair[side].drop(columns="seed").merge(seeds, how="cross")
+        comparison = compare(pair[0], pair[1], study.statistics)
+        same = comparison.status == "constant" and comparison.interval.mean == 0
+        found.append(1.0 if same else comparison.p)
+    return found
 
 
 def comparisons(scores: pd.DataFrame, study: Study) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -65,8 +65,16 @@ def find_pairs(reference: Path, decoded: Path, speakers: dict[str, str]) -> list
     if strays:
         log(f"{decoded}: {len(strays)} files without a reference, not scored: {', '.join(strays)}")
     return [
-        Pair(name, speakers.get(name) or _folder_name(name), references[name], decodeds.get(name))
-        for name in sorted(references)
+        replace(pair, decoded=decodeds.get(pair.utterance))
+        for pair in find_references(reference, speakers)
+    ]
+
+
+def find_references(reference: Path, speakers: dict[str, str]) -> list[Pair]:
+    """Return the pairs of `find_pairs` as if no decoded file were there."""
+    return [
+        Pair(name, speakers.get(name) or _folder_name(name), path, None)
+        for name, path in sorted(_audio_files(reference).items())
     ]
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from taae.errors import TaaeError
 from taae.files import write_csv
-from taae.metrics import METRICS
+from taae.metrics import METRICS, MOSNET_HELP
 from taae.progress import log, progress
-from taae.scoring.pairing import find_pairs
-from taae.scoring.scorers import COUNTS, score_pair
+from taae.scoring.cache import Entry, read_cache, write_cache
+from taae.scoring.mosnet_weights import read_weights
+from taae.scoring.pairing import find_pairs, find_references
+from taae.scoring.scorers import COUNTS, chosen, score_pair
+from taae.scoring.status import Status
 from taae.scoring.workers import ordered_map
 
 COLUMNS = [
@@ -36,6 +40,8 @@ def score_folders(
     labels: dict[str, str | int | float] | None = None,
     speakers: dict[str, str] | None = None,
     max_trim: int = MAX_TRIM,
+    mosnet_weights: Path | None = None,
+    cache: Path | None = None,
 ) -> None:
     """Score every utterance of `reference` against `decoded`; write a CSV of `COLUMNS`.
 
@@ -43,27 +49,43 @@ def score_folders(
     without a value has an empty cell and a status other than ok; nothing is imputed.
 
     Args:
-        names: metrics, of `METRICS`.
+        names: metrics, of `METRICS`; without `mosnet_weights`, "mosnet" is left out.
         max_failed: largest share of any one metric's values that may be missing.
         max_seconds: longest utterance that PESQ is given.
         labels: run, variant, seed, bitrate and split of every row; run defaults to the name of
             `decoded`.
         speakers: utterance -> speaker, see `find_pairs`.
         max_trim: samples by which lengths may differ.
+        mosnet_weights: file of `taae.scoring.mosnet_weights.fetch_weights`.
+        cache: file that keeps values from one call to the next; they are taken from it for
+            signals, definitions and versions that have not changed.
 
     Raises:
         TaaeError: nothing to score, or too many values are missing; the rows are then in
             `output` with the suffix .failed.csv, and `output` is as it was.
     """
-    unknown = set(names) - set(METRICS)
-    if unknown:
-        raise TaaeError(f"no metric {', '.join(sorted(unknown))}; there are {', '.join(METRICS)}")
     pairs = find_pairs(reference, decoded, speakers or {})
-    score = partial(score_pair, names=names, max_seconds=max_seconds, max_trim=max_trim)
-    scored = progress(ordered_map(score, pairs, workers), len(pairs), "scoring")
-    table = pd.DataFrame([row for rows in scored for row in rows])
-    table = table.assign(**{"run": decoded.name, **(labels or {})}).reindex(columns=COLUMNS)
-    table = table.astype(dict.fromkeys(COUNTS, "Int64"))
+    names = _usable(names, mosnet_weights)
+    score = partial(
+        score_pair,
+        scorers=chosen(names, mosnet_weights),
+        names=names,
+        max_seconds=max_seconds,
+        max_trim=max_trim,
+    )
+    earlier = read_cache(cache) if cache else {}
+    entries: dict[str, Entry] = {}
+    rows = []
+    try:
+        tasks = [(pair, earlier.get(pair.utterance)) for pair in pairs]
+        scored = progress(ordered_map(score, tasks, workers), len(pairs), "scoring")
+        for pair, (found, entry) in zip(pairs, scored, strict=True):
+            rows += found
+            entries[pair.utterance] = entry
+    finally:  # an interrupted run keeps what it has computed
+        if cache:
+            write_cache(earlier | entries, cache)
+    table = _table(rows, decoded, labels)
     suspect = output.with_suffix(".failed.csv")
     missing = table["value"].isna()
     worst = missing.groupby(table["metric"]).mean().max()
@@ -77,6 +99,57 @@ def score_folders(
         log(f"{decoded}: {_summary(table[missing])}")
     write_csv(table, output)
     suspect.unlink(missing_ok=True)
+
+
+def score_absent(
+    reference: Path,
+    decoded: Path,
+    output: Path,
+    *,
+    names: Sequence[str],
+    message: str,
+    labels: dict[str, str | int | float] | None = None,
+    speakers: dict[str, str] | None = None,
+) -> None:
+    """Write the rows of a codec that is not installed: each has that status, none has a value.
+
+    Arguments as for `score_folders`; `message` says what is missing.
+    """
+    rows = [
+        {
+            "utterance": pair.utterance,
+            "speaker": pair.speaker,
+            "metric": metric,
+            "settings": METRICS[metric].settings,
+            "status": str(Status.NOT_INSTALLED),
+            "message": message,
+        }
+        for pair in find_references(reference, speakers or {})
+        for metric in METRICS
+        if metric in names
+    ]
+    write_csv(_table(rows, decoded, labels), output)
+
+
+def _usable(names: Sequence[str], mosnet_weights: Path | None) -> list[str]:
+    unknown = set(names) - set(METRICS)
+    if unknown:
+        raise TaaeError(f"no metric {', '.join(sorted(unknown))}; there are {', '.join(METRICS)}")
+    if "mosnet" in names and mosnet_weights:
+        read_weights(mosnet_weights)  # a wrong file is told now, not once an utterance
+    elif "mosnet" in names:
+        log(f"mosnet is left out. {MOSNET_HELP}")
+        names = [name for name in names if name != "mosnet"]
+    if not names:
+        raise TaaeError("no metric to score")
+    return list(names)
+
+
+def _table(
+    rows: list[dict[str, Any]], decoded: Path, labels: dict[str, str | int | float] | None
+) -> pd.DataFrame:
+    table = pd.DataFrame(rows).assign(**{"run": decoded.name, **(labels or {})})
+    return table.reindex(columns=COLUMNS).astype(dict.fromkeys(COUNTS, "Int64"))
 
 
 def _summary(failed: pd.DataFrame) -> str:

@@ -22,6 +22,7 @@ class Status(StrEnum):
     TOO_LONG = "too_long"  # longer than the metric is trusted with
     NO_UTTERANCE = "no_utterance"  # PESQ finds no speech
     DEGENERATE = "degenerate"  # the metric is not defined here, e.g. 0/0
+    NOT_INSTALLED = "not_installed"  # the codec that should have decoded it is not there
     CRASH = "crash"  # the metric's library raised an error or died
 
     @property

@@ -30,23 +30,16 @@ def schedule(training: Training) -> Callable[[int], float]:
 class Optimisation:
     """The optimisers of a model, stepped together.
 
-    Muon (Jordan et al. 2024) takes the matrices inside the transformer layers; AdamW takes the
-    rest (convolutions, norms, scales), or everything where `training.optimizer` says so.
+    Muon (Jordan et al. 2024) takes the matrices, those of convolutions among them; AdamW takes
+    the rest (norms, scales, biases), or everything where `training.optimizer` says so.
     """
 
     def __init__(self, model: nn.Module, training: Training) -> None:
         self.clip = training.clip
         self.parameters = list(model.parameters())
         muon = training.optimizer == "muon"
-        matrices = [
-            weight
-            for module in model.modules()
-            if muon and isinstance(module, nn.Linear)
-            for weight in module.parameters()
-            if weight.dim() == 2
-        ]
-        chosen = {id(weight) for weight in matrices}
-        rest = [weight for weight in self.parameters if id(weight) not in chosen]
+        matrices = [weight for weight in self.parameters if muon and weight.dim() == 2]
+        rest = [weight for weight in self.parameters if not muon or weight.dim() != 2]
         rate = training.adamw_learning_rate if muon else training.learning_rate
         decay = training.weight_decay
         self.optimizers: list[Optimizer] = [

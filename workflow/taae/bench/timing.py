@@ -1,0 +1,41 @@
+"""Medians of things timed side by side, so that what else the machine does meets all alike."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+
+Work = Callable[[], Callable[[], object]]  # prepares, and returns what is timed
+
+
+def medians(
+    works: Mapping[str, Work], seconds: float = 1.0, least: int = 3, most: int = 50
+) -> dict[str, float]:
+    """Return the median seconds of each work, run in turns.
+
+    Args:
+        works: each is called, untimed, for the function that is timed.
+        seconds: about how long all the rounds take, but for `least` and `most`.
+        least: rounds at least, after one that is not counted.
+        most: rounds at most.
+    """
+    times: dict[str, list[float]] = {name: [] for name in works}
+    begun = time.perf_counter()
+    for turn in range(most + 1):
+        for name, prepare in works.items():
+            work = prepare()
+            started = _now()
+            work()
+            times[name].append(_now() - started)
+        if turn >= least and time.perf_counter() - begun > seconds:
+            break
+    return {name: statistics.median(found[1:]) for name, found in times.items()}
+
+
+def _now() -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()

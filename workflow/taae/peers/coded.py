@@ -1,0 +1,35 @@
+"""What every peer gives for an utterance, and how it says that it is not there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Audio = NDArray[np.float32]
+
+
+class NotInstalled(Exception):
+    """A program, a package or the weights of a peer are missing; the message says which."""
+
+
+@dataclass(frozen=True)
+class Coded:
+    """An utterance decoded (about n,) at 16 kHz, delay removed, and what its code costs."""
+
+    audio: Audio
+    bits: int
+    frames: int
+
+
+class Codec(Protocol):
+    """A peer: `rate` in Hz it works at, `delay` in samples at 16 kHz that it compensates."""
+
+    rate: int
+    delay: int
+    version: str
+
+    def __call__(self, audio: Audio) -> Coded:
+        """Encode and decode (n,) at 16 kHz."""

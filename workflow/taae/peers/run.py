@@ -1,0 +1,111 @@
+"""A peer over a split: audio, a table of utterances, and a file that says what it was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from taae.corpus.store import Split
+from taae.decoding import AUDIO, TABLE, write_flac
+from taae.errors import TaaeError
+from taae.files import atomic, write_csv, write_json
+from taae.peers.coded import Audio, Codec, NotInstalled
+from taae.peers.pretrained import Pretrained
+from taae.peers.programs import Codec2, Opus
+from taae.peers.spec import Peer
+from taae.progress import log, progress
+from taae.study import SAMPLE_RATE
+
+ABOUT = "peer.json"
+OK, NOT_INSTALLED = "ok", "not installed"
+COLUMNS = ["utterance", "samples", "frames", "clipped", "sha256", "bits"]
+
+
+def run_peer(peer: Peer, corpus: Path, output: Path, split: str = "test") -> None:
+    """Encode and decode every utterance of a split with another codec.
+
+    Writes to `output`:
+        audio/<utterance>.flac: 16 kHz, 16 bit, exactly as long as its reference;
+        utterances.csv: `COLUMNS`, as of `taae.decoding.decode_split`, and the measured bits;
+        peer.json: kind, status (ok or not installed), message, bitrate (bit/s, measured over the
+            split), rate_hz (the codec's own; resampled by soxr to it and back), delay_samples
+            (compensated, at 16 kHz) and version.
+
+    A peer that is not installed leaves no audio, a table of no rows, and a file that says so.
+
+    Raises:
+        TaaeError: it is installed and fails, or has no such operating point.
+    """
+    data = Split.open(corpus, split)
+    about: dict[str, Any] = {"kind": peer.kind, "status": OK, "message": ""}
+    rows: list[dict[str, Any]] = []
+    with atomic(output / AUDIO) as folder:
+        folder.mkdir()
+        try:
+            codec = load(peer)
+        except NotInstalled as error:
+            log(f"{peer.kind} is not installed: {error}")
+            about |= {"status": NOT_INSTALLED, "message": str(error)}
+        else:
+            rows = _code(codec, data, folder, peer.kind)
+            seconds = sum(row["samples"] for row in rows) / SAMPLE_RATE
+            about |= {
+                "bitrate": sum(row["bits"] for row in rows) / seconds,
+                "rate_hz": codec.rate,
+                "delay_samples": codec.delay,
+                "version": codec.version,
+            }
+    write_csv(pd.DataFrame(rows, columns=COLUMNS), output / TABLE)
+    write_json(about, output / ABOUT)
+
+
+def _code(codec: Codec, data: Split, folder: Path, kind: str) -> list[dict[str, Any]]:
+    rows = []
+    records = progress(data.utterances, len(data.utterances), kind)
+    for index, record in enumerate(records):
+        try:
+            coded = codec(data.audio(index))
+        except TaaeError as error:
+            raise TaaeError(f"{record.utterance}: {error}") from error
+        audio = fit(coded.audio, record.samples)
+        rows.append(
+            {
+                "utterance": record.utterance,
+                "samples": record.samples,
+                "frames": coded.frames,
+                "clipped": int((np.abs(audio) > 1).sum()),
+                "sha256": write_flac(folder / f"{record.utterance}.flac", audio),
+                "bits": coded.bits,
+            }
+        )
+    return rows
+
+
+def load(peer: Peer) -> Codec:
+    """Return a codec ready to use, or raise `NotInstalled`."""
+    if peer.kind in ("opus", "codec2"):
+        assert peer.bitrate is not None
+        return Opus(peer.bitrate) if peer.kind == "opus" else Codec2(peer.bitrate)
+    return Pretrained(peer)
+
+
+def fit(audio: Audio, samples: int) -> Audio:
+    """Cut or pad with zeros to (samples,)."""
+    fitted = np.zeros(samples, np.float32)
+    fitted[: audio.size] = audio[:samples]
+    return fitted
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """Read a peer.json."""
+    try:
+        about: dict[str, Any] = json.loads(path.read_bytes())
+        if about["status"] not in (OK, NOT_INSTALLED):
+            raise ValueError(f"status {about['status']}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TaaeError(f"{path}: no description of a codec ({error})") from error
+    return about

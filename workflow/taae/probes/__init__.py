@@ -1,0 +1,1 @@
+"""Measurements of trained models beside the scores of their audio."""
