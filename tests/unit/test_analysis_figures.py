@@ -161,7 +161,7 @@ def write_tones(folder: Path) -> Path:
     two = replace(STUDY, variants=dict(list(STUDY.variants.items())[:2]))
     for sound, scale in [
         ("reference", 1.0),
-        *((f"{name}/seed1/audio", 0.1) for name in two.variants),
+        *((f"{name}/seed1/native/audio", 0.1) for name in two.variants),
     ]:
         (folder / sound).mkdir(parents=True)
         soundfile.write(folder / sound / "u1.flac", scale * tone, rate)

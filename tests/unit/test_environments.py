@@ -15,9 +15,10 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "workflow" / "taae"
 # Stages whose rules use the environment, as modules of the package.
 STAGES = {
-    "train": ["corpus", "training", "decoding", "codec", "fsq", "attention", "provenance"],
+    "train": ["corpus", "training", "decoding", "codec", "fsq", "provenance", "coding"],
     "score": ["scoring"],
     "figures": ["analysis"],
+    "probe": ["decoding", "codec", "corpus/recut", "probes/lengths", "scoring"],
 }
 COMMON = ["cli", "study", "schema", "checks", "coverage", "files", "progress", "metrics", "errors"]
 DISTRIBUTIONS = {
@@ -42,7 +43,9 @@ def imported(module: str) -> set[str]:
     files = sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
     names = set()
     for file in files:
-        for node in ast.walk(ast.parse(file.read_text())):
+        tree = ast.parse(file.read_text())
+        # The command line imports a stage's modules in that stage alone.
+        for node in tree.body if module == "cli" else ast.walk(tree):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

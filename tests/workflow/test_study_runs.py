@@ -30,7 +30,7 @@ def test_every_stage_left_what_the_results_folder_promises(clone: Clone) -> None
         zip(scores["utterance"], scores["speaker"], strict=True)
     )
     for variant in ("baseline", "window-32"):
-        run = results / "decoded" / variant / "seed1"
+        run = results / "decoded" / variant / "seed1" / "native"
         codes = np.load(run / "codes.npz")
         table = pd.read_csv(run / "utterances.csv").set_index("utterance")
         for record in manifest.itertuples():
@@ -38,7 +38,7 @@ def test_every_stage_left_what_the_results_folder_promises(clone: Clone) -> None
             assert decoded.frames == record.samples
             assert decoded.samplerate == 16_000
             frames = -(-record.samples // 320)
-            assert codes[record.utterance].shape == (frames, 12)
+            assert codes[record.utterance].shape == (frames, 6)
             assert table.loc[record.utterance, "frames"] == frames
         provenance = json.loads(
             (results / "models" / variant / "seed1" / "provenance.json").read_text()
@@ -46,7 +46,7 @@ def test_every_stage_left_what_the_results_folder_promises(clone: Clone) -> None
         assert provenance["seed"] == 1
         assert provenance["variant"]["attention"]["window"] == (32 if "32" in variant else 128)
     summary = pd.read_csv(results / "tables" / "summary.csv")
-    assert set(summary["bitrate"].round()) == {2452}
+    assert set(summary["bitrate"].round()) == {1226}
     comparisons = pd.read_csv(results / "tables" / "comparisons.csv")
     assert set(comparisons["variant"]) == {"window-32"}
     for figure in ("smoke/metrics", "smoke/forest", "training", "spectrograms", "coverage"):
@@ -61,7 +61,8 @@ def test_scores_are_those_of_the_files(clone: Clone) -> None:
     scores = pd.read_csv(results / "tables" / "scores.csv")
     row = scores[(scores["metric"] == "si_sdr") & (scores["status"] == "ok")].iloc[0]
     s, _ = soundfile.read(results / "reference" / "audio" / f"{row['utterance']}.flac")
-    path = results / "decoded" / row["variant"] / "seed1" / "audio" / f"{row['utterance']}.flac"
+    run = results / "decoded" / row["variant"] / "seed1" / "native"
+    path = run / "audio" / f"{row['utterance']}.flac"
     d, _ = soundfile.read(path)
     s, d = s - s.mean(), d - d.mean()
     scaled = s * (s @ d) / (s @ s)

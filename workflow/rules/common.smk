@@ -44,6 +44,13 @@ TABLES = [
         "training.csv",
     )
 ]
+if STUDY.probed():
+    TABLES += [
+        f"results/tables/{name}.csv"
+        for name in ("rate-distortion", "bitrates", "codebook", "histogram")
+    ]
+if STUDY.length_arms:
+    TABLES.append("results/tables/lengths.csv")
 FIGURES = [
     f"results/figures/{name}.{kind}"
     for name in [
@@ -55,6 +62,8 @@ FIGURES = [
         "training",
         "spectrograms",
         "coverage",
+        *(["rate-distortion", "codebook"] if STUDY.probed() else []),
+        *(["lengths"] if STUDY.length_arms else []),
     ]
     for kind in ("png", "pdf")
 ]

@@ -23,7 +23,9 @@ rule score:
         runtime=minutes(3600),
     params:
         names=lambda wildcards: (
-            STUDY.metrics.names if wildcards.bitrate == NATIVE else STUDY.bitrates.metrics
+            STUDY.metrics.names
+            if wildcards.bitrate == NATIVE
+            else STUDY.bitrates.metrics
         ),
         max_failed=STUDY.metrics.max_failed,
         max_seconds=STUDY.metrics.max_seconds,

@@ -17,6 +17,10 @@ from taae.metrics import METRICS
 from taae.stages import NATIVE, PRESETS
 from taae.study import Study
 
+FIGURES = [
+    *["metrics", "forest", "training", "coverage", "spectrograms"],
+    *["rate-distortion", "codebook", "lengths"],
+]
 RESUMABLE = 75  # exit status of a training that saved its state: run it again (EX_TEMPFAIL)
 
 
@@ -96,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     _path(stage, "--corpus", "folder of the corpus")
     _path(stage, "--output", "folder for POINT/order0.npz and order1.npz; MODEL/tokens by habit")
     stage.add_argument("--bitrates", nargs="+", metavar="POINT", default=[NATIVE])
+    stage.add_argument("--minutes", type=float, default=0.0, help="of speech to use; 0: all")
     stage.add_argument("--threads", type=int, default=1)
     stage.set_defaults(call=_tokens)
 
@@ -176,6 +181,13 @@ def _parser() -> argparse.ArgumentParser:
     _path(stage, "--output", "CSV")
     stage.set_defaults(call=_length_table)
 
+    stage = stages.add_parser("bitrate-tables", help="operating points of all runs -> tables")
+    _study(stage)
+    _path(stage, "--scores", "folder that holds VARIANT/seedSEED/POINT.csv")
+    _path(stage, "--probes", "folder that holds VARIANT/seedSEED/POINT, of rates")
+    _path(stage, "--output", "folder of the tables")
+    stage.set_defaults(call=_bitrate_tables)
+
     stage = stages.add_parser("histories", help="training histories of all runs -> one table")
     _path(stage, "--models", "folder that holds VARIANT/seedSEED/history.csv")
     _study(stage)
@@ -190,9 +202,7 @@ def _parser() -> argparse.ArgumentParser:
     stage.set_defaults(call=_spectra)
 
     stage = stages.add_parser("plot", help="tables -> figures, PNG and PDF")
-    stage.add_argument(
-        "figure", choices=["metrics", "forest", "training", "coverage", "spectrograms"]
-    )
+    stage.add_argument("figure", choices=FIGURES)
     stage.add_argument("--ablation", help="which one, for metrics and forest")
     _study(stage)
     _path(stage, "--tables", "folder of the tables")
@@ -318,7 +328,12 @@ def _tokens(options: argparse.Namespace) -> None:
     from taae.coding.fitting import fit_tokens
 
     fit_tokens(
-        options.model, options.corpus, options.output, options.bitrates, threads=options.threads
+        options.model,
+        options.corpus,
+        options.output,
+        options.bitrates,
+        minutes=options.minutes,
+        threads=options.threads,
     )
 
 
@@ -430,6 +445,17 @@ def _compare(options: argparse.Namespace) -> None:
     else:
         table = tables.compare_against(scores, options.baseline, default_statistics())
     write_csv(table, options.output)
+
+
+def _bitrate_tables(options: argparse.Namespace) -> None:
+    from taae.analysis import bitrates
+    from taae.files import write_csv
+
+    study, output = Study.load(options.study), options.output
+    write_csv(bitrates.rate_distortion(options.scores, study), output / "rate-distortion.csv")
+    write_csv(bitrates.bitrates(options.probes, study), output / "bitrates.csv")
+    for name in ("codebook", "histogram"):
+        write_csv(bitrates.probes(options.probes, name, study), output / f"{name}.csv")
 
 
 def _lengths(options: argparse.Namespace) -> None:

@@ -30,6 +30,7 @@ from taae.stages import Stage
 from taae.study import SAMPLE_RATE, Attention, Bottleneck, Model, Variant
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
+CACHED = 512  # frames of a feed-forward layer computed at once in inference
 QK_NORM_EPS = 1e-6
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]  # queries, keys, values -> what is seen
 WAVE_RMS = 0.1  # of speech at -20 LUFS, about
@@ -222,6 +223,13 @@ class Layer(nn.Module):
     ) -> Tensor:
         """(batch, time, width) -> the same shape; `turn` from `Rotary`."""
         x = x + self.attention_scale * self.attention(self.attention_norm(x), turn, attend)
+        if torch.is_grad_enabled():
+            return self._fed(x)
+        # Frames are independent here: parts that stay in the cache keep long recordings as fast
+        # as short ones, and small.
+        return torch.cat([self._fed(part) for part in x.split(CACHED, 1)], 1)
+
+    def _fed(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.feed_scale * self.feed(self.feed_norm(x))
         return out
 
@@ -317,7 +325,8 @@ class Folded(nn.Module):
 
     def forward(self, matrix: Tensor) -> Tensor:
         """(rows, ...) -> the shape of the weight."""
-        return matrix.unflatten(1, self.inner)
+        weight: Tensor = matrix.unflatten(1, self.inner)
+        return weight
 
     def right_inverse(self, weight: Tensor) -> Tensor:
         """The shape of the weight -> (rows, ...)."""

@@ -185,6 +185,7 @@ class Bitrates:
     points: list[str]
     ablations: list[str]
     metrics: list[str]
+    fit_minutes: float
 
 
 @dataclass(frozen=True)
@@ -269,7 +270,7 @@ class Study:
             seeds=full["seeds"],
             variants=variants,
             ablations=ablations,
-            bitrates=dacite.from_dict(Bitrates, full["bitrates"]),
+            bitrates=dacite.from_dict(Bitrates, full["bitrates"], dacite.Config(cast=[float])),
             lengths=dacite.from_dict(Lengths, full["lengths"], dacite.Config(cast=[float])),
             codecs=_codecs(full["codecs"], variants),
             warnings=[],
@@ -292,6 +293,16 @@ class Study:
             if name in self.ablations and variant in self.ablations[name].arms:
                 return [NATIVE, *self.bitrates.points]
         return [NATIVE]
+
+    def probed(self) -> list[tuple[str, int, str]]:
+        """Variant, seed and operating point of each run whose real bitrate is measured."""
+        return [
+            (variant, seed, point)
+            for variant in self.variants
+            if len(self.points(variant)) > 1
+            for seed in self.seeds
+            for point in self.points(variant)
+        ]
 
     @property
     def length_arms(self) -> list[str]:

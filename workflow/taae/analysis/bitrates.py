@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,7 +43,7 @@ def probes(folder: Path, name: str, study: Study) -> pd.DataFrame:
     `folder` holds VARIANT/seedSEED/POINT/`name`.csv.
     """
     tables = []
-    for variant, seed, point in probed(study):
+    for variant, seed, point in study.probed():
         table = read_csv(folder / variant / f"seed{seed}" / point / f"{name}.csv", [])
         table.insert(0, "variant", variant)
         table.insert(1, "seed", seed)
@@ -53,11 +52,20 @@ def probes(folder: Path, name: str, study: Study) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def probed(study: Study) -> Iterator[tuple[str, int, str]]:
-    """Yield variant, seed and point of each run whose bitrate is measured."""
-    for variant in study.variants:
-        points = study.points(variant)
-        if len(points) > 1:
-            for seed in study.seeds:
-                for point in points:
-                    yield variant, seed, point
+
+def bitrates(folder: Path, study: Study) -> pd.DataFrame:
+    """Return bits per second of each probed run: nominal, entropies, real files.
+
+    Means over utterances are weighted by their length. `saved` is the share of the nominal bits
+    that the files save, headers included.
+    """
+    rates = probes(folder, "rates", study)
+    columns = [name for name in rates.columns if name.endswith("_bps")]
+    weighted = rates[columns].mul(rates["seconds"], axis=0)
+    keys = [rates[name] for name in ("variant", "seed", "point")]
+    totals = weighted.groupby(keys, sort=False).sum()
+    seconds = rates["seconds"].groupby(keys, sort=False).sum()
+    table = totals.div(seconds, axis=0)
+    table.insert(0, "n_utterances", rates["utterance"].groupby(keys, sort=False).nunique())
+    table["saved"] = 1 - table["coded_bps"] / table["nominal_bps"]
+    return table.reset_index()

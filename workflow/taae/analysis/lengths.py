@@ -77,10 +77,16 @@ def length_figure(table: pd.DataFrame, study: Study, stem: Path) -> None:
             axis.minorticks_off()
             axis.grid(visible=True, axis="y")
             axis.set_title(metric_title(metric), loc="left")
+            axis.set_xlabel("length (s)")
         handles, labels = axes[0].get_legend_handles_labels()
         if spare:
             spare[0].legend(handles, labels, loc="center left")
         else:
             figure.legend(handles, labels, loc="outside lower center", ncols=4)
-        figure.supxlabel(f"length (s); trained at {trained:g} s (dotted)", fontsize=7)
+        figure.suptitle(
+            f"Length generalisation\ntrained on segments of {trained:g} s (dotted)",
+            x=0.01,
+            ha="left",
+            fontsize=8,
+        )
         save(figure, stem)

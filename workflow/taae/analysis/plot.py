@@ -7,14 +7,18 @@ from pathlib import Path
 import pandas as pd
 
 from taae.analysis import figures
+from taae.analysis.codebook import codebook_figure
+from taae.analysis.lengths import length_figure
+from taae.analysis.rate_distortion import rate_distortion_figure
 from taae.analysis.spectrograms import plot_spectra
 from taae.errors import TaaeError
 from taae.files import read_csv
+from taae.stages import NATIVE
 from taae.study import Study
 
 
 def plot(figure: str, study: Study, tables: Path, stem: Path, ablation: str | None = None) -> None:
-    """Draw `figure` (metrics, forest, training, coverage or spectrograms) as PNG and PDF.
+    """Draw `figure`, one of the choices of `taae plot`, as PNG and PDF.
 
     Args:
         study: names the arms of the ablations.
@@ -41,6 +45,14 @@ def plot(figure: str, study: Study, tables: Path, stem: Path, ablation: str | No
         figures.training_curves(runs, stem)
     elif figure == "coverage":
         figures.coverage_figure(_table(tables, "coverage", "variant"), stem)
+    elif figure == "rate-distortion":
+        rate_distortion_figure(_table(tables, "rate-distortion", "point"), stem)
+    elif figure == "codebook":
+        histogram = _table(tables, "histogram", "point")
+        shown = (histogram["point"] == NATIVE) & (histogram["seed"] == study.seeds[0])
+        codebook_figure(histogram[shown], stem)
+    elif figure == "lengths":
+        length_figure(_table(tables, "lengths", "seconds"), study, stem)
     else:
         plot_spectra(tables / "spectra.npz", stem)
 

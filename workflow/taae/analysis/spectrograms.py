@@ -14,6 +14,7 @@ from scipy.signal.windows import hann
 from taae.analysis.style import PAGE, panels, save, styled
 from taae.errors import TaaeError
 from taae.files import atomic
+from taae.stages import NATIVE
 from taae.study import SAMPLE_RATE, Study
 
 WINDOW, HOP = 512, 64  # samples, 32 and 4 ms: harmonics of speech are resolved
@@ -27,7 +28,7 @@ def write_spectra(reference: Path, decoded: Path, study: Study, output: Path) ->
 
     Args:
         reference: folder of reference audio.
-        decoded: folder that holds <variant>/seed<seed>/audio; the study's first seed is shown.
+        decoded: folder that holds <variant>/seed<seed>/native/audio; the first seed is shown.
         study: names the variants.
         output: NPZ of utterance, labels (the reference first), hop (s), top (Hz) and levels,
             float16 (labels, frequencies, frames) in dB; 0 dB is the reference's maximum.
@@ -38,7 +39,7 @@ def write_spectra(reference: Path, decoded: Path, study: Study, output: Path) ->
     name = files[0].relative_to(reference)
     paths = {"reference": files[0]}
     for variant in study.variants:
-        paths[variant] = decoded / variant / f"seed{study.seeds[0]}" / "audio" / name
+        paths[variant] = decoded / variant / f"seed{study.seeds[0]}" / NATIVE / "audio" / name
     magnitudes = [_magnitudes(_read(path)) for path in paths.values()]
     peak = max(float(magnitudes[0].max()), np.finfo(np.float64).tiny)
     levels = 20 * np.log10(np.maximum(np.stack(magnitudes) / peak, 10 ** (-RANGE / 20)))

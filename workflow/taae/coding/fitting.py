@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -13,6 +14,7 @@ from taae.coding.tokens import Codes, Order, TokenModel
 from taae.corpus.store import Split
 from taae.progress import progress
 from taae.stages import alphabet, stages_of
+from taae.study import SAMPLE_RATE
 
 ORDERS: tuple[Order, ...] = (0, 1)
 
@@ -24,12 +26,17 @@ def tokens_path(folder: Path, point: str, order: Order = 1) -> Path:
 
 @torch.inference_mode()
 def fit_tokens(
-    model: Path, corpus: Path, output: Path, points: Sequence[str], threads: int = 1
+    model: Path,
+    corpus: Path,
+    output: Path,
+    points: Sequence[str],
+    minutes: float = 0.0,
+    threads: int = 1,
 ) -> None:
     """Fit a token model of each order to the training split, at each operating point.
 
-    The utterances are encoded once, whatever the number of points. Writes
-    `output`/<point>/order0.npz and order1.npz.
+    The utterances are encoded once, whatever the number of points; with `minutes` a random choice
+    of that much speech at least, else all. Writes `output`/<point>/order0.npz and order1.npz.
     """
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -37,7 +44,8 @@ def fit_tokens(
     views = {point: codec.with_bottleneck(stages_of(point)) for point in points}
     codes: dict[str, list[Codes]] = {point: [] for point in points}
     data = Split.open(corpus, "train")
-    for index in progress(range(len(data.utterances)), len(data.utterances), "encoding"):
+    chosen = _choose([record.samples for record in data.utterances], minutes)
+    for index in progress(chosen, len(chosen), "encoding"):
         wave = torch.from_numpy(data.audio(index))[None].to(device)
         latents = codec.encoder(F.pad(wave, (0, -wave.shape[1] % codec.hop)))
         for point, view in views.items():
@@ -47,3 +55,12 @@ def fit_tokens(
         levels = alphabet(bottleneck.levels, bottleneck.dimensions, stages_of(point))
         for order in ORDERS:
             TokenModel.fit(codes[point], levels, order).save(tokens_path(output, point, order))
+
+
+def _choose(samples: Sequence[int], minutes: float) -> list[int]:
+    """Return utterances, drawn at random but always the same, of `minutes` in all; 0: all."""
+    if not minutes:
+        return list(range(len(samples)))
+    order = np.random.default_rng(0).permutation(len(samples))
+    enough = np.cumsum(np.asarray(samples)[order]) >= minutes * 60 * SAMPLE_RATE
+    return sorted(order[: int(enough.argmax()) + 1 if enough.any() else None].tolist())

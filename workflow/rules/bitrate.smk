@@ -1,0 +1,127 @@
+# Operating points: the same checkpoints at other bitrates, and what their codes really cost.
+
+PROBED = [
+    f"results/bitrates/{variant}/seed{seed}/{bitrate}"
+    for variant, seed, bitrate in STUDY.probed()
+]
+
+
+rule tokens:
+    input:
+        code("fsq", "residual", "stages", "attention", "codec", "coverage", "coding"),
+        corpus=f"{CORPUS}/corpus.json",
+        audio=ancient(f"{CORPUS}/train.npy"),
+        model=f"{MODEL}/model.safetensors",
+    output:
+        directory(f"{MODEL}/tokens"),
+    log:
+        "results/logs/tokens/{variant}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/tokens/{variant}/seed{seed}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=minutes(3600),
+        gpu=lambda wildcards: min(1, STUDY.variants[wildcards.variant].training.gpus),
+    params:
+        points=lambda wildcards: STUDY.points(wildcards.variant),
+        minutes=STUDY.bitrates.fit_minutes,
+    shell:
+        "python -m taae tokens --model results/models/{wildcards.variant}/seed{wildcards.seed}"
+        " --corpus results/corpus --output {output} --bitrates {params.points}"
+        " --minutes {params.minutes} --threads {threads} &> {log}"
+
+
+rule rates:
+    input:
+        code("coding", "probes/codebook", "probes/files", "stages"),
+        codes=f"{DECODED}/codes.npz",
+        table=f"{DECODED}/utterances.csv",
+        tokens=f"{MODEL}/tokens",
+    output:
+        directory("results/bitrates/{variant}/seed{seed}/{bitrate}/coded"),
+        expand(
+            "results/bitrates/{{variant}}/seed{{seed}}/{{bitrate}}/{table}.csv",
+            table=("rates", "codebook", "histogram"),
+        ),
+    log:
+        "results/logs/rates/{variant}/seed{seed}/{bitrate}.log",
+    benchmark:
+        "results/benchmarks/rates/{variant}/seed{seed}/{bitrate}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=minutes(600),
+    shell:
+        "python -m taae rates --model results/models/{wildcards.variant}/seed{wildcards.seed}"
+        " --decoded results/decoded/{wildcards.variant}/seed{wildcards.seed}/{wildcards.bitrate}"
+        " --tokens {input.tokens} --bitrate {wildcards.bitrate}"
+        " --output results/bitrates/{wildcards.variant}/seed{wildcards.seed}/{wildcards.bitrate}"
+        " &> {log}"
+
+
+rule bitrate_tables:
+    input:
+        code("analysis/bitrates", "analysis/tables", "analysis/statistics"),
+        scores=all_points(SCORES),
+        rates=expand(
+            "{probed}/{table}.csv",
+            probed=PROBED,
+            table=("rates", "codebook", "histogram"),
+        ),
+    output:
+        "results/tables/rate-distortion.csv",
+        report(
+            "results/tables/bitrates.csv", "../report/bitrates.rst", category="Tables"
+        ),
+        "results/tables/codebook.csv",
+        "results/tables/histogram.csv",
+    log:
+        "results/logs/bitrate-tables.log",
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        spec=ANALYSED,
+        bitrates=canonical(asdict(STUDY.bitrates)),
+    shell:
+        "python -m taae bitrate-tables --study results/study.json --scores results/scores"
+        " --probes results/bitrates --output results/tables &> {log}"
+
+
+use rule plot_training as plot_rate_distortion with:
+    input:
+        code("analysis/rate_distortion", "analysis/plot", "analysis/style"),
+        table="results/tables/rate-distortion.csv",
+    output:
+        report(
+            "results/figures/rate-distortion.png",
+            "../report/rate-distortion.rst",
+            category="Bitrates",
+            labels={"figure": "rate and distortion"},
+        ),
+        "results/figures/rate-distortion.pdf",
+    log:
+        "results/logs/plot/rate-distortion.log",
+    params:
+        figure="rate-distortion",
+
+
+use rule plot_training as plot_codebook with:
+    input:
+        code("analysis/codebook", "analysis/plot", "analysis/style"),
+        table="results/tables/histogram.csv",
+    output:
+        report(
+            "results/figures/codebook.png",
+            "../report/codebook.rst",
+            category="Bitrates",
+            labels={"figure": "codebook"},
+        ),
+        "results/figures/codebook.pdf",
+    log:
+        "results/logs/plot/codebook.log",
+    params:
+        figure="codebook",

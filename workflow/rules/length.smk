@@ -1,0 +1,76 @@
+# Length generalisation: the test speech at other lengths than the models were trained on.
+
+
+rule lengths:
+    input:
+        code(
+            "fsq",
+            "attention",
+            "codec",
+            "coverage",
+            "decoding",
+            "probes/lengths",
+            "scoring",
+        ),
+        corpus=f"{CORPUS}/corpus.json",
+        audio=ancient(f"{CORPUS}/test.npy"),
+        model=f"{MODEL}/model.safetensors",
+    output:
+        "results/lengths/{variant}/seed{seed}.csv",
+    log:
+        "results/logs/lengths/{variant}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/lengths/{variant}/seed{seed}.tsv"
+    conda:
+        "../../envs/probe.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=minutes(3600),
+        gpu=lambda wildcards: min(1, STUDY.variants[wildcards.variant].training.gpus),
+    params:
+        spec=canonical(asdict(STUDY.lengths)),
+    shell:
+        "python -m taae lengths --study results/study.json --variant {wildcards.variant}"
+        " --seed {wildcards.seed} --corpus results/corpus"
+        " --model results/models/{wildcards.variant}/seed{wildcards.seed}"
+        " --output {output} --threads {threads} &> {log}"
+
+
+rule length_table:
+    input:
+        code("analysis/lengths", "analysis/tables", "analysis/statistics"),
+        scores=expand(
+            "results/lengths/{variant}/seed{seed}.csv",
+            variant=STUDY.length_arms,
+            seed=STUDY.seeds,
+        ),
+    output:
+        "results/tables/lengths.csv",
+    log:
+        "results/logs/length-table.log",
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        spec=ANALYSED,
+    shell:
+        "python -m taae length-table --study results/study.json --scores {input.scores}"
+        " --output {output} &> {log}"
+
+
+use rule plot_training as plot_lengths with:
+    input:
+        code("analysis/lengths", "analysis/plot", "analysis/style"),
+        table="results/tables/lengths.csv",
+    output:
+        report(
+            "results/figures/lengths.png",
+            "../report/lengths.rst",
+            category="Window",
+            labels={"figure": "length generalisation"},
+        ),
+        "results/figures/lengths.pdf",
+    log:
+        "results/logs/plot/lengths.log",
+    params:
+        figure="lengths",
