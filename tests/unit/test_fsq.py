@@ -160,3 +160,57 @@ def test_impossible_settings_are_refused() -> None:
         FSQ(5, "nearest")  # type: ignore[arg-type]
     with pytest.raises(TaaeError, match="64 bits"):
         pack(torch.zeros(20, dtype=torch.long), 17)
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("mode", ["ste", "noise"])
+def test_random_levels_are_drawn_for_each_item_and_evenly(mode: str, rounding: str) -> None:
+    """Oracle: the quantizer of each level count alone, and the width of its noise."""
+    torch.manual_seed(0)
+    choices = (5, 9, 16)
+    fsq = FSQ(17, rounding, mode, choices).train()  # type: ignore[arg-type]
+    x = torch.randn(6000, 40)
+    out = fsq(x)
+    matches = []
+    for levels in choices:
+        alone = FSQ(levels, rounding, mode).eval()  # type: ignore[arg-type]
+        reach = 1e-5 if mode == "ste" else alone.step / 2 + 1e-5
+        target = alone(x) if mode == "ste" else alone.bound(x)
+        matches.append(((out - target).abs() <= reach).all(1))
+    if mode == "noise":  # narrower noise also lies within the wider one
+        five, nine, sixteen = matches
+        matches = [five & ~nine & ~sixteen, nine & ~sixteen, sixteen]
+    found = torch.stack(matches)
+    assert found.any(0).all()
+    # 6000 draws: four standard deviations are about 0.024.
+    for share in found.double().mean(1).tolist():
+        assert share == pytest.approx(1 / 3, abs=0.025)
+
+
+def test_random_levels_leave_evaluation_alone() -> None:
+    x = torch.randn(5, 20, 6)
+    assert torch.equal(FSQ(17, random_levels=(5, 9)).eval()(x), FSQ(17).eval()(x))
+    hybrid = FSQ(17, random_levels=(5, 9)).train()(x.requires_grad_())
+    hybrid.sum().backward()
+    assert x.grad is not None
+    torch.testing.assert_close(x.grad, 1 - x.detach().tanh() ** 2)
+
+
+def test_impossible_random_levels_are_refused() -> None:
+    with pytest.raises(TaaeError, match="random_levels: 1"):
+        FSQ(17, random_levels=(5, 1))
+    with pytest.raises(TaaeError, match="random_levels: original"):
+        FSQ(17, "original", random_levels=(2, 5))
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("mode", ["ste", "noise"])
+def test_gradient_agrees_with_finite_differences_of_the_surrogate(mode: str, rounding: str) -> None:
+    """The gradient that passes is that of b; b is what finite differences can see."""
+    fsq = FSQ(16, rounding, mode).train()  # type: ignore[arg-type]
+    x = torch.linspace(-2, 2, 41, dtype=torch.float64)[:, None].requires_grad_()
+    fsq(x).sum().backward()
+    h = 1e-6
+    slope = (fsq.bound(x.detach() + h) - fsq.bound(x.detach() - h)) / (2 * h)
+    assert x.grad is not None
+    torch.testing.assert_close(x.grad, slope, rtol=1e-6, atol=1e-8)

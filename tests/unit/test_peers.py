@@ -1,4 +1,3 @@
-import json
 import math
 import shutil
 import stat
@@ -13,13 +12,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taae.corpus.utterance import Label, Utterance
-from taae.corpus.writer import SplitWriter, write_manifest
 from taae.errors import TaaeError
+from taae.peers.about import codec_table, read_about
 from taae.peers.coded import NotInstalled
 from taae.peers.programs import CODEC2_BYTES, CODEC2_DELAY, Codec2, Opus, audio_packets
-from taae.peers.run import fit, load, read_about, run_peer
+from taae.peers.run import fit, load, run_peer
 from taae.peers.spec import Peer
+from tests.unit.corpora import write_corpus
 from tests.unit.speechlike import speech
 
 has_opus = pytest.mark.skipif(not shutil.which("opusenc"), reason="opus-tools is not installed")
@@ -28,17 +27,7 @@ has_codec2 = pytest.mark.skipif(not shutil.which("c2enc"), reason="codec2 is not
 
 @pytest.fixture
 def corpus(tmp_path):
-    """A test split of two utterances."""
-    folder = tmp_path / "corpus"
-    folder.mkdir()
-    with SplitWriter.open(folder / "test.npy") as writer:
-        for name, audio in {"b-1": speech(1.03, 1), "a-1": speech(0.71, 2)}.items():
-            samples = np.rint(audio * 32767).astype(np.int16)
-            label = Label(name, "s", "test", "", "")
-            writer.add(Utterance(label, samples, -20.0, 0.0, False, 16_000))
-    digest = write_manifest(writer.records, folder / "test.csv")
-    (folder / "corpus.json").write_text(json.dumps({"splits": {"test": {"sha256": digest}}}))
-    return folder
+    return write_corpus(tmp_path / "corpus", {"b-1": speech(1.03, 1), "a-1": speech(0.71, 2)})
 
 
 def audio_of(folder, name):
@@ -102,7 +91,7 @@ def test_what_is_no_ogg_file_is_told(content):
 
 @has_opus
 def test_opus(corpus, tmp_path):
-    run_peer(Peer("opus", bitrate=24_000), corpus, tmp_path / "out")
+    run_peer("other", Peer("opus", bitrate=24_000), corpus, tmp_path / "out")
     table = pd.read_csv(tmp_path / "out/utterances.csv")
     assert list(table.columns) == ["utterance", "samples", "frames", "clipped", "sha256", "bits"]
     assert sorted(table.utterance) == ["a-1", "b-1"]
@@ -122,14 +111,14 @@ def test_opus(corpus, tmp_path):
     lags = np.correlate(decoded, reference[400:-400], "valid")
     assert abs(np.argmax(lags) - 400) <= 1
     first = (tmp_path / "out/audio/a-1.flac").read_bytes()
-    run_peer(Peer("opus", bitrate=24_000), corpus, tmp_path / "out")
+    run_peer("other", Peer("opus", bitrate=24_000), corpus, tmp_path / "out")
     assert (tmp_path / "out/audio/a-1.flac").read_bytes() == first
 
 
 @has_codec2
 @pytest.mark.parametrize("bitrate", sorted(CODEC2_BYTES))
 def test_codec2(corpus, tmp_path, bitrate):
-    run_peer(Peer("codec2", bitrate=bitrate), corpus, tmp_path / "out")
+    run_peer("other", Peer("codec2", bitrate=bitrate), corpus, tmp_path / "out")
     table = pd.read_csv(tmp_path / "out/utterances.csv")
     about = read_about(tmp_path / "out/peer.json")
     assert (about["rate_hz"], about["delay_samples"]) == (8_000, 2 * CODEC2_DELAY[bitrate])
@@ -160,7 +149,7 @@ def test_the_delay_of_codec2_is_compensated(bitrate):
 @pytest.mark.parametrize("peer", [Peer("opus", bitrate=6000), Peer("codec2", bitrate=700)])
 def test_a_program_that_is_not_installed(corpus, tmp_path, monkeypatch, peer, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
-    run_peer(peer, corpus, tmp_path / "out")
+    run_peer("other", peer, corpus, tmp_path / "out")
     about = read_about(tmp_path / "out/peer.json")
     assert about["status"] == "not installed"
     assert "on the PATH; install" in about["message"]
@@ -183,7 +172,7 @@ def test_a_program_that_fails_leaves_what_was_there(corpus, tmp_path, monkeypatc
     (tmp_path / "out/audio").mkdir(parents=True)
     (tmp_path / "out/audio/old.flac").write_text("old")
     with pytest.raises(TaaeError, match=r"b-1: opusenc failed \(status 3\): no memory"):
-        run_peer(Peer("opus", bitrate=6000), corpus, tmp_path / "out")
+        run_peer("other", Peer("opus", bitrate=6000), corpus, tmp_path / "out")
     assert (tmp_path / "out/audio/old.flac").read_text() == "old"
     assert not (tmp_path / "out/peer.json").exists()
 
@@ -235,7 +224,7 @@ FRAMES = {"encodec": (24_000, 320, 2, 5), "dac": (16_000, 512, 2, 6), "mimi": (2
 
 
 def test_pretrained_codecs(weights, corpus, tmp_path):
-    run_peer(weights, corpus, tmp_path / "out")
+    run_peer("other", weights, corpus, tmp_path / "out")
     about = read_about(tmp_path / "out/peer.json")
     rate, hop, codebooks, bits = FRAMES[weights.kind]
     if weights.kind == "encodec":
@@ -316,13 +305,23 @@ def test_operating_points_that_the_weights_do_not_have(tmp_path):
         load(Peer("encodec", bitrate=2000, weights=str(tmp_path / "encodec")))
 
 
-def test_about_is_plain_json(corpus, tmp_path, monkeypatch):
+@has_codec2
+def test_the_table_of_codecs_has_those_that_are_not_installed(corpus, tmp_path, monkeypatch):
+    run_peer("codec2-1300", Peer("codec2", bitrate=1300), corpus, tmp_path / "one")
     monkeypatch.setenv("PATH", str(tmp_path))
-    run_peer(Peer("opus", bitrate=6000), corpus, tmp_path / "out")
-    assert json.loads((tmp_path / "out/peer.json").read_text())["kind"] == "opus"
+    run_peer("opus-6k", Peer("opus", bitrate=6000), corpus, tmp_path / "two")
+    table = codec_table([tmp_path / "one/peer.json", tmp_path / "two/peer.json"])
+    there, absent = (row for _, row in table.iterrows())
+    assert (there["name"], there["status"], there["rate_hz"]) == ("codec2-1300", "ok", 8000)
+    assert there["resampling"].startswith("soxr ")
+    assert there["delay_samples"] == 320
+    assert (absent["name"], absent["kind"]) == ("opus-6k", "opus")
+    assert absent["status"] == "not installed"
+    assert "install opus-tools" in absent["message"]
+    assert pd.isna(absent["bitrate"])
 
 
-def test_opus_rejects_nothing_silently(monkeypatch, tmp_path):
+def test_every_missing_program_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NotInstalled, match="no opusenc and no opusdec on the PATH"):
         Opus(6000)

@@ -19,7 +19,7 @@ from taae.study import Study
 
 FIGURES = [
     *["metrics", "forest", "training", "coverage", "spectrograms"],
-    *["rate-distortion", "codebook", "lengths"],
+    *["rate-distortion", "codebook", "lengths", "scatter", "distributions"],
 ]
 RESUMABLE = 75  # exit status of a training that saved its state: run it again (EX_TEMPFAIL)
 
@@ -129,6 +129,19 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--threads", type=int, default=1)
     stage.set_defaults(call=_stream)
 
+    stage = stages.add_parser("peer", help="the test utterances through another codec")
+    _study(stage)
+    stage.add_argument("--codec", required=True, help="its name under codecs: of the study")
+    _path(stage, "--corpus", "folder of the corpus")
+    _path(stage, "--output", "folder for audio/, utterances.csv and peer.json")
+    stage.add_argument("--threads", type=int, default=1)
+    stage.set_defaults(call=_peer)
+
+    stage = stages.add_parser("mosnet", help="fetch MOSNet's published weights and check them")
+    stage.add_argument("--weights", required=True, help="path or https URL of cnn_blstm.h5")
+    _path(stage, "--output", "file")
+    stage.set_defaults(call=_mosnet)
+
     stage = stages.add_parser("score", help="score decoded audio against its reference")
     _path(stage, "--reference", "folder of reference audio")
     _path(stage, "--decoded", "folder of decoded audio; files pair by name without extension")
@@ -141,19 +154,25 @@ def _parser() -> argparse.ArgumentParser:
         stage.add_argument(label, default="", help="written to every row")
     stage.add_argument("--seed", type=int, help="written to every row")
     stage.add_argument("--bitrate", type=float, help="bit/s, written to every row")
+    stage.add_argument("--peer", type=Path, help="peer.json: bitrate, or that it is not installed")
+    stage.add_argument("--mosnet-weights", type=Path, help="cnn_blstm.h5; else mosnet is left out")
+    stage.add_argument("--cache", type=Path, metavar="FILE", help="keeps values for the next call")
     _jobs(stage)
     stage.set_defaults(call=_score)
 
     stage = stages.add_parser("bench", help="measure speed, side by side; ends in a JSON line")
-    stage.add_argument("what", choices=["attention", "codec", "stream"])
+    stage.add_argument("what", choices=["attention", "codec", "score", "stream"])
     stage.add_argument("--quick", action="store_true", help="shorter inputs")
     stage.add_argument("--model", type=Path, help="trained codec for codec and stream")
+    stage.add_argument("--corpus", type=Path, help="whose test split is scored; default built-in")
+    stage.add_argument("--jobs", type=int, default=2, metavar="N", help="processes of score; 2")
     stage.add_argument("--threads", type=int, help="CPU threads; stream: 1")
     stage.set_defaults(call=_bench)
 
     stage = stages.add_parser("summarise", help="scores of all runs -> tables of the study")
     _study(stage)
     stage.add_argument("--scores", type=Path, nargs="+", required=True, help="CSVs of score")
+    stage.add_argument("--codecs", type=Path, nargs="+", help="peer.json of each other codec")
     _path(stage, "--output", "folder of the tables")
     stage.set_defaults(call=_summarise)
 
@@ -203,7 +222,7 @@ def _parser() -> argparse.ArgumentParser:
 
     stage = stages.add_parser("plot", help="tables -> figures, PNG and PDF")
     stage.add_argument("figure", choices=FIGURES)
-    stage.add_argument("--ablation", help="which one, for metrics and forest")
+    stage.add_argument("--ablation", help="which one, for metrics, forest and scatter")
     _study(stage)
     _path(stage, "--tables", "folder of the tables")
     _path(stage, "--output", "path of the figure without .png")
@@ -248,6 +267,8 @@ def _check(options: argparse.Namespace) -> None:
     study = Study.load(options.study)
     for warning in study.warnings:
         print(f"warning: {warning}")
+    for note in study.notes:
+        print(f"note: {note}")
     for name, variant in study.variants.items():
         print(f"{name}: {variant.bitrate:.0f} bit/s, window {variant.attention.window}")
 
@@ -377,9 +398,30 @@ def _stream(options: argparse.Namespace) -> None:
         print(json.dumps(stream.report()), file=sys.stderr)
 
 
+def _peer(options: argparse.Namespace) -> None:
+    import torch
+
+    from taae.peers.run import run_peer
+
+    codecs = Study.load(options.study).codecs
+    if options.codec not in codecs:
+        raise TaaeError(
+            f"no codec '{options.codec}'; the study has {', '.join(codecs) or 'none'} (codecs:)"
+        )
+    torch.set_num_threads(options.threads)
+    run_peer(options.codec, codecs[options.codec], options.corpus, options.output)
+
+
+def _mosnet(options: argparse.Namespace) -> None:
+    from taae.scoring.mosnet_weights import fetch_weights
+
+    fetch_weights(options.weights, options.output)
+
+
 def _score(options: argparse.Namespace) -> None:
     from taae.files import read_csv
-    from taae.scoring.score import score_folders
+    from taae.peers.about import NOT_INSTALLED, read_about
+    from taae.scoring.score import score_absent, score_folders
 
     speakers = None
     if options.manifest:
@@ -389,16 +431,32 @@ def _score(options: argparse.Namespace) -> None:
     given = {
         name: getattr(options, name) for name in ("run", "variant", "seed", "bitrate", "split")
     }
+    labels = {name: value for name, value in given.items() if value not in ("", None)}
+    common = {"names": options.metrics, "speakers": speakers}
+    if options.peer:
+        about = read_about(options.peer)
+        if about["status"] == NOT_INSTALLED:
+            score_absent(
+                options.reference,
+                options.decoded,
+                options.output,
+                message=about["message"],
+                labels=labels,
+                **common,
+            )
+            return
+        labels["bitrate"] = about["bitrate"]
     score_folders(
         options.reference,
         options.decoded,
         options.output,
-        names=options.metrics,
         max_failed=options.max_failed,
         max_seconds=options.max_seconds,
         workers=options.jobs,
-        labels={name: value for name, value in given.items() if value not in ("", None)},
-        speakers=speakers,
+        labels=labels,
+        mosnet_weights=options.mosnet_weights,
+        cache=options.cache,
+        **common,
     )
 
 
@@ -415,6 +473,10 @@ def _bench(options: argparse.Namespace) -> None:
         from taae.bench.codec import codec
 
         codec(options.model, quick=options.quick)
+    elif options.what == "score":
+        from taae.bench.score import score
+
+        score(options.corpus, options.jobs, rounds=1 if options.quick else 3)
     else:
         from taae.bench.stream import stream
 
@@ -424,6 +486,7 @@ def _bench(options: argparse.Namespace) -> None:
 def _summarise(options: argparse.Namespace) -> None:
     from taae.analysis import publish, tables
     from taae.files import write_csv
+    from taae.peers.about import codec_table
 
     study = Study.load(options.study)
     scores = tables.collect(options.scores)
@@ -431,7 +494,9 @@ def _summarise(options: argparse.Namespace) -> None:
     write_csv(scores, options.output / "scores.csv")
     write_csv(tables.coverage(study), options.output / "coverage.csv")
     write_csv(tables.failures(scores), options.output / "failures.csv")
-    publish.write_summary(summary, options.output)
+    publish.write_summary(summary, options.output, study.notes)
+    if options.codecs:
+        write_csv(codec_table(options.codecs), options.output / "codecs.csv")
 
 
 def _compare(options: argparse.Namespace) -> None:

@@ -30,7 +30,7 @@ from taae.stages import Stage
 from taae.study import SAMPLE_RATE, Attention, Bottleneck, Model, Variant
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
-CACHED = 512  # frames of a feed-forward layer computed at once in inference
+SEGMENT = 1024  # frames of a layer computed at once in inference, or more for wide windows
 QK_NORM_EPS = 1e-6
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]  # queries, keys, values -> what is seen
 WAVE_RMS = 0.1  # of speech at -20 LUFS, about
@@ -222,14 +222,26 @@ class Layer(nn.Module):
         self, x: Tensor, turn: tuple[Tensor, Tensor], attend: Attend | None = None
     ) -> Tensor:
         """(batch, time, width) -> the same shape; `turn` from `Rotary`."""
-        x = x + self.attention_scale * self.attention(self.attention_norm(x), turn, attend)
-        if torch.is_grad_enabled():
-            return self._fed(x)
-        # Frames are independent here: parts that stay in the cache keep long recordings as fast
-        # as short ones, and small.
-        return torch.cat([self._fed(part) for part in x.split(CACHED, 1)], 1)
+        left, right, time = self.attention.left, self.attention.right, x.shape[1]
+        size = max(SEGMENT, 4 * (left + right))
+        if attend or torch.is_grad_enabled() or time <= size:
+            return self._feed(self._attend(x, turn, attend))
+        # Segment by segment, each with what its windows reach: so activations stay in the cache,
+        # and long recordings are as fast as short ones.
+        done = []
+        for start in range(0, time, size):
+            begin, end = max(0, start - left), min(time, start + size + right)
+            seen = self._attend(x[:, begin:end], (turn[0][begin:end], turn[1][begin:end]), None)
+            done.append(self._feed(seen[:, start - begin : start - begin + size]))
+        return torch.cat(done, 1)
 
-    def _fed(self, x: Tensor) -> Tensor:
+    def _attend(self, x: Tensor, turn: tuple[Tensor, Tensor], attend: Attend | None) -> Tensor:
+        out: Tensor = x + self.attention_scale * self.attention(
+            self.attention_norm(x), turn, attend
+        )
+        return out
+
+    def _feed(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.feed_scale * self.feed(self.feed_norm(x))
         return out
 

@@ -44,21 +44,19 @@ class ResidualFSQ(nn.Module):
         The columns of the first stage come first, so its codes are the first `dimensions`.
         """
         residual, codes = self.trained.bound(x), []
-        for levels, scale in self.stages:
-            number = nearest(residual / scale, levels, "symmetric").clamp(0, levels - 1)
-            residual = residual - scale * level(number, levels, "symmetric")
-            codes.append(number.long())
+        for stage in self.stages:
+            number = nearest(residual / stage.scale, stage.levels, "symmetric")
+            codes.append(number.clamp(0, stage.levels - 1).long())
+            residual = residual - _grid(stage, x.device)[codes[-1]]
         return torch.cat(codes, dim=-1)
 
     def dequantize(self, codes: Tensor) -> Tensor:
         """Return the latents (..., dimensions), float32, that `codes` stand for."""
         parts = codes.unflatten(-1, (len(self.stages), -1)).unbind(-2)
-        return torch.stack(
-            [
-                scale * level(part.float(), levels, "symmetric")
-                for part, (levels, scale) in zip(parts, self.stages, strict=True)
-            ]
-        ).sum(0)
+        total = torch.zeros((), device=codes.device)
+        for part, stage in zip(parts, self.stages, strict=True):
+            total = total + _grid(stage, codes.device)[part]
+        return total
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the quantised latents of `x`, of the same shape."""
@@ -67,3 +65,9 @@ class ResidualFSQ(nn.Module):
     def extra_repr(self) -> str:
         """Show the stages when a model is printed."""
         return ", ".join(f"{levels}@{scale:g}" for levels, scale in self.stages)
+
+
+def _grid(stage: Stage, device: torch.device) -> Tensor:
+    """Return the values of a stage, lowest first."""
+    numbers = torch.arange(stage.levels, dtype=torch.float32, device=device)
+    return stage.scale * level(numbers, stage.levels, "symmetric")

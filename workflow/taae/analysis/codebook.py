@@ -24,7 +24,8 @@ def codebook_figure(histogram: pd.DataFrame, stem: Path) -> None:
     residual FSQ stand below each other, the first on top.
 
     Args:
-        histogram: of `taae.probes.codebook.histogram` with a column variant.
+        histogram: of `taae.probes.codebook.histogram`, of one run per variant, with a column
+            variant.
         stem: path without its suffix.
     """
     variants = list(histogram["variant"].unique())

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from taae.analysis import figures
+from taae.analysis import figures, utterances
 from taae.analysis.codebook import codebook_figure
 from taae.analysis.lengths import length_figure
 from taae.analysis.rate_distortion import rate_distortion_figure
 from taae.analysis.spectrograms import plot_spectra
+from taae.analysis.tables import collect
 from taae.errors import TaaeError
 from taae.files import read_csv
 from taae.stages import NATIVE
@@ -24,18 +25,23 @@ def plot(figure: str, study: Study, tables: Path, stem: Path, ablation: str | No
         study: names the arms of the ablations.
         tables: folder of the tables.
         stem: path without its suffix.
-        ablation: which one, for metrics and forest.
+        ablation: which one, for metrics, forest and scatter.
     """
-    if figure in ("metrics", "forest"):
+    if figure in ("metrics", "forest", "scatter"):
         if ablation not in study.ablations:
             known = ", ".join(study.ablations)
             raise TaaeError(f"plot {figure}: --ablation '{ablation}' is none of {known}")
+        if figure == "scatter":
+            utterances.scatter_figure(ablation, study, collect([tables / "scores.csv"]), stem)
+            return
         comparisons = _table(tables, "comparisons", "ablation")
         if figure == "forest":
             figures.forest_figure(ablation, study, comparisons, stem)
         else:
             summary = _table(tables, "summary", "metric")
             figures.ablation_figure(ablation, study, summary, comparisons, stem)
+    elif figure == "distributions":
+        utterances.distribution_figure(study, collect([tables / "scores.csv"]), stem)
     elif figure == "training":
         table = _table(tables, "training", "seed")
         runs = {

@@ -25,8 +25,8 @@ from taae.analysis.style import (
     save,
     styled,
 )
+from taae.stages import NATIVE
 
-NATIVE = "native"
 PUBLISHED_ON = "LibriSpeech test-clean"
 
 

@@ -146,7 +146,7 @@ def _against_best(
         return [np.nan] * len(rows)
     best = str(rows.loc[means.idxmax(), "variant"])
     found = []
-    for name in rows["variant"]:
+    for name in map(str, rows["variant"]):
         pair = [_finite(groups[key, metric]) for key in (name, best) if (key, metric) in groups]
         if name == best or len(pair) < 2:
             found.append(np.nan)

@@ -37,6 +37,7 @@ LOOKS = tuple(
     (colour, marker) for marker in "o^sD" for colour in (BLUE, ORANGE, GREEN, RED, SKY, GREY)
 )
 PAIR = ["seed", "utterance"]
+COLUMNS = 4  # of panels
 JITTER = 0.16  # of a row, to each side
 
 
@@ -56,8 +57,9 @@ def scatter_figure(name: str, study: Study, scores: pd.DataFrame, stem: Path) ->
     metrics = study.metrics.names
     usable = _usable(scores)
     with styled():
-        figure, axes, spare = panels(len(metrics), 4, PAGE, 1.55, 0.85)
-        for axis, metric in zip(axes, metrics, strict=True):
+        extra = 0.85 if len(metrics) % COLUMNS else 1.2  # without a spare panel, for the legend
+        figure, axes, spare = panels(len(metrics), COLUMNS, PAGE, 1.55, extra)
+        for place, (axis, metric) in enumerate(zip(axes, metrics, strict=True)):
             rows = usable[usable["metric"] == metric]
             reference = rows[rows["variant"] == ablation.reference][[*PAIR, "value"]]
             ends = []
@@ -68,15 +70,17 @@ def scatter_figure(name: str, study: Study, scores: pd.DataFrame, stem: Path) ->
                 axis.plot(x, y, marker, color=colour, ms=2.2, mew=0, alpha=0.55, zorder=3)
                 ends += [*x, *y]
             _diagonal(axis, ends, METRICS[metric].better)
+            if place % COLUMNS == 0:
+                axis.set_ylabel("variant")
+            if place >= len(metrics) - COLUMNS:
+                axis.set_xlabel(ablation.reference)
             axis.set_title(metric_title(metric), loc="left")
-        figure.supxlabel(f"{ablation.reference} (reference)", fontsize=7)
-        figure.supylabel("variant", fontsize=7)
         handles = [
             *_dots(ablation.variants),
             Patch(color=PALE, label="variant better"),
         ]
         figure.suptitle(
-            f"{ablation.title}\nutterances, each against itself under {ablation.reference}",
+            f"{ablation.title}\nutterances: y under a variant, x under {ablation.reference}",
             x=0.01, ha="left", fontsize=8,
         )  # fmt: skip
         if spare:
@@ -96,7 +100,9 @@ def distribution_figure(study: Study, scores: pd.DataFrame, stem: Path) -> None:
     usable = _usable(scores)
     with styled():
         height = 0.35 + 0.19 * len(names)
-        figure, axes, spare = panels(len(study.metrics.names), 4, PAGE, height, 0.9, sharey=True)
+        figure, axes, spare = panels(
+            len(study.metrics.names), COLUMNS, PAGE, height, 0.9, sharey=True
+        )
         for axis, metric in zip(axes, study.metrics.names, strict=True):
             rows = usable[usable["metric"] == metric]
             groups = dict(iter(rows.groupby("variant")["value"]))
@@ -132,8 +138,8 @@ def distribution_figure(study: Study, scores: pd.DataFrame, stem: Path) -> None:
 
 
 def _usable(scores: pd.DataFrame) -> pd.DataFrame:
-    usable = (scores["status"] == Status.OK) & np.isfinite(scores["value"])
-    return scores[usable].sort_values(["variant", "metric", *PAIR])
+    usable: pd.DataFrame = scores[(scores["status"] == Status.OK) & np.isfinite(scores["value"])]
+    return usable.sort_values(["variant", "metric", *PAIR])
 
 
 def _diagonal(axis: Axes, ends: Sequence[float], better: int) -> None:

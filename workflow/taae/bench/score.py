@@ -42,8 +42,8 @@ def score(corpus: Path | None = None, workers: int = 2, rounds: int = 3) -> dict
         seconds = _write_pairs(corpus or _built_in(folder / "corpus"), folder)
         arms: dict[str, Callable[[], float]] = {
             "one after another": lambda: _one_after_another(folder),
-            "taae, 1 process": lambda: _ours(folder, 1),
-            f"taae, {workers} processes": lambda: _ours(folder, workers),
+            "taae, one process": lambda: _ours(folder, 1),
+            f"taae, --jobs {workers}": lambda: _ours(folder, workers),
         }
         walls: dict[str, list[float]] = {arm: [] for arm in arms}
         cpus: dict[str, list[float]] = {arm: [] for arm in arms}

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Audio = NDArray[np.float32]
+QUALITY = "VHQ"  # of soxr, to a codec's rate and back
 
 
 class NotInstalled(Exception):

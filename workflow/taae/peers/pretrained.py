@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from taae.errors import TaaeError
-from taae.peers.coded import Audio, Coded, NotInstalled
+from taae.peers.coded import QUALITY, Audio, Coded, NotInstalled
 from taae.peers.spec import Peer
 from taae.study import SAMPLE_RATE
 
@@ -52,7 +52,7 @@ class Pretrained:
     @torch.inference_mode()
     def __call__(self, audio: Audio) -> Coded:
         """Code (n,) at 16 kHz."""
-        own = soxr.resample(audio, SAMPLE_RATE, self.rate, quality="VHQ")
+        own = soxr.resample(audio, SAMPLE_RATE, self.rate, quality=QUALITY)
         padded = np.zeros(-(-own.size // self._frame) * self._frame, np.float32)
         padded[: own.size] = own
         wave = torch.from_numpy(padded)[None, None].to(self.device)
@@ -62,7 +62,7 @@ class Pretrained:
         # The codes alone are decoded: an encoder may also hand out what was not quantized.
         decoded = self.model.decode(audio_codes=codes, **scales).audio_values
         samples = decoded.flatten().float().cpu().numpy()[: own.size]
-        wide = soxr.resample(samples, self.rate, SAMPLE_RATE, quality="VHQ")
+        wide = soxr.resample(samples, self.rate, SAMPLE_RATE, quality=QUALITY)
         bits = codes.numel() * math.log2(self.model.config.codebook_size)
         return Coded(wide, round(bits), codes.shape[-1])
 

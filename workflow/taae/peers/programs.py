@@ -12,7 +12,7 @@ import soundfile
 import soxr
 
 from taae.errors import TaaeError
-from taae.peers.coded import Audio, Coded, NotInstalled
+from taae.peers.coded import QUALITY, Audio, Coded, NotInstalled
 from taae.study import SAMPLE_RATE
 
 TIMEOUT = 600.0  # seconds that a program may take for one utterance
@@ -77,7 +77,7 @@ class Codec2:
 
     def __call__(self, audio: Audio) -> Coded:
         """Code (n,) at 16 kHz; the frames reach to the end of the delayed signal."""
-        narrow = soxr.resample(audio, SAMPLE_RATE, CODEC2_RATE, quality="VHQ")
+        narrow = soxr.resample(audio, SAMPLE_RATE, CODEC2_RATE, quality=QUALITY)
         delay, frame = CODEC2_DELAY[self.bitrate], CODEC2_FRAME[self.bitrate]
         padded = np.zeros(-(-(narrow.size + delay) // frame) * frame, np.float32)
         padded[: narrow.size] = narrow
@@ -89,7 +89,7 @@ class Codec2:
             _run(folder, "c2dec", self.mode, "coded.bit", "out.raw")
             size = (folder / "coded.bit").stat().st_size
             decoded = np.fromfile(folder / "out.raw", "<i2").astype(np.float32) / 32768
-        wide = soxr.resample(decoded[delay:], CODEC2_RATE, SAMPLE_RATE, quality="VHQ")
+        wide = soxr.resample(decoded[delay:], CODEC2_RATE, SAMPLE_RATE, quality=QUALITY)
         frames = size // CODEC2_BYTES[self.bitrate]
         return Coded(wide, frames * self.bitrate * frame // CODEC2_RATE, frames)
 

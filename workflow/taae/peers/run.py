@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +13,26 @@ from taae.corpus.store import Split
 from taae.decoding import AUDIO, TABLE, write_flac
 from taae.errors import TaaeError
 from taae.files import atomic, write_csv, write_json
-from taae.peers.coded import Audio, Codec, NotInstalled
+from taae.peers.about import ABOUT, NOT_INSTALLED, OK
+from taae.peers.coded import QUALITY, Audio, Codec, NotInstalled
 from taae.peers.pretrained import Pretrained
 from taae.peers.programs import Codec2, Opus
 from taae.peers.spec import Peer
 from taae.progress import log, progress
 from taae.study import SAMPLE_RATE
 
-ABOUT = "peer.json"
-OK, NOT_INSTALLED = "ok", "not installed"
+RESAMPLING = f"soxr {version('soxr')} {QUALITY}"
 COLUMNS = ["utterance", "samples", "frames", "clipped", "sha256", "bits"]
 
 
-def run_peer(peer: Peer, corpus: Path, output: Path, split: str = "test") -> None:
+def run_peer(name: str, peer: Peer, corpus: Path, output: Path, split: str = "test") -> None:
     """Encode and decode every utterance of a split with another codec.
 
     Writes to `output`:
         audio/<utterance>.flac: 16 kHz, 16 bit, exactly as long as its reference;
         utterances.csv: `COLUMNS`, as of `taae.decoding.decode_split`, and the measured bits;
-        peer.json: kind, status (ok or not installed), message, bitrate (bit/s, measured over the
-            split), rate_hz (the codec's own; resampled by soxr to it and back), delay_samples
+        peer.json: name, kind, status (ok or not installed), message, bitrate (bit/s, measured over
+            the split), rate_hz (the codec's own), resampling (to it and back), delay_samples
             (compensated, at 16 kHz) and version.
 
     A peer that is not installed leaves no audio, a table of no rows, and a file that says so.
@@ -41,21 +41,22 @@ def run_peer(peer: Peer, corpus: Path, output: Path, split: str = "test") -> Non
         TaaeError: it is installed and fails, or has no such operating point.
     """
     data = Split.open(corpus, split)
-    about: dict[str, Any] = {"kind": peer.kind, "status": OK, "message": ""}
+    about: dict[str, Any] = {"name": name, "kind": peer.kind, "status": OK, "message": ""}
     rows: list[dict[str, Any]] = []
     with atomic(output / AUDIO) as folder:
         folder.mkdir()
         try:
             codec = load(peer)
         except NotInstalled as error:
-            log(f"{peer.kind} is not installed: {error}")
+            log(f"{name} is not installed: {error}")
             about |= {"status": NOT_INSTALLED, "message": str(error)}
         else:
-            rows = _code(codec, data, folder, peer.kind)
+            rows = _code(codec, data, folder, name)
             seconds = sum(row["samples"] for row in rows) / SAMPLE_RATE
             about |= {
                 "bitrate": sum(row["bits"] for row in rows) / seconds,
                 "rate_hz": codec.rate,
+                "resampling": "none" if codec.rate == SAMPLE_RATE else RESAMPLING,
                 "delay_samples": codec.delay,
                 "version": codec.version,
             }
@@ -63,9 +64,9 @@ def run_peer(peer: Peer, corpus: Path, output: Path, split: str = "test") -> Non
     write_json(about, output / ABOUT)
 
 
-def _code(codec: Codec, data: Split, folder: Path, kind: str) -> list[dict[str, Any]]:
+def _code(codec: Codec, data: Split, folder: Path, name: str) -> list[dict[str, Any]]:
     rows = []
-    records = progress(data.utterances, len(data.utterances), kind)
+    records = progress(data.utterances, len(data.utterances), name)
     for index, record in enumerate(records):
         try:
             coded = codec(data.audio(index))
@@ -98,14 +99,3 @@ def fit(audio: Audio, samples: int) -> Audio:
     fitted = np.zeros(samples, np.float32)
     fitted[: audio.size] = audio[:samples]
     return fitted
-
-
-def read_about(path: Path) -> dict[str, Any]:
-    """Read a peer.json."""
-    try:
-        about: dict[str, Any] = json.loads(path.read_bytes())
-        if about["status"] not in (OK, NOT_INSTALLED):
-            raise ValueError(f"status {about['status']}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TaaeError(f"{path}: no description of a codec ({error})") from error
-    return about
