@@ -33,6 +33,7 @@ def study(resamples: int = 200) -> Study:
     loaded = Study.load([CONFIG])
     return replace(
         loaded,
+        codecs={},
         metrics=replace(loaded.metrics, names=list(CENTRE)),
         statistics=replace(loaded.statistics, resamples=resamples),
     )

@@ -217,9 +217,9 @@ def test_failures_are_listed_with_the_first_one(scores: pd.DataFrame) -> None:
 def test_coverage_of_the_demo() -> None:
     found = tables.coverage(STUDY)
     assert len(found) == 2 * len(STUDY.variants)
-    row = found[(found["variant"] == "window-256") & (found["rate_hz"] == 50)].iloc[0]
-    assert (row["tokens"], row["left"], row["right"]) == (256, 127, 128)
-    query, key = np.indices((256, 256))
+    row = found[(found["variant"] == "window-256") & (found["rate_hz"] == 100)].iloc[0]
+    assert (row["tokens"], row["left"], row["right"]) == (512, 127, 128)
+    query, key = np.indices((512, 512))
     seen = (key - query >= -127) & (key - query <= 128)
     assert row["share_removed"] == pytest.approx(1 - seen.mean())
 

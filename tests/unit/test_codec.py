@@ -127,3 +127,18 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_waveform_is_refused(wave: torch.Tensor) -> None:
     with pytest.raises(TaaeError, match="batch, samples"):
         codec().encode(wave)
+
+
+@pytest.mark.parametrize("attention", [Attention(4, False), Attention(3, True)])
+def test_inference_in_segments_is_that_of_the_whole(
+    attention: Attention, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    model = TAAE(replace(CONFIG, attention=attention)).eval().double()
+    wave = torch.randn(2, 101 * 32, dtype=torch.float64)
+    whole = model.decoder(model.encoder(wave)).detach()  # with gradients nothing is cut
+    for segment in (1, 13, 100):
+        monkeypatch.setattr("taae.codec.SEGMENT", segment)
+        with torch.inference_mode():
+            found = model.decoder(model.encoder(wave))
+        torch.testing.assert_close(found, whole, rtol=0, atol=1e-12)

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from taae.codec import TAAE, CodecConfig
-from taae.latency import Profile, links, milliseconds, profile, reaches, sees
+from taae.latency import Profile, milliseconds, profile
+from taae.links import links, reaches, sees
 from taae.study import Attention, Bottleneck, Model
 
 MODEL = Model(

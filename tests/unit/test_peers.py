@@ -262,6 +262,8 @@ def test_weights_that_are_not_there_are_not_installed(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(NotInstalled, match="no weights"):
         load(Peer("dac", quantizers=2, weights=str(tmp_path / "empty")))
+    with pytest.raises(NotInstalled, match=r"no folder .*gone$"):
+        load(Peer("dac", quantizers=2, weights=str(tmp_path / "gone")))
 
 
 def test_weights_without_their_tensors_are_not_installed(weights, tmp_path):

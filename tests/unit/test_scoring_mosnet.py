@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import scipy.signal
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from taae.errors import TaaeError
 from taae.scoring import mosnet as module
@@ -116,8 +118,8 @@ def oracle(spectrogram, layers):
         for way in ("forward", "backward")
     ]
     x = np.hstack([lstm(x, *ways[0]), lstm(x[::-1], *ways[1])[::-1]])
-    for name, activation in {"time_distributed_1": lambda y: np.maximum(y, 0)}.items():
-        x = activation(x @ arrays[f"{name}/kernel:0"] + arrays[f"{name}/bias:0"])
+    hidden = x @ arrays["time_distributed_1/kernel:0"] + arrays["time_distributed_1/bias:0"]
+    x = np.maximum(hidden, 0)
     return (x @ arrays["frame/kernel:0"] + arrays["frame/bias:0"])[:, 0]
 
 
@@ -151,8 +153,7 @@ def test_the_score_of_audio_is_the_mean_over_frames_of_its_spectrogram(published
     assert mosnet(0.5 * audio, published.path) != pytest.approx(expected, abs=1e-3)
 
 
-@pytest.mark.parametrize("size", range(1, 40))
-@pytest.mark.parametrize("stride", [1, 2, 3])
+@given(size=st.integers(1, 500), stride=st.integers(1, 3))
 def test_same_padding_gives_one_output_per_stride(size, stride):
     low, high = same_padding(size, stride)
     assert (size + low + high - 3) // stride + 1 == -(-size // stride)
@@ -238,7 +239,7 @@ def test_fetching_from_a_url(tmp_path, monkeypatch):
     for _ in range(2):
         fetch_weights("https://host/w.h5", output, blob_hash(b"content"))
     assert output.read_bytes() == b"content"
-    assert asked == ["https://host/w.h5"]
+    assert len(asked) == 1  # the second time it is there
     with pytest.raises(TaaeError, match="not the published weights"):
         fetch_weights("https://host/w.h5", output)
     assert output.read_bytes() == b"content"
@@ -246,5 +247,5 @@ def test_fetching_from_a_url(tmp_path, monkeypatch):
         fetch_weights("https://host/down", output)
     with pytest.raises(TaaeError, match="not an https URL"):
         fetch_weights("http://host/w.h5", output)
-    assert len(asked) == 3 + 0
+    assert asked == ["https://host/w.h5"] * 2 + ["https://host/down"]
     assert [path.name for path in tmp_path.iterdir()] == ["weights.h5"]

@@ -317,7 +317,7 @@ def test_a_codec_that_is_not_installed_has_rows_that_say_so(folders):
     folders.add("b", speech(0.2), np.zeros(3200))
     folders.add("a", speech(0.2), np.zeros(3200))
     score.score_absent(
-        folders.reference, folders.decoded, folders.output, names=["stoi", "si_sdr"],
+        folders.reference, folders.decoded, folders.output, names=["stoi", "si_sdr", "mosnet"],
         message="no opusenc", labels={"variant": "opus", "seed": 0}, speakers={"a": "Ann"},
     )  # fmt: skip
     table = pd.read_csv(folders.output)

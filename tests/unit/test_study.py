@@ -15,6 +15,7 @@ from taae.checks import changed_keys, training_coverage
 from taae.coverage import removed_share, visible_pairs, window_sides
 from taae.errors import TaaeError
 from taae.metrics import METRICS
+from taae.peers.spec import Peer
 from taae.schema import merge, read_yaml, schema
 from taae.study import Study
 
@@ -198,3 +199,39 @@ def test_resolving_leaves_the_config_as_it_was(config: dict[str, Any]) -> None:
     copied = copy.deepcopy(config)
     Study.resolve(config)
     assert config == copied
+
+
+def test_mosnet_without_weights_is_left_out_with_a_note(config: dict[str, Any]) -> None:
+    study = Study.resolve(config)
+    assert "mosnet" not in study.metrics.names
+    assert not any("MOSNet" in warning for warning in study.warnings)
+    (note,) = study.notes
+    assert note.startswith("MOSNet is left out.")
+    assert "lochenchou/MOSNet" in note
+    config["metrics"]["mosnet"] = {"weights": "cnn_blstm.h5"}
+    study = Study.resolve(config)
+    assert "mosnet" in study.metrics.names
+    assert study.notes == []
+
+
+def test_codecs_are_resolved(config: dict[str, Any]) -> None:
+    config["codecs"] = {"opus-6k": {"kind": "opus", "bitrate": 6000}}
+    assert Study.resolve(config).codecs == {"opus-6k": Peer("opus", bitrate=6000.0)}
+
+
+@pytest.mark.parametrize(
+    ("codecs", "words"),
+    [
+        ({"baseline": {"kind": "opus", "bitrate": 6000}}, ["codecs.baseline", "variant"]),
+        ({"opus": {"kind": "opus"}}, ["codecs.opus", "needs bitrate"]),
+        ({"opus": {"kind": "speex"}}, ["codecs.opus.kind", "speex"]),
+        ({"opus": {"kind": "opus", "bitrat": 6000}}, ["did you mean 'bitrate'"]),
+    ],
+)
+def test_codecs_that_are_wrong(
+    config: dict[str, Any], codecs: dict[str, Any], words: list[str]
+) -> None:
+    config["codecs"] = codecs
+    with pytest.raises(TaaeError) as caught:
+        Study.resolve(config)
+    assert all(word in str(caught.value) for word in words)

@@ -22,12 +22,15 @@ rule summarise:
             "coverage",
             "scoring/status",
         ),
-        scores=runs(SCORES),
+        scores=runs(SCORES)
+        + expand("results/scores/peers/{codec}.csv", codec=STUDY.codecs),
+        codecs=expand("results/peers/{codec}/peer.json", codec=STUDY.codecs),
     output:
         "results/tables/scores.csv",
         "results/tables/coverage.csv",
         "results/tables/failures.csv",
         "results/tables/summary.csv",
+        *(["results/tables/codecs.csv"] if STUDY.codecs else []),
         "results/tables/summary.tex",
         report("results/tables/summary.md", "../report/summary.rst", category="Tables"),
     log:
@@ -36,9 +39,12 @@ rule summarise:
         "../../envs/figures.yaml"
     params:
         spec=ANALYSED,
+        codecs=lambda wildcards, input: (
+            f"--codecs {input.codecs}" if input.codecs else ""
+        ),
     shell:
         "python -m taae summarise --study results/study.json --scores {input.scores}"
-        " --output results/tables &> {log}"
+        " {params.codecs} --output results/tables &> {log}"
 
 
 rule compare:
@@ -113,6 +119,26 @@ use rule plot_metrics as plot_forest with:
         stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
 
 
+use rule plot_metrics as plot_scatter with:
+    input:
+        code("analysis/utterances", "analysis/plot", "analysis/style", "metrics"),
+        tables="results/tables/scores.csv",
+    output:
+        report(
+            "results/figures/{ablation}/scatter.png",
+            "../report/scatter.rst",
+            category="Ablations",
+            labels={"ablation": "{ablation}", "figure": "utterances"},
+        ),
+        "results/figures/{ablation}/scatter.pdf",
+    log:
+        "results/logs/plot/{ablation}-scatter.log",
+    params:
+        figure="scatter",
+        spec=ANALYSED,
+        stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
+
+
 rule plot_training:
     input:
         code("analysis/figures", "analysis/plot", "analysis/style"),
@@ -170,3 +196,21 @@ use rule plot_training as plot_coverage with:
         "results/logs/plot/coverage.log",
     params:
         figure="coverage",
+
+
+use rule plot_training as plot_distributions with:
+    input:
+        code("analysis/utterances", "analysis/plot", "analysis/style", "metrics"),
+        table="results/tables/scores.csv",
+    output:
+        report(
+            "results/figures/distributions.png",
+            "../report/distributions.rst",
+            category="Study",
+            labels={"figure": "distributions"},
+        ),
+        "results/figures/distributions.pdf",
+    log:
+        "results/logs/plot/distributions.log",
+    params:
+        figure="distributions",

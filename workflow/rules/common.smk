@@ -21,6 +21,8 @@ except TaaeError as error:
     raise WorkflowError(str(error)) from None
 for warning in STUDY.warnings:
     logger.warning(warning)
+for note in STUDY.notes:
+    logger.info(note)
 
 # `python` is the one that runs Snakemake unless --sdm conda makes another; either finds taae.
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; ")
@@ -49,6 +51,8 @@ if STUDY.probed():
         f"results/tables/{name}.csv"
         for name in ("rate-distortion", "bitrates", "codebook", "histogram")
     ]
+if STUDY.codecs:
+    TABLES.append("results/tables/codecs.csv")
 if STUDY.length_arms:
     TABLES.append("results/tables/lengths.csv")
 FIGURES = [
@@ -57,8 +61,9 @@ FIGURES = [
         *[
             f"{ablation}/{figure}"
             for ablation in STUDY.ablations
-            for figure in ("metrics", "forest")
+            for figure in ("metrics", "forest", "scatter")
         ],
+        "distributions",
         "training",
         "spectrograms",
         "coverage",

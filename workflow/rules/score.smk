@@ -4,6 +4,7 @@
 rule score:
     input:
         code("scoring", "metrics"),
+        branch("mosnet" in STUDY.metrics.names, then=MOSNET),
         manifest=f"{CORPUS}/test.csv",
         reference="results/reference/audio",
         # The table holds a hash of every decoded utterance: scoring again depends on it alone.
@@ -29,6 +30,9 @@ rule score:
         ),
         max_failed=STUDY.metrics.max_failed,
         max_seconds=STUDY.metrics.max_seconds,
+        mosnet=f"--mosnet-weights {MOSNET}" if "mosnet" in STUDY.metrics.names else "",
+        # Undeclared: values by content, so that another metric computes that metric alone.
+        cache="results/state/scores/{variant}-seed{seed}-{bitrate}.csv",
         bitrate=lambda wildcards: (
             STUDY.variants[wildcards.variant].bitrate_at(wildcards.bitrate)
         ),
@@ -38,4 +42,4 @@ rule score:
         " --max-failed {params.max_failed} --max-seconds {params.max_seconds}"
         " --run {wildcards.variant}/seed{wildcards.seed} --variant {wildcards.variant}"
         " --seed {wildcards.seed} --bitrate {params.bitrate} --split test"
-        " --jobs {threads} &> {log}"
+        " {params.mosnet} --cache {params.cache} --jobs {threads} &> {log}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from taae.coverage import removed_share
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def check_study(study: Study) -> list[str]:
     """Raise a `TaaeError` for an arm that cannot answer its question; return warnings."""
-    for section, names in (("lengths", study.lengths.metrics), ("bitrates", study.bitrates.metrics)):
+    chosen = {"lengths": study.lengths.metrics, "bitrates": study.bitrates.metrics}
+    for section, names in chosen.items():
         for metric in names:
             if metric not in METRICS:
                 raise TaaeError(f"config: {section}.metrics: no metric '{metric}'")
@@ -48,7 +49,7 @@ def _check_ablation(name: str, ablation: Ablation, study: Study) -> list[str]:
     for arm in ablation.arms:
         variant = study.variants[arm]
         for other, known in arms.items():
-            if variant == known:
+            if _function(variant) == _function(known):
                 raise TaaeError(f"'{arm}' and '{other}' are the same model; the arm is vacuous")
         arms[arm] = variant
     reference = arms[ablation.reference]
@@ -71,12 +72,23 @@ def _check_ablation(name: str, ablation: Ablation, study: Study) -> list[str]:
             _check_rounding(arm, changed, arms[arm])
     if "attention.window" in ablation.varies:
         for arm, variant in arms.items():
+            if variant.model.kind == "conv":
+                continue
             warnings += _check_window(name, arm, variant)
     return warnings
 
 
+def _function(variant: Variant) -> Variant:
+    """Return the variant without what plays no part in it: a convolutional codec's window."""
+    if variant.model.kind != "conv":
+        return variant
+    return replace(variant, attention=replace(variant.attention, window=0))
+
+
 def _check_rounding(arm: str, changed: list[str], variant: Variant) -> None:
-    if changed == ["bottleneck.rounding"] and variant.bottleneck.levels % 2:
+    bottleneck = variant.bottleneck
+    levels = [bottleneck.levels, *bottleneck.random_levels]
+    if changed == ["bottleneck.rounding"] and all(count % 2 for count in levels):
         raise TaaeError(
             f"'{arm}' changes the rounding at {variant.bottleneck.levels} levels alone: at odd"
             " level counts both roundings are one grid, so the arm is vacuous; use an even count,"
@@ -103,7 +115,12 @@ def _check_window(name: str, arm: str, variant: Variant) -> list[str]:
 
 
 def training_coverage(variant: Variant) -> list[tuple[float, int, float]]:
-    """Return (rate in Hz, tokens of a training segment, share of pairs removed) per depth."""
+    """Return (rate in Hz, tokens of a training segment, share of pairs removed) per depth.
+
+    Nothing for a convolutional codec, which has no attention.
+    """
+    if variant.model.kind == "conv":
+        return []
     found = []
     tokens = variant.segment_samples // variant.model.patch
     for rate, stride in zip(variant.rates(), [*variant.model.strides, 1], strict=True):

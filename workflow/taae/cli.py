@@ -432,7 +432,11 @@ def _score(options: argparse.Namespace) -> None:
         name: getattr(options, name) for name in ("run", "variant", "seed", "bitrate", "split")
     }
     labels = {name: value for name, value in given.items() if value not in ("", None)}
-    common = {"names": options.metrics, "speakers": speakers}
+    common = {
+        "names": options.metrics,
+        "speakers": speakers,
+        "mosnet_weights": options.mosnet_weights,
+    }
     if options.peer:
         about = read_about(options.peer)
         if about["status"] == NOT_INSTALLED:
@@ -454,7 +458,6 @@ def _score(options: argparse.Namespace) -> None:
         max_seconds=options.max_seconds,
         workers=options.jobs,
         labels=labels,
-        mosnet_weights=options.mosnet_weights,
         cache=options.cache,
         **common,
     )

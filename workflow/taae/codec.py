@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 import dacite
 import safetensors.torch
@@ -30,7 +31,7 @@ from taae.stages import Stage
 from taae.study import SAMPLE_RATE, Attention, Bottleneck, Model, Variant
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
-SEGMENT = 1024  # frames of a layer computed at once in inference, or more for wide windows
+SEGMENT = 512  # frames of a layer computed at once in inference, or more for wide windows
 QK_NORM_EPS = 1e-6
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]  # queries, keys, values -> what is seen
 WAVE_RMS = 0.1  # of speech at -20 LUFS, about
@@ -52,19 +53,19 @@ class CodecConfig:
         return cls(variant.model, variant.attention, variant.bottleneck)
 
 
-class TAAE(nn.Module):
-    """The codec. `encode` and `decode` are its use; `forward` is its training."""
+class Codec(nn.Module):
+    """Encoder, quantizer, decoder: `encode` and `decode` are its use; `forward` is its training."""
 
-    def __init__(self, config: CodecConfig) -> None:
+    def __init__(self, config: CodecConfig, encoder: nn.Module, decoder: nn.Module) -> None:
         super().__init__()
         self.config = config
         self.hop = config.model.hop
-        self.encoder = Encoder(config)
+        self.encoder = encoder
         bottleneck = config.bottleneck
         self.quantizer: FSQ | ResidualFSQ = FSQ(
             bottleneck.levels, bottleneck.rounding, bottleneck.training, bottleneck.random_levels
         )
-        self.decoder = Decoder(config)
+        self.decoder = decoder
 
     def forward(self, wave: Tensor) -> Tensor:
         """Return the reconstruction of `wave` (batch, samples), of the same shape."""
@@ -93,7 +94,7 @@ class TAAE(nn.Module):
         wave: Tensor = self.decoder(self.quantizer.dequantize(codes))
         return wave if samples is None else wave[:, :samples]
 
-    def with_bottleneck(self, stages: Sequence[Stage]) -> TAAE:
+    def with_bottleneck(self, stages: Sequence[Stage]) -> Self:
         """Return this codec, weights shared, with a residual FSQ of these `stages`.
 
         Its codes are (batch, frames, stages * dimensions), see `taae.residual`. Without stages
@@ -122,8 +123,11 @@ class TAAE(nn.Module):
         write_json(asdict(self.config), Path(folder) / CONFIG)
 
     @classmethod
-    def from_pretrained(cls, folder: Path | str) -> TAAE:
-        """Return the codec that `save_pretrained` wrote to `folder`, in evaluation mode."""
+    def from_pretrained(cls, folder: Path | str) -> Self:
+        """Return the codec that `save_pretrained` wrote to `folder`, in evaluation mode.
+
+        `Codec.from_pretrained` takes any kind, a subclass its own kind alone.
+        """
         folder = Path(folder)
         try:
             config = dacite.from_dict(
@@ -131,7 +135,9 @@ class TAAE(nn.Module):
                 json.loads((folder / CONFIG).read_text(encoding="utf-8")),
                 dacite.Config(strict=True, cast=[float]),
             )
-            codec = cls(config)
+            codec = build(config)
+            if not isinstance(codec, cls):
+                raise TaaeError(f"{folder}: a codec of kind {config.model.kind} cannot do this")
             codec.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
         except FileNotFoundError as error:
             raise TaaeError(f"{error.filename}: no such file; is {folder} a model?") from error
@@ -142,6 +148,23 @@ class TAAE(nn.Module):
                 f"{folder / WEIGHTS}: not the weights of this codec: {error}"
             ) from error
         return codec.eval()
+
+
+class TAAE(Codec):
+    """The transformer codec."""
+
+    encoder: Encoder
+    decoder: Decoder
+
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__(config, Encoder(config), Decoder(config))
+
+
+def build(config: CodecConfig) -> Codec:
+    """Return a codec with new weights, of the kind that `model.kind` says."""
+    from taae.conv import ConvCodec  # which is built on this module
+
+    return ConvCodec(config) if config.model.kind == "conv" else TAAE(config)
 
 
 class Encoder(nn.Module):

@@ -11,7 +11,7 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from taae.codec import TAAE
+from taae.codec import Codec
 from taae.corpus.store import Split
 from taae.files import atomic, write_csv
 from taae.progress import progress
@@ -48,7 +48,7 @@ def decode_split(
     """
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    codec = TAAE.from_pretrained(model).with_bottleneck(stages_of(point)).to(device)
+    codec = Codec.from_pretrained(model).with_bottleneck(stages_of(point)).to(device)
     data = Split.open(corpus, split)
     codes: dict[str, NDArray[np.uint8]] = {}
     rows = []

@@ -1,56 +1,15 @@
-"""What a codec costs: reach, latency, state, parameters and FLOPs, from its config alone.
-
-A codec is a chain of links. Each is described by what one output of it sees of its input, by
-its weights and by its work; everything else here follows by going along the chain.
-"""
+"""What a codec costs: reach, latency, state, parameters and FLOPs, from its config alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from taae.coverage import window_sides
+from taae.links import Link, Span, links, parameters, sees
 from taae.study import SAMPLE_RATE, Attention, Bottleneck, Model
 
 FLOAT_BYTES = 4  # streaming runs in float32
-Span = tuple[int, int]  # first and last index, both included
-
-
-@dataclass(frozen=True)
-class Link:
-    """One link of the chain: a layer, as far as it reaches and costs.
-
-    Output j sees the inputs j * stride - left .. j * stride + right. A transposed link is the
-    mirror image: input j is seen by the outputs j * stride - left .. j * stride + right.
-
-    Attributes:
-        parameters: numbers that are trained.
-        macs: multiplications with addition per frame, at the slower of the link's two rates.
-        state: numbers that a stream keeps of the past.
-    """
-
-    stride: int
-    left: int
-    right: int
-    transposed: bool = False
-    parameters: int = 0
-    macs: int = 0
-    state: int = 0
-
-    def sees(self, outputs: Span) -> Span:
-        """Return the inputs that some of a stretch of outputs depends on."""
-        return self._gathered(outputs) if self.transposed else self._spread(outputs)
-
-    def reaches(self, inputs: Span) -> Span:
-        """Return the outputs that depend on some of a stretch of inputs."""
-        return self._spread(inputs) if self.transposed else self._gathered(inputs)
-
-    def _spread(self, span: Span) -> Span:
-        return span[0] * self.stride - self.left, span[1] * self.stride + self.right
-
-    def _gathered(self, span: Span) -> Span:
-        return -((self.right - span[0]) // self.stride), (span[1] + self.left) // self.stride
 
 
 @dataclass(frozen=True)
@@ -109,107 +68,17 @@ def profile(model: Model, attention: Attention, bottleneck: Bottleneck) -> Profi
     frame = sees(encoder, (0, 0))
     latents = [sees(decoder, (sample, sample)) for sample in phases]
     samples = [sees(chain, (sample, sample)) for sample in phases]
+    streams = attention.causal and model.kind == "taae"
     latency = 1 + max(last - sample for sample, (_, last) in zip(phases, samples, strict=True))
     return Profile(
         encoder=Reach(_length(frame), frame[1] - (hop - 1)),
         decoder=Reach(max(map(_length, latents)) * hop, max(last for _, last in latents) * hop),
         codec=Reach(max(map(_length, samples)), max(last for _, last in samples) - (hop - 1)),
         latency_samples=latency,
-        state_bytes=FLOAT_BYTES * sum(link.state for link in chain) if attention.causal else None,
-        parameters=sum(link.parameters for link in chain),
+        state_bytes=FLOAT_BYTES * sum(link.state for link in chain) if streams else None,
+        parameters=parameters((encoder, decoder)),
         flops_per_second=2 * float(_macs(encoder) + _macs(decoder[::-1])),
     )
-
-
-def links(
-    model: Model, attention: Attention, bottleneck: Bottleneck
-) -> tuple[list[Link], list[Link]]:
-    """Return the chains of the encoder and of the decoder, in the order of computation."""
-    width, causal = model.width, attention.causal
-    transformers = [[_layer(model, attention)] * depth for depth in model.layers]
-    encoder = [framing(model.patch), convolution(model.patch, width, 7, causal), *transformers[0]]
-    decoder = [
-        framing(model.patch, transposed=True),
-        convolution(width, model.patch, 7, causal),
-        *transformers[0],
-    ]
-    for stride, layers in zip(model.strides, transformers[1:], strict=True):
-        encoder += [resampling(width, width, stride, causal), *layers]
-        decoder += [resampling(width, width, stride, causal, transposed=True), *layers]
-    encoder.append(convolution(width, bottleneck.dimensions, 3, causal))
-    decoder.append(convolution(bottleneck.dimensions, width, 3, causal))
-    return encoder, decoder[::-1]
-
-
-def framing(patch: int, transposed: bool = False) -> Link:
-    """`patch` samples become one frame, or one frame becomes samples."""
-    return Link(patch, 0, patch - 1, transposed)
-
-
-def convolution(inputs: int, outputs: int, kernel: int, causal: bool, dilation: int = 1) -> Link:
-    """Convolution of odd kernel with bias, "same" length."""
-    around = (kernel - 1) * dilation
-    return Link(
-        stride=1,
-        left=around if causal else around // 2,
-        right=0 if causal else around // 2,
-        parameters=outputs * (inputs * kernel + 1),
-        macs=outputs * inputs * kernel,
-        state=around * inputs,
-    )
-
-
-def resampling(fast: int, slow: int, stride: int, causal: bool, transposed: bool = False) -> Link:
-    """Convolution with bias, kernel 2 * stride, down or up by `stride`.
-
-    Args:
-        fast: features at the faster rate.
-        slow: features at the slower rate.
-    """
-    past = 0 if transposed else stride
-    left = past if causal else stride // 2
-    weights = fast * slow * 2 * stride
-    return Link(
-        stride=stride,
-        left=left,
-        right=2 * stride - 1 - left,
-        transposed=transposed,
-        parameters=weights + (fast if transposed else slow),
-        macs=weights,
-        state=slow if transposed else stride * fast,
-    )
-
-
-def _layer(model: Model, attention: Attention) -> Link:
-    """One transformer layer: attention within its window, and what works on single frames."""
-    left, right = window_sides(attention.window, attention.causal)
-    width = model.width
-    matrices = (4 + 3 * model.ff_mult) * width**2
-    return Link(
-        stride=1,
-        left=left,
-        right=right,
-        parameters=matrices + 4 * width + 2 * model.head_dim,
-        macs=matrices + 2 * attention.window * width,
-        state=2 * left * width,
-    )
-
-
-def sees(chain: Sequence[Link], outputs: Span) -> Span:
-    """Return the inputs of a chain that some of a stretch of its outputs depends on."""
-    for link in reversed(chain):
-        outputs = link.sees(outputs)
-    return outputs
-
-
-def reaches(chain: Iterable[Link], inputs: Span) -> Span:
-    """Return the outputs of a chain that depend on some of a stretch of its inputs.
-
-    Indices go on without end in both directions; a recording cuts them at its own ends.
-    """
-    for link in chain:
-        inputs = link.reaches(inputs)
-    return inputs
 
 
 def _macs(chain: Iterable[Link]) -> Fraction:

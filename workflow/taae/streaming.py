@@ -79,7 +79,7 @@ class StreamingEncoder:
     """Waveform -> codes, as it comes.
 
     The state is that of one stream; `flush` ends it, and the next push begins another one. The
-    weights of convolutions are taken when this is made, all others are the codec's own.
+    weights are the codec's own, but for those of transposed convolutions, copied and reordered.
 
     Args:
         codec: a causal codec; else a `TaaeError`.
@@ -142,6 +142,8 @@ class _Chain:
     """Encoder or decoder: convolution, then for each rate its layers and another convolution."""
 
     def __init__(self, part: Encoder | Decoder, codec: TAAE) -> None:
+        if codec.config.model.kind != "taae":
+            raise TaaeError(f"a codec of kind {codec.config.model.kind} does not stream")
         if not codec.config.attention.causal:
             raise TaaeError(
                 "this codec looks ahead, so it does not stream; train one with attention.causal"
@@ -184,12 +186,15 @@ class _Chain:
 class _Sliding:
     """A causal convolution as a matrix product with each window of frames.
 
-    Weight normalisation is computed once, and windows of a few frames need no convolution setup.
+    For a few frames that is several times faster than to set up a convolution.
     """
 
     def __init__(self, layer: nn.Module) -> None:
         assert isinstance(layer, Convolution | Downsample | Upsample)
-        weight, bias = layer.conv.weight.detach(), layer.conv.bias.detach()
+        conv = layer.conv
+        assert isinstance(conv, nn.Conv1d | nn.ConvTranspose1d)
+        assert conv.bias is not None
+        weight, bias = conv.weight.detach(), conv.bias.detach()
         if isinstance(layer, Upsample):
             # Outputs j * stride + r see frame j - 1 through tap stride + r, frame j through tap r.
             self.kernel, self.stride, self.repeat = 2, 1, layer.stride
@@ -198,7 +203,7 @@ class _Sliding:
             self.weight = taps.permute(3, 1, 0, 2).reshape(-1, 2 * self.inputs)
             self.bias = bias.repeat(self.repeat)
         else:
-            self.kernel, self.stride, self.repeat = weight.shape[2], layer.conv.stride[0], 1
+            self.kernel, self.stride, self.repeat = weight.shape[2], conv.stride[0], 1
             self.inputs = weight.shape[1]
             self.weight, self.bias = weight.flatten(1), bias
         self.past = self.kernel - self.stride

@@ -23,12 +23,13 @@ SAMPLE_RATE = 16_000  # Hz; the paper's, and what PESQ-WB and DNSMOS are defined
 BASELINE = "baseline"
 Rounding = Literal["symmetric", "original"]
 TrainingMode = Literal["hybrid", "ste", "noise"]
+Kind = Literal["taae", "conv"]
 SECTIONS = ("model", "attention", "bottleneck", "training")  # what a variant may override
 
 
 @dataclass(frozen=True)
 class Model:
-    """The codec's shape; see `taae.codec`."""
+    """The codec's shape; see `taae.codec`, and `taae.conv` for `kind` conv."""
 
     patch: int
     layers: list[int]
@@ -38,6 +39,7 @@ class Model:
     ff_mult: int
     norm_eps: float
     layer_scale: float
+    kind: Kind = "taae"
 
     @property
     def hop(self) -> int:

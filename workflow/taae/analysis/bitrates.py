@@ -26,6 +26,7 @@ def rate_distortion(scores: Path, study: Study) -> pd.DataFrame:
         shown = replace(
             study,
             variants={variant: settings},
+            codecs={},
             metrics=replace(study.metrics, names=shared),
         )
         for point in points:
@@ -50,7 +51,6 @@ def probes(folder: Path, name: str, study: Study) -> pd.DataFrame:
         table.insert(2, "point", point)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
-
 
 
 def bitrates(folder: Path, study: Study) -> pd.DataFrame:

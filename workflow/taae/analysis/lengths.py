@@ -33,7 +33,10 @@ def length_summary(paths: Iterable[Path], study: Study) -> pd.DataFrame:
     assert set(PAIR) <= set(scores.columns)
     arms = {name: study.variants[name] for name in study.length_arms}
     shown = replace(
-        study, variants=arms, metrics=replace(study.metrics, names=study.lengths.metrics)
+        study,
+        variants=arms,
+        codecs={},
+        metrics=replace(study.metrics, names=study.lengths.metrics),
     )
     tables = []
     for seconds, rows in scores.groupby("seconds"):

@@ -144,7 +144,7 @@ def _against_best(
     means = rows["mean"] * METRICS[metric].better
     if means.isna().all():
         return [np.nan] * len(rows)
-    best = str(rows.loc[means.idxmax(), "variant"])
+    best = str(rows["variant"].iloc[int(np.nanargmax(means))])
     found = []
     for name in map(str, rows["variant"]):
         pair = [_finite(groups[key, metric]) for key in (name, best) if (key, metric) in groups]

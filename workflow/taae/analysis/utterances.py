@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import cast
 
@@ -63,7 +64,7 @@ def scatter_figure(name: str, study: Study, scores: pd.DataFrame, stem: Path) ->
             rows = usable[usable["metric"] == metric]
             reference = rows[rows["variant"] == ablation.reference][[*PAIR, "value"]]
             ends = []
-            for variant, (colour, marker) in zip(ablation.variants, LOOKS, strict=False):
+            for variant, (colour, marker) in zip(ablation.variants, cycle(LOOKS), strict=False):
                 own = rows[rows["variant"] == variant][[*PAIR, "value"]]
                 pairs = reference.merge(own, on=PAIR, suffixes=("_reference", ""))
                 x, y = pairs["value_reference"], pairs["value"]
@@ -72,7 +73,7 @@ def scatter_figure(name: str, study: Study, scores: pd.DataFrame, stem: Path) ->
             _diagonal(axis, ends, METRICS[metric].better)
             if place % COLUMNS == 0:
                 axis.set_ylabel("variant")
-            if place >= len(metrics) - COLUMNS:
+            if place // COLUMNS == (len(metrics) - 1) // COLUMNS:
                 axis.set_xlabel(ablation.reference)
             axis.set_title(metric_title(metric), loc="left")
         handles = [
@@ -175,5 +176,5 @@ def _violin(axis: Axes, place: int, values: np.ndarray, colour: str) -> None:
 def _dots(variants: Sequence[str]) -> list[Line2D]:
     return [
         Line2D([], [], color=colour, marker=marker, ls="", ms=3, mew=0, label=variant)
-        for variant, (colour, marker) in zip(variants, LOOKS, strict=False)
+        for variant, (colour, marker) in zip(variants, cycle(LOOKS), strict=False)
     ]

@@ -43,9 +43,7 @@ def recut(corpus: Path, seconds: float, output: Path) -> None:
                 first = records[0]
                 label = Label(f"{first.utterance}-{seconds:g}s", speaker, "test", first.source, "")
                 cut = np.resize(spoken, samples)
-                writer.add(
-                    Utterance(label, cut, first.loudness, first.gain_db, False, SAMPLE_RATE)
-                )
+                writer.add(Utterance(label, cut, first.loudness, first.gain_db, False, SAMPLE_RATE))
         sha256 = write_manifest(writer.records, manifest)
         content = {
             "settings": {"recut": seconds},

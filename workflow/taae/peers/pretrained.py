@@ -86,6 +86,8 @@ def _load(peer: Peer) -> Any:
         ) from None
     # A path is never looked up on the hub, nor is anything but safetensors unpacked: no pickle.
     local = Path(peer.weights).is_dir()
+    if not local and peer.weights.startswith(("/", ".", "~")):
+        raise NotInstalled(f"no folder {peer.weights}")
     options = {"local_files_only": local}
     try:
         config = transformers.AutoConfig.from_pretrained(peer.weights, **options)
@@ -123,4 +125,5 @@ def _options(peer: Peer, config: Any) -> dict[str, float]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".")

@@ -110,11 +110,13 @@ def score_absent(
     message: str,
     labels: dict[str, str | int | float] | None = None,
     speakers: dict[str, str] | None = None,
+    mosnet_weights: Path | None = None,
 ) -> None:
     """Write the rows of a codec that is not installed: each has that status, none has a value.
 
     Arguments as for `score_folders`; `message` says what is missing.
     """
+    names = _usable(names, mosnet_weights)
     rows = [
         {
             "utterance": pair.utterance,

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from taae.codec import TAAE, CodecConfig
+from taae.codec import Codec, CodecConfig, build
 from taae.corpus.store import Split
 from taae.errors import TaaeError
 from taae.files import write_csv, write_json
@@ -93,7 +93,7 @@ def train(
                 )
 
     codec = trainer.average.module
-    assert isinstance(codec, TAAE)
+    assert isinstance(codec, Codec)
     codec.cpu().eval().save_pretrained(output)
     write_csv(pd.DataFrame(trainer.progress.history), output / "history.csv")
     details = {
@@ -117,7 +117,7 @@ class Trainer:
     def __init__(self, variant: Variant, seed: int, corpus: Path, device: torch.device) -> None:
         self.variant, self.seed, self.device = variant, seed, device
         self.data = Split.open(corpus, "train")
-        self.codec = TAAE(CodecConfig.of(variant)).to(device)
+        self.codec = build(CodecConfig.of(variant)).to(device)
         self.average: AveragedModel = averaged(self.codec, variant.training.ema)
         self.objective = Reconstruction(variant.training.loss).to(device)
         self.optimisation = Optimisation(self.codec, variant.training)

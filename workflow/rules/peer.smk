@@ -1,0 +1,79 @@
+# Other codecs in the same tables, and MOSNet's weights.
+
+MOSNET = "results/mosnet/cnn_blstm.h5"
+
+
+rule peer:
+    input:
+        code("peers"),
+        corpus=f"{CORPUS}/corpus.json",
+        audio=ancient(f"{CORPUS}/test.npy"),
+    output:
+        audio=directory("results/peers/{codec}/audio"),
+        table="results/peers/{codec}/utterances.csv",
+        about="results/peers/{codec}/peer.json",
+    log:
+        "results/logs/peer/{codec}.log",
+    benchmark:
+        "results/benchmarks/peer/{codec}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=minutes(3600),
+    params:
+        spec=lambda wildcards: canonical(asdict(STUDY.codecs[wildcards.codec])),
+    shell:
+        "python -m taae peer --study results/study.json --codec {wildcards.codec}"
+        " --corpus results/corpus --output results/peers/{wildcards.codec}"
+        " --threads {threads} &> {log}"
+
+
+rule score_peer:
+    input:
+        code("scoring", "metrics"),
+        branch("mosnet" in STUDY.metrics.names, then=MOSNET),
+        manifest=f"{CORPUS}/test.csv",
+        reference="results/reference/audio",
+        about="results/peers/{codec}/peer.json",
+        decoded="results/peers/{codec}/utterances.csv",
+        audio=ancient("results/peers/{codec}/audio"),
+    output:
+        "results/scores/peers/{codec}.csv",
+    log:
+        "results/logs/score/peers/{codec}.log",
+    benchmark:
+        "results/benchmarks/score/peers/{codec}.tsv"
+    conda:
+        "../../envs/score.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=minutes(3600),
+    params:
+        names=STUDY.metrics.names,
+        max_failed=STUDY.metrics.max_failed,
+        max_seconds=STUDY.metrics.max_seconds,
+        mosnet=f"--mosnet-weights {MOSNET}" if "mosnet" in STUDY.metrics.names else "",
+        cache="results/state/scores/peers-{codec}.csv",
+    shell:
+        "python -m taae score --reference {input.reference} --decoded {input.audio}"
+        " --peer {input.about} --output {output} --manifest {input.manifest}"
+        " --metrics {params.names} --max-failed {params.max_failed}"
+        " --max-seconds {params.max_seconds} --run {wildcards.codec}"
+        " --variant {wildcards.codec} --seed 0 --split test {params.mosnet}"
+        " --cache {params.cache} --jobs {threads} &> {log}"
+
+
+rule mosnet:
+    output:
+        MOSNET,
+    log:
+        "results/logs/mosnet.log",
+    conda:
+        "../../envs/score.yaml"
+    params:
+        weights=STUDY.metrics.mosnet.weights,
+    shell:
+        "python -m taae mosnet --weights {params.weights:q} --output {output} &> {log}"
