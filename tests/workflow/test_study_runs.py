@@ -19,8 +19,7 @@ UPSTREAM = ("models", "decoded", "scores", "reference", "corpus", "peers", "bitr
 CODECS = ["opus-6k", "codec2-2400"]
 # Two variants at two operating points each, one seed.
 SUMMARY = Counter(
-    ["summarise", "compare", "plot_metrics", "plot_forest", "plot_scatter"]
-    + ["plot_distributions", "plot_coverage"]
+    "summarise compare plot_metrics plot_forest plot_scatter plot_distributions plot_coverage".split()
 )
 POINTS = Counter(["bitrate_tables", "plot_rate_distortion", "plot_codebook"])
 LENGTHS = Counter(["length_table", "plot_lengths"])
