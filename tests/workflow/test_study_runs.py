@@ -18,9 +18,8 @@ pytestmark = pytest.mark.slow
 UPSTREAM = ("models", "decoded", "scores", "reference", "corpus", "peers", "bitrates", "lengths")
 CODECS = ["opus-6k", "codec2-2400"]
 # Two variants at two operating points each, one seed.
-SUMMARY = Counter(
-    "summarise compare plot_metrics plot_forest plot_scatter plot_distributions plot_coverage".split()
-)
+ABLATION = Counter(["plot_metrics", "plot_forest", "plot_scatter"])
+SUMMARY = ABLATION + Counter(["summarise", "compare", "plot_distributions", "plot_coverage"])
 POINTS = Counter(["bitrate_tables", "plot_rate_distortion", "plot_codebook"])
 LENGTHS = Counter(["length_table", "plot_lengths"])
 ANALYSIS = SUMMARY + POINTS + LENGTHS
