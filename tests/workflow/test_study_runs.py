@@ -23,7 +23,7 @@ SUMMARY = ABLATION + Counter(["summarise", "compare", "plot_distributions", "plo
 POINTS = Counter(["bitrate_tables", "plot_rate_distortion", "plot_codebook"])
 LENGTHS = Counter(["length_table", "plot_lengths"])
 ANALYSIS = SUMMARY + POINTS + LENGTHS
-MODELS = Counter(train=2, decode=4, score=4, tokens=2, rates=4, lengths=2) + Counter(
+MODELS = Counter(train=2, decode=4, score=4, tokens=2, rates=4, precision=2, lengths=2) + Counter(
     ["histories", "plot_training", "spectra", "plot_spectrograms"]
 )
 

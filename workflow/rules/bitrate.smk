@@ -63,6 +63,29 @@ rule rates:
         " &> {log}"
 
 
+rule precision:
+    input:
+        code("fsq", "attention", "codec", "coverage", "probes/precision"),
+        corpus=f"{CORPUS}/corpus.json",
+        audio=ancient(f"{CORPUS}/test.npy"),
+        model=f"{MODEL}/model.safetensors",
+    output:
+        "results/bitrates/{variant}/seed{seed}/precision.csv",
+    log:
+        "results/logs/precision/{variant}/seed{seed}.log",
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=minutes(3600),
+        gpu=lambda wildcards: min(1, STUDY.variants[wildcards.variant].training.gpus),
+    shell:
+        "python -m taae precision --corpus results/corpus --threads {threads}"
+        " --model results/models/{wildcards.variant}/seed{wildcards.seed}"
+        " --output {output} &> {log}"
+
+
 rule bitrate_tables:
     input:
         code("analysis/bitrates", "analysis/tables", "analysis/statistics"),
@@ -72,8 +95,15 @@ rule bitrate_tables:
             probed=PROBED,
             table=("rates", "codebook", "histogram"),
         ),
+        precision=expand(
+            "results/bitrates/{run}/precision.csv",
+            run=sorted(
+                {f"{variant}/seed{seed}" for variant, seed, _ in STUDY.probed()}
+            ),
+        ),
     output:
         "results/tables/rate-distortion.csv",
+        "results/tables/precision.csv",
         report(
             "results/tables/bitrates.csv", "../report/bitrates.rst", category="Tables"
         ),

@@ -49,7 +49,13 @@ TABLES = [
 if STUDY.probed():
     TABLES += [
         f"results/tables/{name}.csv"
-        for name in ("rate-distortion", "bitrates", "codebook", "histogram")
+        for name in (
+            "rate-distortion",
+            "bitrates",
+            "codebook",
+            "histogram",
+            "precision",
+        )
     ]
 if STUDY.codecs:
     TABLES.append("results/tables/codecs.csv")

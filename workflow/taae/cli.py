@@ -522,6 +522,7 @@ def _bitrate_tables(options: argparse.Namespace) -> None:
     study, output = Study.load(options.study), options.output
     write_csv(bitrates.rate_distortion(options.scores, study), output / "rate-distortion.csv")
     write_csv(bitrates.bitrates(options.probes, study), output / "bitrates.csv")
+    write_csv(bitrates.precision(options.probes, study), output / "precision.csv")
     for name in ("codebook", "histogram"):
         write_csv(bitrates.probes(options.probes, name, study), output / f"{name}.csv")
 

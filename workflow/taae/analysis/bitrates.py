@@ -69,3 +69,24 @@ def bitrates(folder: Path, study: Study) -> pd.DataFrame:
     table.insert(0, "n_utterances", rates["utterance"].groupby(keys, sort=False).nunique())
     table["saved"] = 1 - table["coded_bps"] / table["nominal_bps"]
     return table.reset_index()
+
+
+def precision(folder: Path, study: Study) -> pd.DataFrame:
+    """Return the share of codes that bfloat16 changes, a row per variant and seed.
+
+    `folder` holds VARIANT/seedSEED/precision.csv, of `taae.probes.precision`.
+    """
+    rows = []
+    for variant, seed in dict.fromkeys((variant, seed) for variant, seed, _ in study.probed()):
+        path = folder / variant / f"seed{seed}" / "precision.csv"
+        counts = read_csv(path, ["codes", "differing_codes", "frames", "differing_frames"])
+        rows.append(
+            {
+                "variant": variant,
+                "seed": seed,
+                "differing_codes": counts["differing_codes"].sum() / counts["codes"].sum(),
+                "differing_frames": counts["differing_frames"].sum() / counts["frames"].sum(),
+                "largest": counts["largest"].max(),
+            }
+        )
+    return pd.DataFrame(rows)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from taae.codec import TAAE
+from taae.codec import Codec
 from taae.coding.tokens import Codes, Order, TokenModel
 from taae.corpus.store import Split
 from taae.progress import progress
@@ -40,7 +40,7 @@ def fit_tokens(
     """
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    codec = TAAE.from_pretrained(model).to(device)
+    codec = Codec.from_pretrained(model).to(device)
     views = {point: codec.with_bottleneck(stages_of(point)) for point in points}
     codes: dict[str, list[Codes]] = {point: [] for point in points}
     data = Split.open(corpus, "train")

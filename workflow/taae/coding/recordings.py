@@ -10,7 +10,7 @@ import soxr
 import torch
 from numpy.typing import NDArray
 
-from taae.codec import TAAE
+from taae.codec import Codec
 from taae.coding.container import Packet, model_fingerprint, read_taae, write_taae
 from taae.coding.fitting import tokens_path
 from taae.coding.tokens import TokenModel
@@ -45,7 +45,7 @@ def encode_file(
         loudness: LUFS.
     """
     stages = stages_of(point)
-    codec = TAAE.from_pretrained(model).with_bottleneck(stages)
+    codec = Codec.from_pretrained(model).with_bottleneck(stages)
     wave, level = _normalised(source, loudness)
     codes = codec.encode(torch.from_numpy(wave)[None])[0].to(torch.uint8).numpy()
     packet = Packet.of(
@@ -74,7 +74,7 @@ def decode_file(source: Path, target: Path, model: Path, tokens: Path | None = N
     packet = read_taae(source)
     if packet.model != model_fingerprint(model):
         raise TaaeError(f"{source}: was encoded with another model than {model}")
-    codec = TAAE.from_pretrained(model).with_bottleneck(packet.stages)
+    codec = Codec.from_pretrained(model).with_bottleneck(packet.stages)
     frames = -(-packet.samples // codec.hop)
     try:
         codes = packet.codes(
@@ -116,7 +116,7 @@ def _normalised(source: Path, loudness: float) -> tuple[NDArray[np.float32], flo
     return wave.astype(np.float32), 1 / gain
 
 
-def _alphabet(codec: TAAE, stages: tuple[Stage, ...]) -> tuple[int, ...]:
+def _alphabet(codec: Codec, stages: tuple[Stage, ...]) -> tuple[int, ...]:
     bottleneck = codec.config.bottleneck
     return alphabet(bottleneck.levels, bottleneck.dimensions, stages)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from taae.codec import TAAE
+from taae.codec import Codec
 from taae.coding.container import model_fingerprint
 from taae.coding.fitting import ORDERS, tokens_path
 from taae.coding.tokens import TokenModel
@@ -28,7 +28,7 @@ def probe_codes(decoded: Path, model: Path, tokens: Path, point: str, output: Pa
     """
     codes = codebook.load_codes(decoded / CODES)
     lengths = read_csv(decoded / TABLE, ["utterance", "samples"], ["utterance"])
-    config = TAAE.from_pretrained(model).config
+    config = Codec.from_pretrained(model).config
     dimensions, stages = config.bottleneck.dimensions, stages_of(point)
     values = alphabet(config.bottleneck.levels, dimensions, stages)
     with atomic(output / "coded") as folder:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from taae.codec import TAAE
+from taae.codec import Codec
 from taae.corpus.store import Split
 from taae.progress import progress
 from taae.stages import NATIVE, stages_of
@@ -24,7 +24,7 @@ def differing_codes(
     """
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    codec = TAAE.from_pretrained(model).with_bottleneck(stages_of(point)).to(device)
+    codec = Codec.from_pretrained(model).with_bottleneck(stages_of(point)).to(device)
     data = Split.open(corpus, split)
     rows = []
     for index, record in enumerate(progress(data.utterances, len(data.utterances), "encoding")):
