@@ -15,7 +15,17 @@ from tests.workflow.conftest import Clone
 
 pytestmark = pytest.mark.slow
 
-UPSTREAM = ("models", "decoded", "scores", "reference", "corpus", "peers", "bitrates", "lengths")
+UPSTREAM = (
+    "models",
+    "decoded",
+    "scores",
+    "reference",
+    "corpus",
+    "peers",
+    "bitrates",
+    "lengths",
+    "cost",
+)
 CODECS = ["opus-6k", "codec2-2400"]
 # Two variants at two operating points each, one seed.
 ABLATION = Counter(["plot_metrics", "plot_forest", "plot_scatter"])
@@ -23,8 +33,9 @@ SUMMARY = ABLATION + Counter(["summarise", "compare", "plot_distributions", "plo
 POINTS = Counter(["bitrate_tables", "plot_rate_distortion", "plot_codebook"])
 LENGTHS = Counter(["length_table", "plot_lengths"])
 ANALYSIS = SUMMARY + POINTS + LENGTHS
-MODELS = Counter(train=2, decode=4, score=4, tokens=2, rates=4, precision=2, lengths=2) + Counter(
-    ["histories", "plot_training", "spectra", "plot_spectrograms"]
+MODELS = Counter(train=2, decode=4, score=4, tokens=2, rates=4, precision=2, lengths=2, cost=2)
+MODELS += Counter(
+    ["histories", "plot_training", "spectra", "plot_spectrograms", "cost_table", "plot_cost"]
 )
 
 

@@ -59,6 +59,8 @@ if STUDY.probed():
     ]
 if STUDY.codecs:
     TABLES.append("results/tables/codecs.csv")
+if STUDY.cost_arms:
+    TABLES.append("results/tables/cost.csv")
 if STUDY.length_arms:
     TABLES.append("results/tables/lengths.csv")
 FIGURES = [
@@ -75,6 +77,7 @@ FIGURES = [
         "coverage",
         *(["rate-distortion", "codebook"] if STUDY.probed() else []),
         *(["lengths"] if STUDY.length_arms else []),
+        *(["cost"] if STUDY.cost_arms else []),
     ]
     for kind in ("png", "pdf")
 ]

@@ -19,7 +19,7 @@ from taae.study import Study
 
 FIGURES = [
     *["metrics", "forest", "training", "coverage", "spectrograms"],
-    *["rate-distortion", "codebook", "lengths", "scatter", "distributions"],
+    *["rate-distortion", "codebook", "lengths", "scatter", "distributions", "cost"],
 ]
 RESUMABLE = 75  # exit status of a training that saved its state: run it again (EX_TEMPFAIL)
 
@@ -199,6 +199,18 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--scores", type=Path, nargs="+", required=True, help="CSVs of lengths")
     _path(stage, "--output", "CSV")
     stage.set_defaults(call=_length_table)
+
+    stage = stages.add_parser("cost", help="latency, time and memory of a model")
+    _path(stage, "--model", "folder of the model")
+    _path(stage, "--output", "JSON")
+    stage.add_argument("--threads", type=int, default=1)
+    stage.set_defaults(call=_cost)
+
+    stage = stages.add_parser("cost-table", help="costs of all models -> one table")
+    _study(stage)
+    _path(stage, "--costs", "folder that holds VARIANT.json")
+    _path(stage, "--output", "CSV")
+    stage.set_defaults(call=_cost_table)
 
     stage = stages.add_parser("bitrate-tables", help="operating points of all runs -> tables")
     _study(stage)
@@ -513,6 +525,20 @@ def _compare(options: argparse.Namespace) -> None:
     else:
         table = tables.compare_against(scores, options.baseline, default_statistics())
     write_csv(table, options.output)
+
+
+def _cost(options: argparse.Namespace) -> None:
+    from taae.files import write_json
+    from taae.probes.cost import measure
+
+    write_json(measure(options.model, options.threads), options.output)
+
+
+def _cost_table(options: argparse.Namespace) -> None:
+    from taae.analysis.cost import cost_table
+    from taae.files import write_csv
+
+    write_csv(cost_table(options.costs, Study.load(options.study)), options.output)
 
 
 def _bitrate_tables(options: argparse.Namespace) -> None:

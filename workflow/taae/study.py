@@ -307,6 +307,17 @@ class Study:
         ]
 
     @property
+    def cost_arms(self) -> list[str]:
+        """The variants whose costs are measured: those of ablations of attention or model."""
+        found = [
+            arm
+            for ablation in self.ablations.values()
+            if any(key.split(".")[0] in ("attention", "model") for key in ablation.varies)
+            for arm in ablation.arms
+        ]
+        return list(dict.fromkeys(found))
+
+    @property
     def length_arms(self) -> list[str]:
         """The variants of the length study; none where its ablation is not run."""
         ablation = self.ablations.get(self.lengths.ablation)

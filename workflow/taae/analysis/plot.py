@@ -8,6 +8,7 @@ import pandas as pd
 
 from taae.analysis import figures, utterances
 from taae.analysis.codebook import codebook_figure
+from taae.analysis.cost import cost_figure
 from taae.analysis.lengths import length_figure
 from taae.analysis.rate_distortion import rate_distortion_figure
 from taae.analysis.spectrograms import plot_spectra
@@ -57,6 +58,8 @@ def plot(figure: str, study: Study, tables: Path, stem: Path, ablation: str | No
         histogram = _table(tables, "histogram", "point")
         shown = (histogram["point"] == NATIVE) & (histogram["seed"] == study.seeds[0])
         codebook_figure(histogram[shown], stem)
+    elif figure == "cost":
+        cost_figure(_table(tables, "cost", "latency_ms"), stem)
     elif figure == "lengths":
         length_figure(_table(tables, "lengths", "seconds"), study, stem)
     else:
