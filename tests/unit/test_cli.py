@@ -62,7 +62,7 @@ def test_score_pairs_two_folders(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("corpus: [", "not a readable YAML"),
+        ("corpus: [", "not a readable config"),
         ("- 1\n- 2\n", "a study is a mapping"),
         ("corpsu: {}\n", "corpsu"),
     ],

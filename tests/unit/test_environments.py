@@ -18,7 +18,7 @@ STAGES = {
     "train": ["corpus", "training", "decoding", "codec", "fsq", "provenance", "coding"],
     "score": ["scoring"],
     "figures": ["analysis"],
-    "probe": ["decoding", "codec", "corpus/recut", "probes/lengths", "scoring"],
+    "probe": ["decoding", "codec", "probes/recut", "probes/lengths", "scoring"],
 }
 COMMON = ["cli", "study", "schema", "checks", "coverage", "files", "progress", "metrics", "errors"]
 DISTRIBUTIONS = {

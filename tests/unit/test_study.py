@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,9 @@ def test_select_runs_the_chosen_ablations_alone(config: dict[str, Any]) -> None:
         ({"model": {"strides": [2, 2]}}, ["model.strides"]),
         ({"seeds": []}, ["seeds"]),
         ({"metrics": {"names": ["mosnet-x"]}}, ["metrics.names", "mosnet-x"]),
+        ({"lengths": {"ablation": "windw"}}, ["lengths.ablation", "windw", "window"]),
+        ({"bitrates": {"ablations": ["fsq-evne"]}}, ["bitrates.ablations", "fsq-evne"]),
+        ({"bitrates": {"points": ["5x5"]}}, ["bitrates.points", "5x5"]),
         ({"select": ["nothing"]}, ["select", "nothing", "window"]),
         ({"training": {"segment": 0.01}}, ["training.loss.windows"]),
     ],
@@ -193,6 +197,14 @@ def test_schema_metrics_and_registry_agree() -> None:
     names = schema()["$defs"]["metrics"]["properties"]["names"]
     assert names["items"]["enum"] == list(METRICS)
     assert names["default"] == [name for name in METRICS if not name.endswith("_dac")]
+
+
+def test_a_study_written_as_json_reads_the_same(config: dict[str, Any], tmp_path: Path) -> None:
+    """The workflow hands it to its jobs as JSON, where 1e-05 has no point."""
+    config["model"]["norm_eps"] = 1.0e-5
+    path = tmp_path / "study.json"
+    path.write_text(json.dumps(config))
+    assert Study.load([path]) == Study.resolve(config)
 
 
 def test_resolving_leaves_the_config_as_it_was(config: dict[str, Any]) -> None:

@@ -14,14 +14,8 @@ ANALYSED = canonical(
 
 rule summarise:
     input:
-        code(
-            "analysis/tables",
-            "analysis/statistics",
-            "analysis/publish",
-            "metrics",
-            "coverage",
-            "scoring/status",
-        ),
+        code("analysis/tables"),
+        code("analysis/publish"),
         scores=runs(SCORES)
         + expand("results/scores/peers/{codec}.csv", codec=STUDY.codecs),
         codecs=expand("results/peers/{codec}/peer.json", codec=STUDY.codecs),
@@ -49,13 +43,7 @@ rule summarise:
 
 rule compare:
     input:
-        code(
-            "analysis/tables",
-            "analysis/statistics",
-            "metrics",
-            "coverage",
-            "scoring/status",
-        ),
+        code("analysis/tables"),
         scores="results/tables/scores.csv",
     output:
         report(
@@ -76,7 +64,7 @@ rule compare:
 
 rule plot_metrics:
     input:
-        code("analysis/figures", "analysis/plot", "analysis/style", "metrics"),
+        code("analysis/figures"),
         tables=["results/tables/summary.csv", "results/tables/comparisons.csv"],
     output:
         report(
@@ -101,7 +89,7 @@ rule plot_metrics:
 
 use rule plot_metrics as plot_forest with:
     input:
-        code("analysis/figures", "analysis/plot", "analysis/style", "metrics"),
+        code("analysis/figures"),
         tables="results/tables/comparisons.csv",
     output:
         report(
@@ -121,7 +109,7 @@ use rule plot_metrics as plot_forest with:
 
 use rule plot_metrics as plot_scatter with:
     input:
-        code("analysis/utterances", "analysis/plot", "analysis/style", "metrics"),
+        code("analysis/utterances"),
         tables="results/tables/scores.csv",
     output:
         report(
@@ -141,7 +129,7 @@ use rule plot_metrics as plot_scatter with:
 
 rule plot_training:
     input:
-        code("analysis/figures", "analysis/plot", "analysis/style"),
+        code("analysis/figures"),
         table="results/tables/training.csv",
     output:
         report(
@@ -164,7 +152,7 @@ rule plot_training:
 
 use rule plot_training as plot_spectrograms with:
     input:
-        code("analysis/plot", "analysis/style", "analysis/spectrograms"),
+        code("analysis/spectrograms"),
         table="results/tables/spectra.npz",
     output:
         report(
@@ -182,7 +170,7 @@ use rule plot_training as plot_spectrograms with:
 
 use rule plot_training as plot_coverage with:
     input:
-        code("analysis/figures", "analysis/plot", "analysis/style"),
+        code("analysis/figures"),
         table="results/tables/coverage.csv",
     output:
         report(
@@ -200,7 +188,7 @@ use rule plot_training as plot_coverage with:
 
 use rule plot_training as plot_distributions with:
     input:
-        code("analysis/utterances", "analysis/plot", "analysis/style", "metrics"),
+        code("analysis/utterances"),
         table="results/tables/scores.csv",
     output:
         report(

@@ -8,7 +8,7 @@ PROBED = [
 
 rule tokens:
     input:
-        code("fsq", "residual", "stages", "attention", "codec", "coverage", "coding"),
+        code("coding/fitting"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(f"{CORPUS}/train.npy"),
         model=f"{MODEL}/model.safetensors",
@@ -36,7 +36,7 @@ rule tokens:
 
 rule rates:
     input:
-        code("coding", "probes/codebook", "probes/files", "stages"),
+        code("probes/files"),
         codes=f"{DECODED}/codes.npz",
         table=f"{DECODED}/utterances.csv",
         tokens=f"{MODEL}/tokens",
@@ -65,7 +65,7 @@ rule rates:
 
 rule precision:
     input:
-        code("fsq", "attention", "codec", "coverage", "probes/precision"),
+        code("probes/precision"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(f"{CORPUS}/test.npy"),
         model=f"{MODEL}/model.safetensors",
@@ -88,7 +88,7 @@ rule precision:
 
 rule bitrate_tables:
     input:
-        code("analysis/bitrates", "analysis/tables", "analysis/statistics"),
+        code("analysis/bitrates"),
         scores=all_points(SCORES),
         rates=expand(
             "{probed}/{table}.csv",
@@ -123,7 +123,7 @@ rule bitrate_tables:
 
 use rule plot_training as plot_rate_distortion with:
     input:
-        code("analysis/rate_distortion", "analysis/plot", "analysis/style"),
+        code("analysis/rate_distortion"),
         table="results/tables/rate-distortion.csv",
     output:
         report(
@@ -141,7 +141,7 @@ use rule plot_training as plot_rate_distortion with:
 
 use rule plot_training as plot_codebook with:
     input:
-        code("analysis/codebook", "analysis/plot", "analysis/style"),
+        code("analysis/codebook"),
         table="results/tables/histogram.csv",
     output:
         report(

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from taae.errors import TaaeError
 from taae.files import write_text
+from taae.sources import sources
 from taae.stages import NATIVE
 from taae.study import Study, canonical
 
@@ -99,16 +101,9 @@ def all_points(pattern):
     ]
 
 
-def code(*modules):
+def code(module):
     """Source files of a stage: an edit reruns it, a touch does not (small inputs are hashed)."""
-    package = Path(workflow.basedir) / "workflow" / "taae"
-    files = []
-    for module in modules:
-        path = package / module
-        files += (
-            sorted(path.glob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
-        )
-    return [str(path) for path in files]
+    return [str(path) for path in sources(module)]
 
 
 def to_json(value):
@@ -119,6 +114,14 @@ def to_json(value):
 def variant_of(wildcards):
     """What determines a training, as the value whose change reruns it."""
     return canonical(STUDY.variants[wildcards.variant])
+
+
+def installed(wildcards):
+    """Where the program of another codec is: installing it reruns the codec."""
+    program = {"opus": "opusenc", "codec2": "c2enc"}.get(
+        STUDY.codecs[wildcards.codec].kind
+    )
+    return str(shutil.which(program)) if program else ""
 
 
 def minutes(seconds):

@@ -3,7 +3,7 @@
 
 rule corpus:
     input:
-        code("corpus"),
+        code("corpus/prepare"),
     output:
         expand(f"{CORPUS}/{{split}}.{{kind}}", split=SPLITS, kind=("npy", "csv")),
         f"{CORPUS}/rejected.csv",
@@ -27,7 +27,7 @@ rule corpus:
 
 rule reference:
     input:
-        code("decoding"),
+        code("decoded"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(f"{CORPUS}/test.npy"),
     output:

@@ -3,7 +3,7 @@
 
 rule decode:
     input:
-        code("fsq", "residual", "stages", "attention", "codec", "coverage", "decoding"),
+        code("decoding"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(f"{CORPUS}/test.npy"),
         model=f"{MODEL}/model.safetensors",
@@ -33,7 +33,7 @@ rule decode:
 
 rule spectra:
     input:
-        code("analysis/spectrograms", "analysis/style"),
+        code("analysis/spectrograms"),
         reference="results/reference/audio",
         decoded=expand(
             f"{DECODED}/audio",

@@ -3,15 +3,7 @@
 
 rule lengths:
     input:
-        code(
-            "fsq",
-            "attention",
-            "codec",
-            "coverage",
-            "decoding",
-            "probes/lengths",
-            "scoring",
-        ),
+        code("probes/lengths"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(f"{CORPUS}/test.npy"),
         model=f"{MODEL}/model.safetensors",
@@ -29,7 +21,14 @@ rule lengths:
         runtime=minutes(3600),
         gpu=lambda wildcards: min(1, STUDY.variants[wildcards.variant].training.gpus),
     params:
-        spec=canonical(asdict(STUDY.lengths)),
+        spec=canonical(
+            {
+                "seconds": STUDY.lengths.seconds,
+                "metrics": STUDY.lengths.metrics,
+                "max_seconds": STUDY.metrics.max_seconds,
+                "decoding": STUDY.decoding,
+            }
+        ),
     shell:
         "python -m taae lengths --study results/study.json --variant {wildcards.variant}"
         " --seed {wildcards.seed} --corpus results/corpus"
@@ -39,7 +38,7 @@ rule lengths:
 
 rule length_table:
     input:
-        code("analysis/lengths", "analysis/tables", "analysis/statistics"),
+        code("analysis/lengths"),
         scores=expand(
             "results/lengths/{variant}/seed{seed}.csv",
             variant=STUDY.length_arms,
@@ -60,7 +59,7 @@ rule length_table:
 
 use rule plot_training as plot_lengths with:
     input:
-        code("analysis/lengths", "analysis/plot", "analysis/style"),
+        code("analysis/lengths"),
         table="results/tables/lengths.csv",
     output:
         report(

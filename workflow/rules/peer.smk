@@ -5,7 +5,7 @@ MOSNET = "results/mosnet/cnn_blstm.h5"
 
 rule peer:
     input:
-        code("peers"),
+        code("peers/run"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(f"{CORPUS}/test.npy"),
     output:
@@ -24,6 +24,7 @@ rule peer:
         runtime=minutes(3600),
     params:
         spec=lambda wildcards: canonical(asdict(STUDY.codecs[wildcards.codec])),
+        installed=installed,
     shell:
         "python -m taae peer --study results/study.json --codec {wildcards.codec}"
         " --corpus results/corpus --output results/peers/{wildcards.codec}"
@@ -32,7 +33,7 @@ rule peer:
 
 rule score_peer:
     input:
-        code("scoring", "metrics"),
+        code("scoring/score"),
         branch("mosnet" in STUDY.metrics.names, then=MOSNET),
         manifest=f"{CORPUS}/test.csv",
         reference="results/reference/audio",

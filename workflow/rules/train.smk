@@ -3,7 +3,7 @@
 
 rule train:
     input:
-        code("fsq", "attention", "codec", "coverage", "training"),
+        code("training/loop"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(expand(f"{CORPUS}/{{split}}.npy", split=("train", "validation"))),
     output:
@@ -36,6 +36,7 @@ rule train:
 
 rule histories:
     input:
+        code("analysis/histories"),
         runs(f"{MODEL}/history.csv"),
     output:
         "results/tables/training.csv",

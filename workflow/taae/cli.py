@@ -292,7 +292,7 @@ def _corpus(options: argparse.Namespace) -> None:
 
 
 def _reference(options: argparse.Namespace) -> None:
-    from taae.decoding import write_reference
+    from taae.decoded import write_reference
 
     write_reference(options.corpus, options.output)
 
@@ -571,6 +571,7 @@ def _lengths(options: argparse.Namespace) -> None:
             "bitrate": study.variant(options.variant).bitrate,
             "split": "test",
         },
+        precision=study.decoding["precision"],
         threads=options.threads,
     )
 

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import soundfile
 import torch
 from numpy.typing import NDArray
 
 from taae.codec import Codec
 from taae.corpus.store import Split
-from taae.files import atomic, write_csv
+from taae.decoded import AUDIO, CODES, TABLE, write_flac
+from taae.files import atomic, write_csv, write_npz
 from taae.progress import progress
 from taae.stages import NATIVE, stages_of
-from taae.study import SAMPLE_RATE
-
-AUDIO, CODES, TABLE = "audio", "codes.npz", "utterances.csv"
-
-
-def write_reference(corpus: Path, output: Path, split: str = "test") -> None:
-    """Write the utterances of a split as FLAC files, what decoded ones are compared with."""
-    data = Split.open(corpus, split)
-    with atomic(output / AUDIO) as folder:
-        for index, record in enumerate(data.utterances):
-            write_flac(folder / f"{record.utterance}.flac", data.audio(index))
 
 
 def decode_split(
@@ -70,13 +58,5 @@ def decode_split(
                 }
             )
     with atomic(output / CODES) as temporary:
-        np.savez_compressed(temporary, **codes)  # type: ignore[arg-type]
+        write_npz(codes, temporary)
     write_csv(pd.DataFrame(rows), output / TABLE)
-
-
-def write_flac(path: Path, audio: NDArray[np.float32]) -> str:
-    """Write (samples,) in [-1, 1] as 16-bit FLAC and return the SHA-256 of the 16-bit samples."""
-    samples = np.clip(np.rint(audio * 32768.0), -32768, 32767).astype("<i2")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, samples, SAMPLE_RATE, subtype="PCM_16", format="FLAC")
-    return hashlib.sha256(samples.tobytes()).hexdigest()

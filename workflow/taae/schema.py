@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,12 @@ def schema() -> Json:
 
 def read_yaml(path: Path) -> Json:
     """Read one config file; an error names the file and the line."""
+    # JSON is not quite YAML: PyYAML takes JSON's 1e-05 for text.
+    parse = json.loads if path.suffix == ".json" else yaml.safe_load
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TaaeError(f"{path}: not a readable YAML file: {error}") from error
+        value = parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise TaaeError(f"{path}: not a readable config file: {error}") from error
     if not isinstance(value, dict):
         raise TaaeError(f"{path}: a study is a mapping of sections, not {type(value).__name__}")
     return value

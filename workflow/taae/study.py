@@ -17,7 +17,7 @@ from taae.errors import TaaeError
 from taae.metrics import MOSNET_HELP
 from taae.peers.spec import Peer
 from taae.schema import merge, read_yaml, section_defaults, validate, with_defaults
-from taae.stages import NATIVE, alphabet, nominal_bitrate, stages_of
+from taae.stages import NATIVE, alphabet, name_of, nominal_bitrate, stages_of
 
 SAMPLE_RATE = 16_000  # Hz; the paper's, and what PESQ-WB and DNSMOS are defined for
 BASELINE = "baseline"
@@ -260,6 +260,7 @@ class Study:
         kinds = {"synthetic", "folder", "librispeech"} - {full["corpus"]["kind"]}
         corpus = {key: value for key, value in full["corpus"].items() if key not in kinds}
         ablations = _ablations(full)
+        _check_names(full)
         variants = _variants(full, ablations)
         metrics, notes = _metrics(full["metrics"])
         study = cls(
@@ -272,7 +273,7 @@ class Study:
             seeds=full["seeds"],
             variants=variants,
             ablations=ablations,
-            bitrates=dacite.from_dict(Bitrates, full["bitrates"], dacite.Config(cast=[float])),
+            bitrates=_bitrates(full["bitrates"]),
             lengths=dacite.from_dict(Lengths, full["lengths"], dacite.Config(cast=[float])),
             codecs=_codecs(full["codecs"], variants),
             warnings=[],
@@ -339,6 +340,30 @@ def _metrics(section: dict[str, Any]) -> tuple[Metrics, list[str]]:
     if not names:
         raise TaaeError(f"config: metrics.names: only mosnet. {MOSNET_HELP}")
     return replace(metrics, names=names), [f"MOSNet is left out. {MOSNET_HELP}."]
+
+
+def _check_names(full: dict[str, Any]) -> None:
+    """Raise a `TaaeError` where a section names an ablation that is not defined."""
+    known = full["ablations"]
+    named = {"bitrates.ablations": full["bitrates"]["ablations"]}
+    if full["lengths"]["seconds"]:
+        named["lengths.ablation"] = [full["lengths"]["ablation"]]
+    for key, names in named.items():
+        for name in names:
+            if name not in known:
+                raise TaaeError(
+                    f"config: {key}: no ablation '{name}'; there are {', '.join(known) or 'none'}"
+                )
+
+
+def _bitrates(section: dict[str, Any]) -> Bitrates:
+    """Return the section with its points under their one name each."""
+    bitrates = dacite.from_dict(Bitrates, section, dacite.Config(cast=[float]))
+    try:
+        points = [name_of(stages_of(point)) for point in bitrates.points]
+    except TaaeError as error:
+        raise TaaeError(f"config: bitrates.points: {error}") from None
+    return replace(bitrates, points=[p for p in dict.fromkeys(points) if p != NATIVE])
 
 
 def _codecs(section: dict[str, Any], variants: dict[str, Variant]) -> dict[str, Peer]:

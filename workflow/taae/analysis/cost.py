@@ -18,7 +18,7 @@ SHOWN = {
     "rtf": "computing time / audio (1 thread)",
     "chunk_ms_median": "one streamed frame, median (ms)",
     "state_kib": "state of a stream (KiB)",
-    "peak_mib": "peak memory (MiB)",
+    "peak_mib": "memory to run (MiB)",
     "parameters": "parameters (millions)",
 }
 SCALE = {"flops_per_second": 1e-6, "parameters": 1e-6}

@@ -9,20 +9,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from taae.analysis.statistics import PAIR
 from taae.analysis.style import (
-    BLUE,
-    GREEN,
     GREY,
-    ORANGE,
     PAGE,
-    RED,
     metric_title,
     panels,
     save,
     styled,
 )
 from taae.analysis.tables import COLUMNS, TEXT, summary
+from taae.analysis.utterances import LOOKS
 from taae.files import read_csv
 from taae.study import Study
 
@@ -30,7 +26,6 @@ from taae.study import Study
 def length_summary(paths: Iterable[Path], study: Study) -> pd.DataFrame:
     """Return `taae.analysis.tables.summary` of each length: a row per seconds, variant, metric."""
     scores = pd.concat([read_csv(path, ["seconds", *COLUMNS], TEXT) for path in paths])
-    assert set(PAIR) <= set(scores.columns)
     arms = {name: study.variants[name] for name in study.length_arms}
     shown = replace(
         study,
@@ -55,10 +50,8 @@ def length_figure(table: pd.DataFrame, study: Study, stem: Path) -> None:
     with styled():
         figure, axes, spare = panels(len(metrics), 3, PAGE, 1.5, 0.7)
         for axis, metric in zip(axes, metrics, strict=True):
-            looks = cycle(zip((BLUE, ORANGE, GREEN, RED), "osD^", strict=True))
-            for number, (variant, (colour, marker)) in enumerate(
-                zip(variants, looks, strict=False)
-            ):
+            looks = zip(variants, cycle(LOOKS), strict=False)
+            for number, (variant, (colour, marker)) in enumerate(looks):
                 rows = table[(table["metric"] == metric) & (table["variant"] == variant)]
                 rows = rows.dropna(subset="mean")
                 # Side by side, or the intervals of the variants would hide each other.

@@ -266,4 +266,5 @@ def coverage(study: Study) -> pd.DataFrame:
                     "share_removed": share,
                 }
             )
-    return pd.DataFrame(rows)
+    columns = ["variant", "rate_hz", "tokens", "window", "left", "right", "causal", "share_removed"]
+    return pd.DataFrame(rows, columns=columns)

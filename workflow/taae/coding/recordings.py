@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from taae.codec import Codec
 from taae.coding.container import Packet, model_fingerprint, read_taae, write_taae
-from taae.coding.fitting import tokens_path
+from taae.coding.fitting import ORDERS, tokens_path
 from taae.coding.tokens import TokenModel
 from taae.corpus.normalise import BLOCK, PEAK, RejectedError, loudness_gain
 from taae.corpus.recordings import read_audio
@@ -34,8 +34,8 @@ def encode_file(
 ) -> None:
     """Encode a recording of any rate and number of channels, as 16 kHz mono.
 
-    It is brought to the loudness that the model was trained at, as a corpus is; the file holds
-    the way back. What is too short or silent to have a loudness is left at its level.
+    It is brought to `loudness`, which should be that of the model's corpus; the file holds the
+    way back. What is too short or silent to have a loudness is left at its level.
 
     Args:
         model: folder of the model.
@@ -80,7 +80,7 @@ def decode_file(source: Path, target: Path, model: Path, tokens: Path | None = N
         codes = packet.codes(
             frames,
             _alphabet(codec, packet.stages),
-            _tokens(model, packet.stages, tokens) if packet.tokens else None,
+            _tokens_of(packet, model, tokens),
         )
     except TaaeError as error:
         raise TaaeError(f"{source}: {error}") from None
@@ -119,6 +119,18 @@ def _normalised(source: Path, loudness: float) -> tuple[NDArray[np.float32], flo
 def _alphabet(codec: Codec, stages: tuple[Stage, ...]) -> tuple[int, ...]:
     bottleneck = codec.config.bottleneck
     return alphabet(bottleneck.levels, bottleneck.dimensions, stages)
+
+
+def _tokens_of(packet: Packet, model: Path, given: Path | None) -> TokenModel | None:
+    """Return the token model that a file was coded with, if it is there."""
+    if not packet.tokens:
+        return None
+    if given:
+        return TokenModel.load(given)
+    folder, point = model / "tokens", name_of(packet.stages)
+    paths = [tokens_path(folder, point, order) for order in ORDERS]
+    models = [TokenModel.load(path) for path in paths if path.exists()]
+    return next((each for each in models if each.fingerprint == packet.tokens), None)
 
 
 def _tokens(model: Path, stages: tuple[Stage, ...], given: Path | None) -> TokenModel | None:

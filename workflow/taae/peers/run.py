@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from taae.corpus.store import Split
-from taae.decoding import AUDIO, TABLE, write_flac
+from taae.decoded import AUDIO, TABLE, write_flac
 from taae.errors import TaaeError
 from taae.files import atomic, write_csv, write_json
 from taae.peers.about import ABOUT, NOT_INSTALLED, OK

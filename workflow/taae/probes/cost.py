@@ -29,12 +29,14 @@ def measure(model: Path, threads: int = 1) -> dict[str, Any]:
     Keys: parameters, flops_per_second (of audio), receptive_field_ms, look_ahead_ms, latency_ms
     (algorithmic), state_kib and chunk_ms_{median,p99} (of one latent frame through encoder and
     decoder; None where the codec does not stream), rtf (seconds of computing per second of audio,
-    offline, median), peak_mib (of the process), threads.
+    offline, median), peak_mib (beyond the process with the model
+    loaded), threads.
     """
     torch.set_num_threads(threads)
     codec = Codec.from_pretrained(model)
     config = codec.config
     costs = profile(config.model, config.attention, config.bottleneck)
+    before = _peak_mib()
     streams = costs.state_bytes is not None
     live = _stream(codec) if streams and isinstance(codec, TAAE) else {}
     return {
@@ -47,7 +49,7 @@ def measure(model: Path, threads: int = 1) -> dict[str, Any]:
         "chunk_ms_median": live.get("frame_ms_median"),
         "chunk_ms_p99": live.get("frame_ms_p99"),
         "rtf": _real_time_factor(codec),
-        "peak_mib": _peak_mib(),
+        "peak_mib": _peak_mib() - before,
         "threads": threads,
     }
 

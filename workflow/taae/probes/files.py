@@ -8,7 +8,7 @@ from taae.codec import Codec
 from taae.coding.container import model_fingerprint
 from taae.coding.fitting import ORDERS, tokens_path
 from taae.coding.tokens import TokenModel
-from taae.decoding import CODES, TABLE
+from taae.decoded import CODES, TABLE
 from taae.files import atomic, read_csv, write_csv
 from taae.probes import codebook
 from taae.stages import alphabet, stages_of

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from taae.corpus.recut import recut
 from taae.corpus.store import Split
-from taae.decoding import AUDIO, decode_split, write_reference
+from taae.decoded import AUDIO, write_reference
+from taae.decoding import decode_split
 from taae.files import read_csv, write_csv
+from taae.probes.recut import recut
 from taae.progress import log
 from taae.scoring.score import score_folders
 
@@ -25,6 +26,7 @@ def score_lengths(
     names: Sequence[str],
     max_seconds: float,
     labels: dict[str, str | int | float],
+    precision: str = "float32",
     threads: int = 1,
 ) -> None:
     """Decode and score the test speech recut to each of `seconds`.
@@ -38,7 +40,7 @@ def score_lengths(
             folder = Path(scratch)
             recut(corpus, length, folder)
             write_reference(folder, folder / "reference")
-            decode_split(model, folder, folder / "decoded", threads=threads)
+            decode_split(model, folder, folder / "decoded", precision=precision, threads=threads)
             records = Split.open(folder, "test").utterances
             score_folders(
                 folder / "reference" / AUDIO,

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from taae.corpus.prepare import prepare
-from taae.corpus.recut import recut
 from taae.corpus.store import Split
 from taae.errors import TaaeError
+from taae.probes.recut import recut
 from taae.study import SAMPLE_RATE
 
 TINY = {
