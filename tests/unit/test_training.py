@@ -33,11 +33,10 @@ def variant() -> Variant:
     tiny = {
         "model": {"layers": [1, 1], "width": 16, "head_dim": 8},
         "training": {"steps": 8, "batch": 2, "segment": 0.64, "validate_every": 4},
-        "ablations": {},
-        "variants": {},
     }
     config = merge(config, tiny)
-    config["ablations"], config["variants"] = {}, {}
+    config["ablations"], config["variants"], config["codecs"] = {}, {}, {}
+    config["bitrates"], config["lengths"] = {}, {}
     return Study.resolve(config).variants["baseline"]
 
 
