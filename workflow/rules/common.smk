@@ -26,7 +26,7 @@ for warning in STUDY.warnings:
 for note in STUDY.notes:
     logger.info(note)
 
-# `python` is the one that runs Snakemake unless --sdm conda makes another; either finds taae.
+# `python` is that of the active environment, or of --sdm conda; either finds taae.
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; ")
 
 SPLITS = ("train", "validation", "test")

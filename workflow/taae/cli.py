@@ -227,7 +227,7 @@ def _parser() -> argparse.ArgumentParser:
 
     stage = stages.add_parser("spectra", help="spectrograms of one utterance -> one table")
     _path(stage, "--reference", "folder of reference audio")
-    _path(stage, "--decoded", "folder that holds VARIANT/seedSEED/audio")
+    _path(stage, "--decoded", "folder that holds VARIANT/seedSEED/native/audio")
     _study(stage)
     _path(stage, "--output", "NPZ")
     stage.set_defaults(call=_spectra)

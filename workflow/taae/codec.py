@@ -69,7 +69,7 @@ class Codec(nn.Module):
 
     def forward(self, wave: Tensor) -> Tensor:
         """Return the reconstruction of `wave` (batch, samples), of the same shape."""
-        latents = self.encoder(self._whole_frames(wave))
+        latents = self.latents(wave)
         decoded: Tensor = self.decoder(self.quantizer(latents))
         return decoded[:, : wave.shape[1]]
 
@@ -83,7 +83,7 @@ class Codec(nn.Module):
         Returns:
             int64 (batch, frames, dimensions); frames = samples / hop, rounded up.
         """
-        return self.quantizer.quantize(self.encoder(self._whole_frames(wave)))
+        return self.quantizer.quantize(self.latents(wave))
 
     @torch.inference_mode()
     def decode(self, codes: Tensor, samples: int | None = None) -> Tensor:
@@ -109,6 +109,11 @@ class Codec(nn.Module):
             "quantizer": ResidualFSQ(trained, stages).eval() if stages else trained,
         }
         return view
+
+    def latents(self, wave: Tensor) -> Tensor:
+        """Return what is quantised of `wave` (batch, samples): (batch, frames, dimensions)."""
+        latents: Tensor = self.encoder(self._whole_frames(wave))
+        return latents
 
     def _whole_frames(self, wave: Tensor) -> Tensor:
         if wave.dim() != 2 or not wave.shape[1]:

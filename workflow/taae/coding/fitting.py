@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from taae.codec import Codec
 from taae.coding.tokens import Codes, Order, TokenModel
@@ -47,7 +46,7 @@ def fit_tokens(
     chosen = _choose([record.samples for record in data.utterances], minutes)
     for index in progress(chosen, len(chosen), "encoding"):
         wave = torch.from_numpy(data.audio(index))[None].to(device)
-        latents = codec.encoder(F.pad(wave, (0, -wave.shape[1] % codec.hop)))
+        latents = codec.latents(wave)
         for point, view in views.items():
             codes[point].append(view.quantizer.quantize(latents)[0].to(torch.uint8).cpu().numpy())
     bottleneck = codec.config.bottleneck

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import time
@@ -23,6 +24,7 @@ from taae.errors import TaaeError
 from taae.files import write_csv, write_json
 from taae.progress import log
 from taae.provenance import provenance
+from taae.sources import sources
 from taae.study import Variant, digest
 from taae.training import checkpoint, segments
 from taae.training.objective import Reconstruction
@@ -61,8 +63,8 @@ def train(
         seed: fixes the initial weights, the data order and the bottleneck's noise.
         corpus: folder that the corpus stage wrote.
         output: the model folder.
-        state: folder for training states; a training of the same variant, seed and corpus that
-            was stopped goes on from there, any other ignores it. Removed at the end.
+        state: folder for training states; a training of the same variant, seed, corpus and
+            code that was stopped goes on from there, any other ignores it. Removed at the end.
         checkpoint_every: seconds between saves of the state.
 
     Raises:
@@ -73,7 +75,9 @@ def train(
     torch.manual_seed(seed)
     trainer = Trainer(variant, seed, corpus, device)
     identity = json.loads((corpus / "corpus.json").read_text(encoding="utf-8"))["sha256"]
-    key = digest(variant, {"seed": seed, "corpus": identity})
+    # The code is part of it: half a training with an objective that was edited since is none.
+    code = hashlib.sha256(b"".join(path.read_bytes() for path in sources("training/loop")))
+    key = digest(variant, {"seed": seed, "corpus": identity, "code": code.hexdigest()})
     folder = state / key[:16]
     saved = checkpoint.load(folder)
     if saved is not None:
