@@ -17,7 +17,6 @@ CONFIG = Path(__file__).parents[2] / "config.yaml"
 CENTRE = {"si_sdr": 3.0, "mel_distance": 1.1, "pesq_wb": 1.6, "stoi": 0.8}
 EFFECT = {  # in standard deviations of an utterance, towards worse
     "odd-no-hybrid": 0.8,
-    "odd-neither": 0.8,
     "even": 0.1,
     "even-no-symmetric": 0.5,
     "even-no-hybrid": 0.9,

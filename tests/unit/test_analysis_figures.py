@@ -87,7 +87,7 @@ def test_arms_are_rows_with_the_reference_first(
     shown = points(figure, 1)
     assert shown[means["baseline", "stoi"], 0.0] == ("D", True)
     assert shown[means["odd-no-symmetric", "stoi"], 1.0] == ("s", False)
-    assert shown[means["odd-neither", "stoi"], 3.0] == ("o", True)
+    assert shown[means["odd-no-hybrid", "stoi"], 2.0] == ("o", True)
 
 
 def test_windows_lie_on_the_x_axis(
