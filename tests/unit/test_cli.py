@@ -39,7 +39,7 @@ def test_help_lists_every_stage_without_loading_torch() -> None:
 def test_check_lists_the_variants(capsys: pytest.CaptureFixture[str]) -> None:
     root = Path(__file__).parents[2]
     assert cli.main(["check", "--study", str(root / "config.yaml")]) == 0
-    assert "window-32: 2452 bit/s, window 32" in capsys.readouterr().out
+    assert "window-32: 2452 bit/s, window 32, 1.3M parameters\n" in capsys.readouterr().out
 
 
 def test_score_pairs_two_folders(tmp_path: Path) -> None:

@@ -159,6 +159,40 @@ def test_an_added_seed_trains_that_seed_alone(clone: Clone) -> None:
     assert "corpus" not in jobs
 
 
+def test_a_pretrained_variant_is_decoded_and_never_trained(clone: Clone) -> None:
+    """The baseline's own model, from elsewhere, must decode to what the baseline did."""
+    results, elsewhere = clone.folder / "results", clone.folder / "a model"
+    elsewhere.mkdir()
+    for name in ("model.safetensors", "config.json", "provenance.json"):
+        shutil.copy(results / "models" / "baseline" / "seed1" / name, elsewhere)
+    undo = clone.edit(
+        "config.yaml", "variants:\n", "variants:\n  published: {pretrained: a model}\n"
+    )
+    run = "results/decoded/published/seed1/native"
+    try:
+        jobs = clone.jobs()
+        clone.snakemake(f"{run}/utterances.csv")
+        for path in elsewhere.iterdir():
+            path.touch()
+        touched = clone.jobs(f"{run}/utterances.csv")
+        # Another model: the same weights but for the last bytes.
+        weights = elsewhere / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
+        replaced = clone.jobs(f"{run}/utterances.csv")
+    finally:
+        undo()
+    new = Counter(pretrained=1, decode=2, score=2, tokens=1, rates=2, precision=1)
+    tables = ["spectra", "plot_spectrograms", "cost_table", "plot_cost"]
+    assert jobs == new + ANALYSIS + Counter(tables)
+    found, expected = (
+        (results / "decoded" / variant / "seed1" / "native" / "utterances.csv").read_bytes()
+        for variant in ("published", "baseline")
+    )
+    assert found == expected
+    assert touched == Counter()
+    assert replaced == Counter(pretrained=1, decode=1)
+
+
 def test_figures_come_back_from_the_tables_alone(clone: Clone) -> None:
     results = clone.folder / "results"
     before = {path: path.read_bytes() for path in sorted((results / "figures").rglob("*.*"))}

@@ -22,7 +22,7 @@ rule tokens:
         "../../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=model_mb,
         runtime=minutes(3600),
         gpu=lambda wildcards: min(1, STUDY.variants[wildcards.variant].training.gpus),
     params:
@@ -77,7 +77,7 @@ rule precision:
         "../../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=model_mb,
         runtime=minutes(3600),
         gpu=lambda wildcards: min(1, STUDY.variants[wildcards.variant].training.gpus),
     shell:

@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 from taae.errors import TaaeError
 from taae.files import write_text
 from taae.sources import sources
+from taae.links import links, parameters
+from taae.pretrained import fingerprint
 from taae.stages import NATIVE
 from taae.study import Study, canonical
 
@@ -45,9 +47,10 @@ TABLES = [
         "comparisons.csv",
         "coverage.csv",
         "failures.csv",
-        "training.csv",
     )
 ]
+if STUDY.trained:
+    TABLES.append("results/tables/training.csv")
 if STUDY.probed():
     TABLES += [
         f"results/tables/{name}.csv"
@@ -74,9 +77,8 @@ FIGURES = [
             for figure in ("metrics", "forest", "scatter")
         ],
         "distributions",
-        "training",
         "spectrograms",
-        "coverage",
+        *(["training", "coverage"] if STUDY.trained else []),
         *(["rate-distortion", "codebook"] if STUDY.probed() else []),
         *(["lengths"] if STUDY.length_arms else []),
         *(["cost"] if STUDY.cost_arms else []),
@@ -85,9 +87,15 @@ FIGURES = [
 ]
 
 
-def runs(pattern):
-    """Expand a pattern over every variant and seed of the study, at the native bitrate."""
-    return expand(pattern, variant=STUDY.variants, seed=STUDY.seeds, bitrate=NATIVE)
+def runs(pattern, variants=STUDY.variants):
+    """Expand a pattern over every run of variants, at the native bitrate."""
+    return [
+        path
+        for variant in variants
+        for path in expand(
+            pattern, variant=variant, seed=STUDY.seeds_of(variant), bitrate=NATIVE
+        )
+    ]
 
 
 def all_points(pattern):
@@ -96,7 +104,10 @@ def all_points(pattern):
         path
         for variant in STUDY.variants
         for path in expand(
-            pattern, variant=variant, seed=STUDY.seeds, bitrate=STUDY.points(variant)
+            pattern,
+            variant=variant,
+            seed=STUDY.seeds_of(variant),
+            bitrate=STUDY.points(variant),
         )
     ]
 
@@ -114,6 +125,18 @@ def to_json(value):
 def variant_of(wildcards):
     """What determines a training, as the value whose change reruns it."""
     return canonical(STUDY.variants[wildcards.variant])
+
+
+def pretrained_model(wildcards):
+    """The folder of a model that is not trained here."""
+    return Path(STUDY.variants[wildcards.variant].pretrained)
+
+
+def model_mb(wildcards):
+    """Memory to ask for where a model runs: its float32 weights, as read and as used."""
+    variant = STUDY.variants[wildcards.variant]
+    chains = links(variant.model, variant.attention, variant.bottleneck)
+    return 4000 + round(10e-6 * parameters(chains))
 
 
 def installed(wildcards):

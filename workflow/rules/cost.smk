@@ -14,7 +14,7 @@ rule cost:
     # All of them: alone on the machine, or the times would be of what runs beside.
     threads: workflow.cores or 1
     resources:
-        mem_mb=4000,
+        mem_mb=model_mb,
         runtime=minutes(600),
     params:
         model=subpath(input.model, parent=True),

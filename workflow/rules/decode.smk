@@ -19,7 +19,7 @@ rule decode:
         "../../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=model_mb,
         runtime=minutes(3600),
         gpu=lambda wildcards: min(1, STUDY.variants[wildcards.variant].training.gpus),
     params:

@@ -17,7 +17,7 @@ rule lengths:
         "../../envs/probe.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=model_mb,
         runtime=minutes(3600),
         gpu=lambda wildcards: min(1, STUDY.variants[wildcards.variant].training.gpus),
     params:
@@ -39,11 +39,7 @@ rule lengths:
 rule length_table:
     input:
         code("analysis/lengths"),
-        scores=expand(
-            "results/lengths/{variant}/seed{seed}.csv",
-            variant=STUDY.length_arms,
-            seed=STUDY.seeds,
-        ),
+        scores=runs("results/lengths/{variant}/seed{seed}.csv", STUDY.length_arms),
     output:
         "results/tables/lengths.csv",
     log:

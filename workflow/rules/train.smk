@@ -1,4 +1,4 @@
-# Training: one model per variant and seed.
+# Training: one model per variant and seed; or a model from elsewhere, copied.
 
 
 rule train:
@@ -15,6 +15,8 @@ rule train:
         "results/logs/train/{variant}/seed{seed}.log",
     benchmark:
         "results/benchmarks/train/{variant}/seed{seed}.tsv"
+    wildcard_constraints:
+        variant="|".join(STUDY.trained) or "none",
     conda:
         "../../envs/train.yaml"
     threads: lambda wildcards: STUDY.variants[wildcards.variant].training.threads
@@ -34,10 +36,36 @@ rule train:
         " --state {params.state} &> {log}"
 
 
+rule pretrained:
+    input:
+        code("pretrained"),
+        ancient(lambda wildcards: pretrained_model(wildcards) / "model.safetensors"),
+    output:
+        f"{MODEL}/model.safetensors",
+        f"{MODEL}/config.json",
+        f"{MODEL}/provenance.json",
+    log:
+        "results/logs/pretrained/{variant}/seed{seed}.log",
+    wildcard_constraints:
+        variant="|".join(set(STUDY.variants) - set(STUDY.trained)) or "none",
+    conda:
+        "../../envs/figures.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=minutes(600),
+    params:
+        folder=pretrained_model,
+        # The files by content: a touch reruns nothing.
+        hashes=lambda wildcards: canonical(fingerprint(pretrained_model(wildcards))),
+    shell:
+        "python -m taae copy-model {params.folder:q}"
+        " results/models/{wildcards.variant}/seed{wildcards.seed} &> {log}"
+
+
 rule histories:
     input:
         code("analysis/histories"),
-        runs(f"{MODEL}/history.csv"),
+        runs(f"{MODEL}/history.csv", STUDY.trained),
     output:
         "results/tables/training.csv",
     log:
@@ -45,7 +73,7 @@ rule histories:
     conda:
         "../../envs/figures.yaml"
     params:
-        variants=list(STUDY.variants),
+        variants=STUDY.trained,
         seeds=STUDY.seeds,
     shell:
         "python -m taae histories --study results/study.json --models results/models"

@@ -69,7 +69,7 @@ def _check_ablation(name: str, ablation: Ablation, study: Study) -> list[str]:
             _check_rounding(arm, changed, arms[arm])
     if {"attention", "attention.window"} & set(ablation.varies):
         for arm, variant in arms.items():
-            if variant.model.kind == "conv":
+            if variant.model.kind == "conv" or variant.pretrained:
                 continue
             warnings += _check_window(name, arm, variant)
     return warnings
@@ -114,9 +114,9 @@ def _check_window(name: str, arm: str, variant: Variant) -> list[str]:
 def training_coverage(variant: Variant) -> list[tuple[float, int, float]]:
     """Return (rate in Hz, tokens of a training segment, share of pairs removed) per depth.
 
-    Nothing for a convolutional codec, which has no attention.
+    Nothing for a convolutional codec, which has no attention, nor for one not trained here.
     """
-    if variant.model.kind == "conv":
+    if variant.model.kind == "conv" or variant.pretrained:
         return []
     found = []
     tokens = variant.segment_samples // variant.model.patch

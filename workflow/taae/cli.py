@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from taae.errors import TaaeError
+from taae.links import links, parameters
 from taae.metrics import METRICS
 from taae.stages import NATIVE, PRESETS
 from taae.study import Study
@@ -68,6 +69,19 @@ def _parser() -> argparse.ArgumentParser:
         "--checkpoint-every", type=float, default=60.0, metavar="S", help="seconds; default 60"
     )
     stage.set_defaults(call=_train)
+
+    stage = stages.add_parser(
+        "import-stable-codec", help="a checkpoint of stable-audio-tools -> a model folder"
+    )
+    _path(stage, "--config", "its model_config.json")
+    _path(stage, "--checkpoint", ".ckpt or .safetensors")
+    stage.add_argument("output", type=Path, metavar="OUT", help="folder that is not there yet")
+    stage.set_defaults(call=_import_stable_codec)
+
+    stage = stages.add_parser("copy-model", help="a model from elsewhere -> a model of the study")
+    stage.add_argument("model", type=Path, help="folder of the model")
+    stage.add_argument("output", type=Path, help="folder to copy it to")
+    stage.set_defaults(call=_copy_model)
 
     stage = stages.add_parser("encode", help="a recording -> a .taae file")
     stage.add_argument("recording", type=Path, help="any rate and number of channels")
@@ -282,7 +296,11 @@ def _check(options: argparse.Namespace) -> None:
     for note in study.notes:
         print(f"note: {note}")
     for name, variant in study.variants.items():
-        print(f"{name}: {variant.bitrate:.0f} bit/s, window {variant.attention.window}")
+        size = parameters(links(variant.model, variant.attention, variant.bottleneck)) / 1e6
+        print(
+            f"{name}: {variant.bitrate:.0f} bit/s, window {variant.attention.window},"
+            f" {size:.1f}M parameters{', pretrained' if variant.pretrained else ''}"
+        )
 
 
 def _corpus(options: argparse.Namespace) -> None:
@@ -314,6 +332,18 @@ def _train(options: argparse.Namespace) -> int:
         print(interrupted, file=sys.stderr)
         return RESUMABLE
     return 0
+
+
+def _import_stable_codec(options: argparse.Namespace) -> None:
+    from taae.stable_codec import import_model
+
+    import_model(options.config, options.checkpoint, options.output)
+
+
+def _copy_model(options: argparse.Namespace) -> None:
+    from taae.pretrained import copy_model
+
+    copy_model(options.model, options.output)
 
 
 def _encode(options: argparse.Namespace) -> None:

@@ -243,7 +243,7 @@ class Layer(nn.Module):
         self.attention = SelfAttention(config)
         self.attention_scale = nn.Parameter(torch.full((model.width,), model.layer_scale))
         self.feed_norm = nn.LayerNorm(model.width, eps=model.norm_eps, bias=False)
-        self.feed = SwiGLU(model.width, model.ff_mult * model.width)
+        self.feed = SwiGLU(model.width, model.ff_mult * model.width, model.biases)
         self.feed_scale = nn.Parameter(torch.full((model.width,), model.layer_scale))
 
     def forward(
@@ -280,10 +280,11 @@ class SelfAttention(nn.Module):
     def __init__(self, config: CodecConfig) -> None:
         super().__init__()
         width, self.head_dim = config.model.width, config.model.head_dim
+        biases = config.model.biases
         self.left, self.right = window_sides(config.attention.window, config.attention.causal)
         self.to_qkv = nn.Linear(width, 3 * width, bias=False)
-        self.q_norm = nn.LayerNorm(self.head_dim, eps=QK_NORM_EPS, bias=False)
-        self.k_norm = nn.LayerNorm(self.head_dim, eps=QK_NORM_EPS, bias=False)
+        self.q_norm = nn.LayerNorm(self.head_dim, eps=QK_NORM_EPS, bias=biases)
+        self.k_norm = nn.LayerNorm(self.head_dim, eps=QK_NORM_EPS, bias=biases)
         self.to_out = nn.Linear(width, width, bias=False)
 
     def forward(
@@ -305,10 +306,10 @@ class SelfAttention(nn.Module):
 class SwiGLU(nn.Module):
     """Gated feed-forward layer (Shazeer, arXiv 2002.05202)."""
 
-    def __init__(self, width: int, inner: int) -> None:
+    def __init__(self, width: int, inner: int, bias: bool = False) -> None:
         super().__init__()
-        self.up = nn.Linear(width, 2 * inner, bias=False)
-        self.down = nn.Linear(inner, width, bias=False)
+        self.up = nn.Linear(width, 2 * inner, bias=bias)
+        self.down = nn.Linear(inner, width, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., width) -> the same shape."""

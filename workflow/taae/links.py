@@ -118,11 +118,12 @@ def _layer(model: Model, attention: Attention) -> Link:
     left, right = window_sides(attention.window, attention.causal)
     width = model.width
     matrices = (4 + 3 * model.ff_mult) * width**2
+    biases = (2 * model.ff_mult + 1) * width + 2 * model.head_dim if model.biases else 0
     return Link(
         stride=1,
         left=left,
         right=right,
-        parameters=matrices + 4 * width + 2 * model.head_dim,
+        parameters=matrices + 4 * width + 2 * model.head_dim + biases,
         macs=matrices + 2 * attention.window * width,
         state=2 * left * width,
     )

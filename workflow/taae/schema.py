@@ -14,15 +14,16 @@ import yaml
 
 from taae.errors import TaaeError
 
-SCHEMA = Path(__file__).parents[1] / "schemas" / "study.schema.yaml"
+SCHEMAS = Path(__file__).parents[1] / "schemas"
 
 Json = dict[str, Any]
 
 
 @cache
-def schema() -> Json:
-    """Return the schema of a study, as read from `workflow/schemas/`."""
-    loaded: Json = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+def schema(name: str = "study") -> Json:
+    """Return a schema, as read from `workflow/schemas/`."""
+    path = SCHEMAS / f"{name}.schema.yaml"
+    loaded: Json = yaml.safe_load(path.read_text(encoding="utf-8"))
     return loaded
 
 
@@ -49,9 +50,9 @@ def merge(base: Json, overlay: Json) -> Json:
     return merged
 
 
-def validate(config: Json) -> None:
-    """Raise a `TaaeError` of one line for the first thing that the schema does not allow."""
-    validator = jsonschema.Draft202012Validator(schema())
+def validate(config: Json, name: str = "study") -> None:
+    """Raise a `TaaeError` of one line for the first thing that a schema does not allow."""
+    validator = jsonschema.Draft202012Validator(schema(name))
     error = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if error is not None:
         raise TaaeError(_explain(error))

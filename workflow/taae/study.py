@@ -16,6 +16,8 @@ from taae.coverage import rates, window_sides
 from taae.errors import TaaeError
 from taae.metrics import MOSNET_HELP
 from taae.peers.spec import Peer
+from taae.presets import expand
+from taae.pretrained import read_config
 from taae.schema import merge, read_yaml, section_defaults, validate, with_defaults
 from taae.stages import NATIVE, alphabet, name_of, nominal_bitrate, stages_of
 
@@ -40,6 +42,7 @@ class Model:
     norm_eps: float
     layer_scale: float
     kind: Kind = "taae"
+    biases: bool = False  # models saved without it lack the key
 
     @property
     def hop(self) -> int:
@@ -101,12 +104,17 @@ class Training:
 
 @dataclass(frozen=True)
 class Variant:
-    """Everything that determines a training but for its corpus and its seed."""
+    """Everything that determines a training but for its corpus and its seed.
+
+    `pretrained` names the folder of a model that is used as it is; then `training` is the
+    baseline's, and tells no more than how many GPUs there are.
+    """
 
     model: Model
     attention: Attention
     bottleneck: Bottleneck
     training: Training
+    pretrained: str = ""
 
     @classmethod
     def from_dict(cls, sections: dict[str, Any]) -> Variant:
@@ -156,7 +164,7 @@ class Variant:
         ):
             raise TaaeError("bottleneck.levels: original rounding is not defined for 2 levels")
         window_sides(self.attention.window, self.attention.causal)
-        if max(self.training.loss.windows) > self.segment_samples:
+        if not self.pretrained and max(self.training.loss.windows) > self.segment_samples:
             raise TaaeError(
                 f"training.loss.windows: {max(self.training.loss.windows)} samples are longer"
                 f" than a training segment ({self.segment_samples})"
@@ -255,7 +263,7 @@ class Study:
         from taae.checks import check_study
 
         validate(config)
-        full = with_defaults(config)
+        full = with_defaults(_with_presets(config))
         # Unselected kinds of corpus play no part: editing them must rerun nothing.
         kinds = {"synthetic", "folder", "librispeech"} - {full["corpus"]["kind"]}
         corpus = {key: value for key, value in full["corpus"].items() if key not in kinds}
@@ -291,11 +299,32 @@ class Study:
         return cls.resolve(config)
 
     def points(self, variant: str) -> list[str]:
-        """The operating points that a variant is decoded at, the native one first."""
-        for name in self.bitrates.ablations:
-            if name in self.ablations and variant in self.ablations[name].arms:
-                return [NATIVE, *self.bitrates.points]
+        """The operating points that a variant is decoded at, the native one first.
+
+        A pretrained variant is decoded at all of them.
+        """
+        probed = any(
+            variant in self.ablations[name].arms
+            for name in self.bitrates.ablations
+            if name in self.ablations
+        )
+        if probed or self.variants[variant].pretrained:
+            return [NATIVE, *self.bitrates.points]
         return [NATIVE]
+
+    def seeds_of(self, variant: str) -> list[int]:
+        """The seeds that a variant is run with; a pretrained one has no more than a number."""
+        return self.seeds[:1] if self.variants[variant].pretrained else self.seeds
+
+    @property
+    def trained(self) -> list[str]:
+        """The variants that are trained, as all but pretrained ones are."""
+        return [name for name, variant in self.variants.items() if not variant.pretrained]
+
+    @property
+    def seedless(self) -> set[str]:
+        """What no seed of the study has an effect on: other codecs and pretrained variants."""
+        return {*self.codecs, *self.variants} - set(self.trained)
 
     def probed(self) -> list[tuple[str, int, str]]:
         """Variant, seed and operating point of each run whose real bitrate is measured."""
@@ -303,7 +332,7 @@ class Study:
             (variant, seed, point)
             for variant in self.variants
             if len(self.points(variant)) > 1
-            for seed in self.seeds
+            for seed in self.seeds_of(variant)
             for point in self.points(variant)
         ]
 
@@ -403,15 +432,39 @@ def _variants(full: dict[str, Any], ablations: dict[str, Ablation]) -> dict[str,
         names = list(overrides)
     else:
         chosen = {BASELINE} | {arm for ablation in ablations.values() for arm in ablation.arms}
-        names = [name for name in overrides if name in chosen]
+        names = [name for name, body in overrides.items() if name in chosen or "pretrained" in body]
     variants = {}
     for name in names:
-        variants[name] = Variant.from_dict(merge(base, overrides[name]))
         try:
+            variants[name] = Variant.from_dict(_sections(base, overrides[name]))
             variants[name].check()
         except TaaeError as error:
             raise TaaeError(f"config: variants.{name}: {error}") from None
     return variants
+
+
+def _sections(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
+    """Return the sections of a variant: the baseline's with its changes, or a model's own."""
+    if "pretrained" not in override:
+        return merge(base, override)
+    others = [key for key in override if key != "pretrained"]
+    if others:
+        raise TaaeError(
+            f"pretrained stands alone: the model's own config.json says what {others[0]} is"
+        )
+    config = read_config(Path(override["pretrained"]))
+    if config.pop("sample_rate") != SAMPLE_RATE:
+        raise TaaeError(f"pretrained: the model is not one for {SAMPLE_RATE} Hz")
+    return {**config, **override, "training": base["training"]}
+
+
+def _with_presets(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the config with each preset of a model replaced by its keys."""
+    variants = {
+        name: {**body, "model": expand(body["model"])} if "model" in body else body
+        for name, body in config.get("variants", {}).items()
+    }
+    return {**config, "model": expand(config["model"]), "variants": variants}
 
 
 def default_statistics() -> Statistics:

@@ -30,7 +30,8 @@ def rate_distortion(scores: Path, study: Study) -> pd.DataFrame:
             metrics=replace(study.metrics, names=shared),
         )
         for point in points:
-            paths = [scores / variant / f"seed{seed}" / f"{point}.csv" for seed in study.seeds]
+            seeds = study.seeds_of(variant)
+            paths = [scores / variant / f"seed{seed}" / f"{point}.csv" for seed in seeds]
             table = summary(collect(paths), shown)
             table["bitrate"] = settings.bitrate_at(point)
             table.insert(1, "point", point)

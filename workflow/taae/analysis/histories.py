@@ -13,7 +13,7 @@ from taae.study import Study
 def histories(models: Path, study: Study) -> pd.DataFrame:
     """Return every run's history.csv below `models` with the columns variant and seed before it."""
     tables = []
-    for variant in study.variants:
+    for variant in study.trained:
         for seed in study.seeds:
             table = read_csv(models / variant / f"seed{seed}" / "history.csv", ["step", "split"])
             table.insert(0, "variant", variant)

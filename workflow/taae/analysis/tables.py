@@ -139,7 +139,7 @@ def _against_best(
 ) -> list[float]:
     """Return the p value of each row's paired test against the best; NaN where there is none.
 
-    A difference that is zero throughout has 1. Codecs have no seed: theirs is that of the other.
+    A difference that is zero throughout has 1. What has no seed takes those of the other.
     """
     means = rows["mean"] * METRICS[metric].better
     if means.isna().all():
@@ -152,7 +152,7 @@ def _against_best(
             found.append(np.nan)
             continue
         for side, other in ((0, 1), (1, 0)):
-            if (name, best)[side] in study.codecs:
+            if (name, best)[side] in study.seedless:
                 seeds = pair[other][["seed"]].drop_duplicates()
                 pair[side] = pair[side].drop(columns="seed").merge(seeds, how="cross")
         comparison = compare(pair[0], pair[1], study.statistics)
