@@ -28,7 +28,6 @@ COUNTS = {  # also those of the README
 
 def resolved(model: dict[str, Any], **variants: Any) -> Study:
     config = merge(read_yaml(ROOT / "config.yaml"), {"variants": variants})
-    # Whole segments, so that the objective's windows fit every preset.
     return Study.resolve(config | {"model": model, "ablations": {}, "lengths": {}, "bitrates": {}})
 
 
