@@ -8,6 +8,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
+from taae.scoring.mel import mel_bank
 from taae.scoring.onnx_parts import Session, part, session
 from taae.scoring.signal import Signal
 from taae.study import SAMPLE_RATE
@@ -17,9 +18,10 @@ Audio = NDArray[np.float32]
 WINDOW_SECONDS = 9.01
 WINDOW = 144_160  # samples
 SECONDS = 9  # blocks of 100 frames in a window: 900 frames of 320 samples, one each 160
-FRAMES = 100
+FRAMES, HOP = 100, 160
 POOLED = FRAMES // 2
 HALO = 4  # frames that the four convolutions before the pooling see to each side
+MEL_WINDOW, MELS = 321, 120  # samples of the P.808 network's own frames, and its bands
 # From the networks' raw outputs to ratings (Reddy et al., ICASSP 2022), highest power first.
 SIG = (-0.08397278, 1.22083953, 0.0052439)
 BAK = (-0.13166888, 1.60915514, -0.39604546)
@@ -45,7 +47,7 @@ def dnsmos_p808(degraded: Signal) -> float:
     audio, hops = windows(degraded)
     network = _p808_network()
     # One window a call: a batch takes more than twice the time, as it falls out of the cache.
-    return float(np.mean([network(_mel_spectrogram(_cut(audio, hop))[None]) for hop in hops]))
+    return float(np.mean([network(window[None]) for window in _mel_spectrograms(audio, hops)]))
 
 
 def windows(signal: Signal) -> tuple[Audio, list[int]]:
@@ -76,7 +78,7 @@ def _raw_p835(audio: Audio, hops: list[int]) -> Audio:
     """
     spectrum, convolve, rate = _p835_parts()
     power = np.zeros((1, FRAMES * (hops[-1] + SECONDS), 161), np.float32)
-    for hop in hops:
+    for hop in {*hops[::SECONDS], hops[-1]}:  # of one grid: these have the frames of all
         power[:, FRAMES * hop :][:, : FRAMES * SECONDS] = spectrum(_cut(audio, hop)[None])
     shared = np.zeros((1, 32, POOLED * (hops[-1] + SECONDS), 80), np.float32)
     for second in sorted({hop + block for hop in hops for block in range(SECONDS)}):
@@ -94,14 +96,28 @@ def _raw_p835(audio: Audio, hops: list[int]) -> Audio:
     return np.array(raw)
 
 
-def _mel_spectrogram(window: Audio) -> Audio:
-    import librosa  # seconds to import
+def _mel_spectrograms(audio: Audio, hops: list[int]) -> Audio:
+    """Return scaled decibels (windows, 900, 120): librosa's, whose frames are centred.
 
-    power = librosa.feature.melspectrogram(
-        y=window[:-160], sr=SAMPLE_RATE, n_fft=321, hop_length=160, n_mels=120
-    )
-    decibels = librosa.power_to_db(power, ref=np.max)
-    return np.asarray((decibels + 40) / 40, dtype=np.float32).T
+    Windows share their frames but for the first and the last, which reach over their ends.
+    """
+    padded = np.pad(audio, (HOP, HOP + 1))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, MEL_WINDOW)[::HOP]
+    starts = FRAMES * np.array(hops)
+    first, last = frames[starts], frames[starts + FRAMES * SECONDS - 1]
+    first[:, :HOP] = last[:, -1] = 0.0
+    shared = _mel_power(frames[: starts[-1] + FRAMES * SECONDS])
+    power = np.stack([shared[start : start + FRAMES * SECONDS] for start in starts])
+    power[:, 0], power[:, -1] = _mel_power(first), _mel_power(last)
+    decibels = 10 * np.log10(np.maximum(power, 1e-10))
+    decibels -= decibels.max(axis=(1, 2), keepdims=True)
+    scaled: Audio = ((np.maximum(decibels, -80.0) + 40) / 40).astype(np.float32)
+    return scaled
+
+
+def _mel_power(frames: Audio) -> Signal:
+    spectrum = np.fft.rfft(frames * np.hanning(MEL_WINDOW + 1)[:-1])
+    return (spectrum.real**2 + spectrum.imag**2) @ mel_bank(MEL_WINDOW, MELS).T
 
 
 @cache

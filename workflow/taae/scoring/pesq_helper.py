@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import platform
+
 from pesq import NoUtterancesError, pesq
 
 from taae.scoring.signal import Signal
@@ -18,5 +21,21 @@ def score(reference: Signal, degraded: Signal, mode: str) -> float:
         raise Failure(Status.NO_UTTERANCE, "PESQ finds no speech") from None
 
 
+def flush_denormals() -> None:
+    """Have the processor take floats below 1e-38 for zero.
+
+    In a pause PESQ's recursive filters decay into them, where an x86 processor is a hundred times
+    slower; a third of PESQ's time went there. Nothing of that size reaches a score.
+    """
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        return
+    libc = ctypes.CDLL(None)
+    environment = (ctypes.c_uint32 * 8)()  # fenv_t, whose last word is the register MXCSR
+    libc.fegetenv(environment)
+    environment[7] |= 0x8040  # its bits FTZ and DAZ
+    libc.fesetenv(environment)
+
+
 if __name__ == "__main__":
+    flush_denormals()
     serve(score)

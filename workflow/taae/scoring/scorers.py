@@ -47,10 +47,13 @@ STFT_WINDOW = signal.WINDOW / SAMPLE_RATE
 DAC_WINDOW = max(signal.DAC_MELS) / SAMPLE_RATE
 SCORERS = (  # in the order of METRICS
     Scorer(("si_sdr",), signal.si_sdr, "taae"),
-    Scorer(("mel_distance",), signal.mel_distance, "taae", shortest=STFT_WINDOW),
-    Scorer(("stft_distance",), signal.stft_distance, "taae", shortest=STFT_WINDOW),
-    Scorer(("mel_distance_dac",), signal.mel_distance_dac, "taae", shortest=DAC_WINDOW),
-    Scorer(("stft_distance_dac",), signal.stft_distance_dac, "taae", shortest=DAC_WINDOW),
+    Scorer(("mel_distance", "stft_distance"), signal.distances, "taae", shortest=STFT_WINDOW),
+    Scorer(
+        ("mel_distance_dac", "stft_distance_dac"),
+        signal.distances_dac,
+        "taae",
+        shortest=DAC_WINDOW,
+    ),
     Scorer(("pesq_wb",), partial(pesq, mode="wb"), "pesq", shortest=0.25, limited=True),
     Scorer(("pesq_nb",), partial(pesq, mode="nb"), "pesq", shortest=0.25, limited=True),
     Scorer(("stoi",), partial(stoi, extended=False), "pystoi", shortest=0.41),

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import correlate, correlation_lags, get_window
 
-from taae.study import SAMPLE_RATE
+from taae.scoring.mel import mel_bank
 
 Signal = NDArray[np.float64]
 
@@ -35,40 +33,36 @@ def si_sdr(reference: Signal, degraded: Signal) -> float:
         return float(10 * np.log10((target @ target) / (error @ error)))
 
 
-def stft_distance(reference: Signal, degraded: Signal) -> float:
-    """Return spectral convergence plus the mean difference of natural log magnitudes.
+def distances(reference: Signal, degraded: Signal) -> tuple[float, float]:
+    """Return the Mel and the STFT distance.
 
-    Signals (n,), equally long, at least one window of 1024. The form of auraloss' `STFTLoss`
-    (Steinmetz & Reiss, DMRN+15, 2020) with one resolution, 1024/256/1024.
+    Each is spectral convergence plus the mean difference of natural log magnitudes; the Mel
+    distance has them of 128 bands. Signals (n,), equally long, at least one window of 1024. The
+    forms of auraloss' `MelSTFTLoss` and `STFTLoss` (Steinmetz & Reiss, DMRN+15, 2020) with one
+    resolution, 1024/256/1024.
     """
-    return _distance(_floored(reference), _floored(degraded))
+    spectra = [
+        np.maximum(_hann(one, WINDOW), math.sqrt(POWER_FLOOR)) for one in (reference, degraded)
+    ]
+    bank = mel_bank(WINDOW, MELS)
+    return _distance(*(bank @ spectrum for spectrum in spectra)), _distance(*spectra)
 
 
-def mel_distance(reference: Signal, degraded: Signal) -> float:
-    """Return `stft_distance` of 128-band mel magnitudes: auraloss' `MelSTFTLoss`."""
-    bank = _mel_bank(WINDOW, MELS)
-    return _distance(bank @ _floored(reference), bank @ _floored(degraded))
+def distances_dac(reference: Signal, degraded: Signal) -> tuple[float, float]:
+    """Return the Mel and the STFT distance in the form of DAC's evaluation.
 
-
-def stft_distance_dac(reference: Signal, degraded: Signal) -> float:
-    """Return the sum over two windows of L1 distances of magnitudes and of their log powers.
-
-    Signals (n,), equally long, longer than half of the longest window of 2048. The form of the
-    evaluation of DAC (Kumar et al., NeurIPS 2023, `MultiScaleSTFTLoss`): base 10, magnitudes
-    clamped at 1e-5 before the logarithm. Not comparable with `stft_distance`.
+    Each is the sum over two windows of L1 distances of magnitudes and of their log powers (Kumar
+    et al., NeurIPS 2023, `MelSpectrogramLoss` and `MultiScaleSTFTLoss`): base 10, magnitudes
+    clamped at 1e-5 before the logarithm. Signals (n,), equally long, longer than half of the
+    longest window of 2048. Not comparable with `distances`.
     """
-    return sum(
-        _distance_dac(_hann(reference, window), _hann(degraded, window)) for window in DAC_MELS
-    )
-
-
-def mel_distance_dac(reference: Signal, degraded: Signal) -> float:
-    """Return `stft_distance_dac` of mel magnitudes: DAC's `MelSpectrogramLoss`."""
-    total = 0.0
-    for window, mels in DAC_MELS.items():
-        bank = _mel_bank(window, mels)
-        total += _distance_dac(bank @ _hann(reference, window), bank @ _hann(degraded, window))
-    return total
+    mel = linear = 0.0
+    for window, bands in DAC_MELS.items():
+        spectra = [_hann(one, window) for one in (reference, degraded)]
+        bank = mel_bank(window, bands)
+        mel += _distance_dac(*(bank @ spectrum for spectrum in spectra))
+        linear += _distance_dac(*spectra)
+    return mel, linear
 
 
 def magnitudes(signal: Signal, window: Signal, hop: int) -> Signal:
@@ -85,18 +79,17 @@ def delay(reference: Signal, degraded: Signal) -> int:
     Signals (n,), not silent. Reported beside the scores, never corrected: one sample costs
     SI-SDR 11 dB, and a study should see that.
     """
-    reference = reference - reference.mean()
-    degraded = degraded - degraded.mean()
-    peak = np.argmax(np.abs(correlate(degraded, reference, method="fft")))
-    return int(correlation_lags(degraded.size, reference.size)[peak])
+    from scipy import fft  # here and not above, so that workers alone take the time to import it
+
+    size = fft.next_fast_len(reference.size + degraded.size - 1, real=True)
+    spectra = [fft.rfft(one - one.mean(), size) for one in (degraded, reference)]
+    correlation = fft.irfft(spectra[0] * spectra[1].conj(), size)
+    peak = int(np.argmax(np.abs(correlation)))
+    return peak if peak < degraded.size else peak - size
 
 
 def _hann(signal: Signal, window: int) -> Signal:
-    return magnitudes(signal, get_window("hann", window), window // 4)
-
-
-def _floored(signal: Signal) -> Signal:
-    return np.maximum(_hann(signal, WINDOW), math.sqrt(POWER_FLOOR))
+    return magnitudes(signal, np.hanning(window + 1)[:-1], window // 4)
 
 
 def _distance(reference: Signal, degraded: Signal) -> float:
@@ -107,11 +100,3 @@ def _distance(reference: Signal, degraded: Signal) -> float:
 def _distance_dac(reference: Signal, degraded: Signal) -> float:
     logs = [2 * np.log10(np.maximum(one, DAC_FLOOR)) for one in (reference, degraded)]
     return float(np.abs(logs[0] - logs[1]).mean() + np.abs(reference - degraded).mean())
-
-
-@cache
-def _mel_bank(window: int, mels: int) -> Signal:
-    import librosa  # seconds to import, and only the mel distances need it
-
-    bank: Signal = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=window, n_mels=mels, dtype=np.float64)
-    return bank
