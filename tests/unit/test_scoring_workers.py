@@ -1,9 +1,11 @@
 import operator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from taae.errors import TaaeError
+from taae.scoring import workers as workers_module
 from taae.scoring.workers import Helper, HelperDied, ordered_map
 
 
@@ -52,10 +54,26 @@ def test_a_helper_that_was_killed_between_calls(helper):
     assert helper("divide", 6, 3) == 2
 
 
-@pytest.mark.parametrize("workers", [1, 2, 9])
-def test_ordered_map(workers):
-    assert list(ordered_map(operator.neg, [3, 1, 2], workers)) == [-3, -1, -2]
+@pytest.mark.parametrize(("workers", "size"), [(1, float), (2, None), (2, float), (9, float)])
+def test_ordered_map(workers, size):
+    assert list(ordered_map(operator.neg, [3, 1, 2], workers, size)) == [-3, -1, -2]
     assert list(ordered_map(operator.neg, [], workers)) == []
+
+
+def test_large_items_begin_first(monkeypatch):
+    begun = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, workers, mp_context):
+            super().__init__(workers)
+
+        def submit(self, function, item):
+            begun.append(item)
+            return super().submit(function, item)
+
+    monkeypatch.setattr(workers_module, "ProcessPoolExecutor", Pool)
+    assert list(ordered_map(operator.neg, [2, 3, 1], 2, float)) == [-2, -3, -1]
+    assert begun == [3, 2, 1]
 
 
 def test_a_dead_worker_is_told():

@@ -15,7 +15,7 @@ from taae.metrics import METRICS, MOSNET_HELP
 from taae.progress import log, progress
 from taae.scoring.cache import Entry, read_cache, write_cache
 from taae.scoring.mosnet_weights import read_weights
-from taae.scoring.pairing import find_pairs, find_references
+from taae.scoring.pairing import Pair, find_pairs, find_references
 from taae.scoring.scorers import COUNTS, chosen, score_pair
 from taae.scoring.status import Status
 from taae.scoring.workers import ordered_map
@@ -78,7 +78,7 @@ def score_folders(
     rows = []
     try:
         tasks = [(pair, earlier.get(pair.utterance)) for pair in pairs]
-        scored = progress(ordered_map(score, tasks, workers), len(pairs), "scoring")
+        scored = progress(ordered_map(score, tasks, workers, _bytes), len(pairs), "scoring")
         for pair, (found, entry) in zip(pairs, scored, strict=True):
             rows += found
             entries[pair.utterance] = entry
@@ -145,6 +145,12 @@ def _usable(names: Sequence[str], mosnet_weights: Path | None) -> list[str]:
     if not names:
         raise TaaeError("no metric to score")
     return list(names)
+
+
+def _bytes(task: tuple[Pair, Entry | None]) -> float:
+    """Return about how long a pair takes, in no unit."""
+    path = task[0].reference
+    return path.stat().st_size if path.exists() else 0  # a link may lead nowhere
 
 
 def _table(
