@@ -22,7 +22,8 @@ from taae.scoring.score import score_folders
 from taae.study import SAMPLE_RATE
 
 NAMES = [name for name in METRICS if name != "mosnet"]  # it needs weights
-VOICES, UTTERANCES = 12, 2  # of the built-in corpus, where no other is given
+VOICES, SENTENCES = 12, 4  # of the built-in corpus, where no other is given
+JOINED = 2  # sentences in an utterance: 8 s, about as long as those of read-speech corpora
 SNR = 15.0  # dB of the white noise that stands for a codec
 
 
@@ -39,7 +40,10 @@ def score(corpus: Path | None = None, workers: int = 2, rounds: int = 3) -> dict
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        seconds = _write_pairs(corpus or _built_in(folder / "corpus"), folder)
+        if corpus:
+            seconds = _write_pairs(corpus, folder)
+        else:
+            seconds = _write_pairs(_built_in(folder / "corpus"), folder, JOINED)
         arms: dict[str, Callable[[], float]] = {
             "one after another": lambda: _one_after_another(folder),
             "taae, one process": lambda: _ours(folder, 1),
@@ -77,21 +81,24 @@ def _built_in(folder: Path) -> Path:
     splits = {
         "train": {"voices": 1, "minutes": 0.1},
         "validation": few,
-        "test": {"voices": VOICES, "utterances": UTTERANCES},
+        "test": {"voices": VOICES, "utterances": SENTENCES},
     }
     settings = section_defaults("corpus") | {"kind": "synthetic", "synthetic": splits}
     prepare(settings, folder)
     return folder
 
 
-def _write_pairs(corpus: Path, folder: Path) -> float:
-    """Write the test split as reference/ and, with noise, as decoded/; return its seconds."""
+def _write_pairs(corpus: Path, folder: Path, joined: int = 1) -> float:
+    """Write the test split as reference/ and, with noise, as decoded/; return its seconds.
+
+    `joined` utterances that follow each other make one.
+    """
     data = Split.open(corpus, "test")
     rng = np.random.default_rng(0)
     for side in ("reference", "decoded"):
         (folder / side).mkdir()
-    for index in range(len(data.utterances)):
-        clean = data.audio(index)
+    for index in range(0, len(data.utterances), joined):
+        clean = np.concatenate([data.audio(index + place) for place in range(joined)])
         noise = rng.normal(size=clean.size) * clean.std() * 10 ** (-SNR / 20)
         for side, audio in (("reference", clean), ("decoded", clean + noise)):
             path = folder / side / f"{index:04}.flac"
