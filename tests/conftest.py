@@ -1,4 +1,7 @@
-"""With TAAE_FORBID_SKIPS set, a test that would be skipped fails: what it needs should be there."""
+"""With TAAE_FORBID_SKIPS set, a test that would be skipped fails: what it needs should be there.
+
+But for those marked `outside`, whose data are no part of the project.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Iterator[pytest.TestReport]:
     report: pytest.TestReport = yield
-    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("TAAE_FORBID_SKIPS"):
+    forbidden = os.environ.get("TAAE_FORBID_SKIPS") and not item.get_closest_marker("outside")
+    if forbidden and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped, which is forbidden here: {report.longrepr}"
     return report

@@ -1,11 +1,15 @@
 import collections
 import dataclasses
+import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pesq as pesq_package
+import pystoi
 import pytest
 import soundfile
+from scipy.signal import resample_poly
 
 from taae.errors import TaaeError
 from taae.metrics import METRICS
@@ -125,6 +129,86 @@ def test_each_defect_has_its_status_and_all_other_rows_survive(folders):
     assert set(table[table.utterance == "good"].n_clipped) == {"0"}
 
 
+def test_odd_signals_are_scored_or_say_why_not(folders):
+    clean = speech(2.5)
+    degraded = noisy(clean, 15)
+    infinite = degraded.copy()
+    infinite[3] = -np.inf
+    late = np.concatenate([np.zeros(100), degraded[:-100]])
+    one_up = np.append(degraded, 0.0)
+    square = np.sign(np.sin(2 * np.pi * 220 * np.arange(clean.size) / RATE))
+    folders.add("constant", clean, np.full_like(clean, 0.3))
+    folders.add("good", clean, degraded)
+    folders.add("infinite", clean, infinite)
+    folders.add("inverted", clean, -degraded)
+    folders.add("late", clean, late)
+    folders.add("longer", clean, one_up)
+    folders.add("sample", np.full(1, 0.2), np.full(1, 0.1))
+    folders.add("shorter", clean, degraded[:-1])
+    folders.add("square", clean, square)
+    table = folders.score(NAMES)
+    found = table.pivot_table(index="utterance", columns="metric", values="status", aggfunc="first")
+    ok = ["good", "inverted", "late", "longer", "shorter", "square"]
+    assert (found.loc[ok] == "ok").all(axis=None)
+    assert (found.loc["constant"] == "silent_deg").all()
+    assert (found.loc["infinite"] == "nonfinite").all()
+    assert found.loc["sample", ["si_sdr", "dnsmos_p808"]].tolist() == ["silent_ref", "silent_deg"]
+    assert set(found.loc["sample", ["stft_distance", "pesq_wb", "stoi"]]) == {"too_short"}
+
+    counts = table.groupby("utterance")[["lag_samples", "n_trimmed", "n_clipped"]].first()
+    counts = counts.loc[ok].astype(int)
+    assert counts.loc["late"].tolist() == [100, 0, 0]
+    assert counts.loc["longer"].tolist() == counts.loc["shorter"].tolist() == [0, 1, 0]
+    values = table.pivot_table(index="utterance", columns="metric", values="value")
+    blind = ["si_sdr", "mel_distance", "stoi", "dnsmos_sig"]  # to the sign
+    assert values.loc["inverted", blind].tolist() == pytest.approx(values.loc["good", blind])
+    assert values["si_sdr"]["late"] < values["si_sdr"]["good"] - 5  # nothing is aligned
+
+
+def swapped_and_not(folders, clean, degraded):
+    """Score a pair, and the same with its sides exchanged; return metric -> value of each."""
+    folders.add("right", clean, degraded)
+    folders.add("swapped", degraded, clean)
+    table = folders.score(["pesq_wb", "pesq_nb", "stoi", "estoi"])
+    return (table[table.utterance == name].set_index("metric").value for name in
+            ("right", "swapped"))  # fmt: skip
+
+
+def test_the_reference_comes_first(folders):
+    clean = speech(3.0).astype(np.float32).astype(np.float64)
+    degraded = noisy(clean, 15).astype(np.float32).astype(np.float64)
+    right, swapped = swapped_and_not(folders, clean, degraded)
+    for found, pair in ((right, (clean, degraded)), (swapped, (degraded, clean))):
+        for mode in ("wb", "nb"):
+            assert found[f"pesq_{mode}"] == pytest.approx(pesq_package.pesq(RATE, *pair, mode))
+        assert found["stoi"] == pytest.approx(pystoi.stoi(*pair, RATE))
+        assert found["estoi"] == pytest.approx(pystoi.stoi(*pair, RATE, extended=True))
+    assert abs(right - swapped).min() > 1e-3  # all would show an exchange
+    assert abs(right["pesq_wb"] - swapped["pesq_wb"]) > 0.05
+
+
+@pytest.mark.outside
+def test_values_of_a_known_utterance(folders):
+    """Measured with pesq 0.0.4 and pystoi 0.4.1; draws of noise differ by a tenth of the gap."""
+    path = Path(os.environ.get("TAAE_SPEECH", ".")) / "LJ001-0004.flac"
+    if not path.is_file():
+        pytest.skip("TAAE_SPEECH names no folder that holds LJ001-0004.flac of LJ Speech")
+    recording, rate = soundfile.read(path, dtype="float32")
+    assert rate == 22_050
+    clean = resample_poly(recording, 320, 441).astype(np.float64)
+    right, swapped = swapped_and_not(folders, clean, noisy(clean, 15))
+    assert [right["pesq_wb"], swapped["pesq_wb"]] == pytest.approx([1.177, 1.266], abs=0.02)
+    assert [right["stoi"], swapped["stoi"]] == pytest.approx([0.935, 0.889], abs=0.01)
+
+
+def test_half_the_volume_in_closed_form(folders):
+    noise = 0.1 * np.random.default_rng(0).normal(size=RATE)
+    folders.add("a", noise, 0.5 * noise)
+    values = folders.score(QUICK).set_index("metric").value
+    assert values["mel_distance"] == pytest.approx(0.5 + np.log(2), rel=1e-5)
+    assert values["stft_distance"] == pytest.approx(0.5 + np.log(2), rel=1e-5)
+
+
 def test_a_crash_costs_one_value(folders):
     folders.add("a", speech(1.0), noisy(speech(1.0), 10))
     folders.add("b", bursts(), noisy(bursts(), 30))
@@ -139,8 +223,11 @@ def test_a_crash_costs_one_value(folders):
 
 def test_only_pesq_has_a_longest_utterance(folders):
     folders.add("a", speech(1.0), noisy(speech(1.0), 10))
-    table = folders.score(["si_sdr", "pesq_wb", "pesq_nb", "stoi"], max_seconds=0.9)
+    names = ["si_sdr", "pesq_wb", "pesq_nb", "stoi"]
+    table = folders.score(names, max_seconds=0.9)
     assert list(table.status) == ["ok", "too_long", "too_long", "ok"]
+    folders.add("a", bursts()[: 31 * RATE], noisy(bursts()[: 31 * RATE], 10))
+    assert list(folders.score(names).status) == ["ok", "too_long", "too_long", "ok"]
 
 
 def test_a_value_that_is_not_defined_is_degenerate(folders):
