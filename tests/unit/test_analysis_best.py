@@ -70,6 +70,20 @@ def test_a_codec_is_paired_with_each_seed_of_a_variant() -> None:
     assert np.isnan(rows["p_best"]).sum() == 2  # the best itself, and what is not installed
 
 
+def test_what_latex_reads_as_commands_is_escaped(summary: pd.DataFrame, tmp_path: Path) -> None:
+    name = r"a_b%c&d#e$f{g}h^i~j\k<l>m|n"
+    escaped = (
+        r"a\_b\%c\&d\#e\$f\{g\}h\textasciicircum{}i\textasciitilde{}j\textbackslash{}k"
+        r"\textless{}l\textgreater{}m\textbar{}n"
+    )
+    renamed = summary.replace({"variant": {"dac": name}})
+    renamed["note"] = renamed["note"].str.replace("w_x", name)
+    publish.write_summary(renamed, tmp_path)
+    latex = (tmp_path / "summary.tex").read_text()
+    assert f"\n{escaped} (not installed) & " in latex
+    assert f"{escaped} is not installed: no weights {escaped}." in latex
+
+
 def test_what_is_the_same_as_the_best_is_not_shown_to_differ(scores: pd.DataFrame) -> None:
     twin = scores.copy()
     best = scores[scores["variant"] == "window-256"]

@@ -16,6 +16,7 @@ PACKAGE = ROOT / "workflow" / "taae"
 # Stages whose rules use the environment, as modules of the package.
 STAGES = {
     "train": ["corpus", "training", "decoding", "codec", "fsq", "provenance", "coding"],
+    "peers": ["peers", "decoded", "corpus/store", "corpus/utterance"],
     "score": ["scoring"],
     "figures": ["analysis"],
     "probe": ["decoding", "codec", "probes/recut", "probes/lengths", "scoring"],
@@ -29,7 +30,8 @@ DISTRIBUTIONS = {
 
 def pins() -> dict[str, str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return dict(line.split("==") for line in project["dependencies"])
+    lines = project["dependencies"] + project["optional-dependencies"]["peers"]
+    return dict(line.split("==") for line in lines)
 
 
 def environment(name: str) -> dict[str, str]:

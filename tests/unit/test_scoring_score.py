@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from scipy.signal import resample_poly
 
+from taae.cli import main as cli
 from taae.errors import TaaeError
 from taae.metrics import METRICS
 from taae.scoring import cache as cache_module
@@ -116,7 +117,8 @@ def test_each_defect_has_its_status_and_all_other_rows_survive(folders):
     assert ((table.message == "") == (table.status == "ok")).all()
     assert set(table.run) == {"baseline/seed1"}
     assert set(table.seed) == {1}
-    assert set(table.variant) == {""}
+    assert set(table.variant) == {"decoded"}
+    assert set(table.split) == {""}
 
     values = table.set_index(["utterance", "metric"]).value
     same = values["identical"]
@@ -269,6 +271,39 @@ def test_one_metric_that_fails_is_not_hidden_by_the_others(folders):
     folders.add("a", speech(0.2), noisy(speech(0.2), 10))
     with pytest.raises(TaaeError, match="stoi too_short 1"):
         folders.score([*QUICK, "stoi"], max_failed=0.5)
+
+
+def test_two_folders_are_scored_and_compared_without_any_label(tmp_path, capsys):
+    for level in ("quiet", "noisy"):
+        for speaker in ("Ann", "Ben", "Cy"):
+            for number in range(2):
+                clean = speech(0.3, number)
+                pair = {"clean": clean, level: noisy(clean, 20 if level == "quiet" else 5, number)}
+                for folder, audio in pair.items():
+                    path = tmp_path / folder / speaker / f"{number}.wav"
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    soundfile.write(path, audio, RATE)
+        assert cli([
+            "score", "--reference", str(tmp_path / "clean"), "--decoded", str(tmp_path / level),
+            "--output", str(tmp_path / f"{level}.csv"), "--metrics", "si_sdr", "--jobs", "1",
+        ]) == 0  # fmt: skip
+    output = tmp_path / "comparisons.csv"
+    scores = [str(tmp_path / "quiet.csv"), str(tmp_path / "noisy.csv")]
+    assert (
+        cli(["compare", "--scores", *scores, "--baseline", "quiet", "--output", str(output)]) == 0
+    )
+    (row,) = pd.read_csv(output).to_dict("records")
+    assert (row["variant"], row["reference"], row["metric"]) == ("noisy", "quiet", "si_sdr")
+    assert row["n_speakers"] == 3
+    assert row["difference"] == pytest.approx(-15, abs=0.1)
+    assert "no speakers" not in capsys.readouterr().err
+
+
+def test_that_no_speaker_is_known_is_told(folders, capsys):
+    for name in "ab":
+        folders.add(name, speech(0.2), noisy(speech(0.2), 10))
+    folders.score(["si_sdr"])
+    assert "no speakers are known, so nothing can be tested" in capsys.readouterr().err
 
 
 def test_an_unknown_metric_is_named(folders):

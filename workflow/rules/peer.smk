@@ -17,7 +17,7 @@ rule peer:
     benchmark:
         "results/benchmarks/peer/{codec}.tsv"
     conda:
-        "../../envs/train.yaml"
+        "../../envs/peers.yaml"
     threads: 1
     resources:
         mem_mb=4000,

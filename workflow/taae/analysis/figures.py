@@ -207,7 +207,7 @@ def _rows_panel(
     axis.set_yticks(range(len(arms)), arms)
     axis.set_ylim(len(arms) - 0.5, -0.5)
     axis.tick_params(axis="y", length=0)
-    axis.locator_params(axis="x", nbins=4)
+    axis.locator_params(axis="x", nbins=3)  # more labels of five digits would meet
     axis.grid(visible=True, axis="x")
 
 

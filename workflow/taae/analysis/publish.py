@@ -31,7 +31,9 @@ _LATEX = _Markup(
 )
 
 _LATEX_CHARACTERS = str.maketrans(
-    {character: f"\\{character}" for character in "%_&#$"}
+    {character: f"\\{character}" for character in "%_&#${}"}
+    | {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+    | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
     | {"±": r"$\pm$", "†": r"$^\dagger$", "≥": r"$\ge$"}
 )
 
@@ -94,11 +96,9 @@ def _cell(row: Any, best: str, digits: int, markup: _Markup) -> str:
 
 def _latex(summary: pd.DataFrame, caption: str) -> str:
     grid = _grid(summary, _LATEX)
-    tabular = (
-        grid.style.hide(axis="index")
-        .format(escape="latex", subset=["Variant"])
-        .to_latex(hrules=True, column_format="l" + "r" * (grid.shape[1] - 1))
-    )
+    grid["Variant"] = grid["Variant"].str.translate(_LATEX_CHARACTERS)
+    styler = grid.style.hide(axis="index")
+    tabular = styler.to_latex(hrules=True, column_format="l" + "r" * (grid.shape[1] - 1))
     escaped = caption.translate(_LATEX_CHARACTERS)
     return (
         "\\begin{table*}\n\\centering\n"

@@ -16,6 +16,7 @@ from taae.scoring.status import Failure, Status
 from taae.study import SAMPLE_RATE
 
 SUFFIXES = {".flac", ".wav", ".ogg", ".mp3"}
+UNKNOWN = "unknown"  # speaker
 QUIET = 2.0**-15  # one step of 16-bit audio
 
 
@@ -50,7 +51,7 @@ def find_pairs(reference: Path, decoded: Path, speakers: dict[str, str]) -> list
     """Pair the audio files of two folders by relative name without extension, sorted by it.
 
     `speakers` maps utterances to speakers; without an entry the speaker is the name of the folder
-    that the reference lies in, or "unknown" at the top.
+    that the reference lies in, or `UNKNOWN` at the top.
 
     Raises:
         TaaeError: a folder is missing, a name is there twice, or the folders share no name.
@@ -93,7 +94,7 @@ def _audio_files(folder: Path) -> dict[str, Path]:
 
 
 def _folder_name(utterance: str) -> str:
-    return Path(utterance).parent.name or "unknown"
+    return Path(utterance).parent.name or UNKNOWN
 
 
 def read_pair(pair: Pair, max_trim: int) -> Signals:

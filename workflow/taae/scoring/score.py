@@ -15,7 +15,7 @@ from taae.metrics import METRICS, MOSNET_HELP
 from taae.progress import log, progress
 from taae.scoring.cache import Entry, read_cache, write_cache
 from taae.scoring.mosnet_weights import read_weights
-from taae.scoring.pairing import Pair, find_pairs, find_references
+from taae.scoring.pairing import UNKNOWN, Pair, find_pairs, find_references
 from taae.scoring.scorers import COUNTS, chosen, score_pair
 from taae.scoring.status import Status
 from taae.scoring.workers import ordered_map
@@ -52,8 +52,8 @@ def score_folders(
         names: metrics, of `METRICS`; without `mosnet_weights`, "mosnet" is left out.
         max_failed: largest share of any one metric's values that may be missing.
         max_seconds: longest utterance that PESQ is given.
-        labels: run, variant, seed, bitrate and split of every row; run defaults to the name of
-            `decoded`.
+        labels: run, variant, seed, bitrate and split of every row; run and variant default to the
+            name of `decoded`, seed to 0.
         speakers: utterance -> speaker, see `find_pairs`.
         max_trim: samples by which lengths may differ.
         mosnet_weights: file of `taae.scoring.mosnet_weights.fetch_weights`.
@@ -65,6 +65,11 @@ def score_folders(
             `output` with the suffix .failed.csv, and `output` is as it was.
     """
     pairs = find_pairs(reference, decoded, speakers or {})
+    if len(pairs) > 1 and all(pair.speaker == UNKNOWN for pair in pairs):
+        log(
+            f"{reference}: no speakers are known, so nothing can be tested; give a manifest, or"
+            " a folder per speaker"
+        )
     names = _usable(names, mosnet_weights)
     score = partial(
         score_pair,
@@ -156,7 +161,8 @@ def _bytes(task: tuple[Pair, Entry | None]) -> float:
 def _table(
     rows: list[dict[str, Any]], decoded: Path, labels: dict[str, str | int | float] | None
 ) -> pd.DataFrame:
-    table = pd.DataFrame(rows).assign(**{"run": decoded.name, **(labels or {})})
+    name = decoded.resolve().name
+    table = pd.DataFrame(rows).assign(**{"run": name, "variant": name, "seed": 0, **(labels or {})})
     return table.reindex(columns=COLUMNS).astype(dict.fromkeys(COUNTS, "Int64"))
 
 
