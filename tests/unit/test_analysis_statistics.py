@@ -191,6 +191,24 @@ def test_too_few_speakers_and_no_pairs_have_no_test() -> None:
     assert compare(values, other_seed, FEW).status == "no_pairs"
 
 
+def test_two_speakers_are_tested_by_one_degree_of_freedom() -> None:
+    values = np.array([[[0.1], [0.5]]])
+    found = compare(table(values), table(0 * values), MANY)
+    assert (found.df, found.statistic) == (1, pytest.approx(0.3 / 0.2))
+    assert found.p == pytest.approx(1 - 2 / np.pi * np.arctan(1.5))  # Cauchy
+    assert np.isnan([found.wilcoxon_p, found.interval.bootstrap_low]).all()
+    assert found.rank_biserial == 1
+
+
+def test_speakers_without_any_value_are_no_pairs() -> None:
+    values = table(draw(np.random.default_rng(12)))
+    found = compare(values.assign(value=np.nan), values, MANY)
+    assert (found.status, found.interval.n_speakers, found.n_excluded) == ("no_pairs", 0, 48)
+    assert np.isnan([found.interval.mean, found.p]).all()
+    three = values.assign(value=values["value"].where(values["speaker"] < 3))
+    assert compare(three, values.assign(value=0.0), MANY).interval.n_speakers == 3
+
+
 def test_wilcoxon_needs_six_speakers() -> None:
     random = np.random.default_rng(11)
     one, other = table(draw(random)), table(draw(random))

@@ -164,9 +164,10 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--max-failed", type=float, default=0.1, help="share of a metric's values")
     stage.add_argument("--max-seconds", type=float, default=30.0, help="longest for PESQ")
     stage.add_argument("--manifest", type=Path, help="CSV with the columns utterance and speaker")
-    for label in ("--run", "--variant", "--split"):
-        stage.add_argument(label, default="", help="written to every row")
-    stage.add_argument("--seed", type=int, help="written to every row")
+    for label in ("--run", "--variant"):
+        stage.add_argument(label, default="", help="of every row; default: name of DECODED")
+    stage.add_argument("--split", default="", help="written to every row")
+    stage.add_argument("--seed", type=int, default=0, help="written to every row; default 0")
     stage.add_argument("--bitrate", type=float, help="bit/s, written to every row")
     stage.add_argument("--peer", type=Path, help="peer.json: bitrate, or that it is not installed")
     stage.add_argument("--mosnet-weights", type=Path, help="cnn_blstm.h5; else mosnet is left out")
