@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import soundfile
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from taae.analysis import figures, spectrograms, tables
 from taae.errors import TaaeError
@@ -88,6 +89,17 @@ def test_arms_are_rows_with_the_reference_first(
     assert shown[means["baseline", "stoi"], 0.0] == ("D", True)
     assert shown[means["odd-no-symmetric", "stoi"], 1.0] == ("s", False)
     assert shown[means["odd-no-hybrid", "stoi"], 2.0] == ("o", True)
+
+
+def test_the_primary_metric_is_bold(
+    found: tuple[pd.DataFrame, pd.DataFrame], tmp_path: Path
+) -> None:
+    figure = drawn(
+        figures, lambda: figures.forest_figure("fsq-odd", STUDY, found[1], tmp_path / "a")
+    )
+    texts = [text for text in figure.findobj(Text) if text.get_text().endswith(("↑", "↓"))]
+    weights = {text.get_text(): text.get_fontweight() for text in texts}
+    assert weights == {"Mel distance ↓": "normal", "STOI ↑": "bold"}
 
 
 def test_windows_lie_on_the_x_axis(

@@ -35,6 +35,7 @@ from taae.metrics import METRICS
 from taae.study import Ablation, Study
 
 WINDOW = "attention.window"
+_BOLD = "the primary metric is bold"
 
 
 def ablation_figure(
@@ -69,7 +70,7 @@ def ablation_figure(
             else:
                 _rows_panel(axis, ablation.arms, rows, ["mean", "low", "high"], ablation, filled)
                 axis.axvline(rows["mean"].iloc[0], color=GREY, linewidth=0.6, zorder=0)
-            axis.set_title(metric_title(metric), loc="left")
+            _panel_title(axis, metric, ablation)
         if lines:
             figure.supxlabel("window (keys)", fontsize=7)
         handles = [
@@ -79,7 +80,7 @@ def ablation_figure(
         ]
         _legend(figure, spare, handles + _control(ablation))
         shown = summary[summary["variant"].isin(ablation.arms)]
-        _title(figure, ablation.title, f"mean over speakers with {_interval(shown)}")
+        _title(figure, ablation.title, f"mean over speakers with {_interval(shown)}; {_BOLD}")
         save(figure, stem)
 
 
@@ -107,7 +108,7 @@ def forest_figure(name: str, study: Study, comparisons: pd.DataFrame, stem: Path
             low, high = min(low, -0.1 * high), max(high, -0.1 * low)  # both sides are seen
             axis.axvspan(0, high if METRICS[metric].better > 0 else low, color=PALE, zorder=0)
             axis.set_xlim(low, high)
-            axis.set_title(metric_title(metric), loc="left")
+            _panel_title(axis, metric, ablation)
         handles = [
             _handle("o", BLUE, True, "differs (Holm)"),
             _handle("o", BLUE, False, "not shown to differ"),
@@ -115,7 +116,7 @@ def forest_figure(name: str, study: Study, comparisons: pd.DataFrame, stem: Path
             Patch(color=PALE, label="better than reference"),
         ]
         _legend(figure, spare, handles)
-        subtitle = f"difference from {ablation.reference} with {_interval(table)}"
+        subtitle = f"difference from {ablation.reference} with {_interval(table)}; {_BOLD}"
         _title(figure, ablation.title, subtitle)
         save(figure, stem)
 
@@ -253,6 +254,11 @@ def _handle(marker: str, colour: str, solid: bool, label: str) -> Line2D:
 
 def _control(ablation: Ablation) -> list[Line2D]:
     return [_handle("s", GREY, False, "control")] if ablation.controls else []
+
+
+def _panel_title(axis: Axes, metric: str, ablation: Ablation) -> None:
+    weight = "bold" if metric == ablation.primary else "normal"
+    axis.set_title(metric_title(metric), loc="left", fontweight=weight)
 
 
 def _title(figure: Figure, title: str, subtitle: str) -> None:
