@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -29,11 +31,12 @@ def random_qkv(time: int, dtype: torch.dtype = torch.float64, heads: int = 2) ->
     return [torch.randn(2, heads, time, 8, dtype=dtype).requires_grad_() for _ in range(3)]
 
 
-windows = st.integers(0, 40) | st.sampled_from([63, 64, 127, 128, 300])
+windows = st.integers(0, 40) | st.sampled_from([63, 64, 127, 128, 255, 600])
+times = st.integers(1, 300) | st.sampled_from([511, 512, 513])
 
 
 @settings(max_examples=60, deadline=None)
-@given(time=st.integers(1, 300), left=windows, right=windows)
+@given(time=times, left=windows, right=windows)
 def test_outputs_and_gradients_equal_the_dense_mask(time: int, left: int, right: int) -> None:
     q, k, v = random_qkv(time)
     expected = dense(q, k, v, left, right)
@@ -49,7 +52,7 @@ def test_outputs_and_gradients_equal_the_dense_mask(time: int, left: int, right:
 
 
 @settings(max_examples=20, deadline=None)
-@given(time=st.integers(1, 300), left=windows, right=windows)
+@given(time=times, left=windows, right=windows)
 def test_inference_takes_the_fused_path_to_the_same_result(
     time: int, left: int, right: int
 ) -> None:
@@ -83,6 +86,26 @@ def test_no_query_sees_beyond_its_window(left: int, right: int) -> None:
     after = sliding_window_attention(q, k2, v2, left, right)
     touched = (before != after).any(-1).any(0).any(0).nonzero().flatten()
     assert touched.tolist() == list(range(changed - right, changed + left + 1))
+
+
+@pytest.mark.parametrize("time", [1, 63, 130, 300])
+@pytest.mark.parametrize("gradients", [True, False])
+def test_nothing_beyond_the_ends_is_read(time: int, gradients: bool) -> None:
+    """The sequence lies between NaN, which any padding that were read would spread."""
+    inputs = []
+    for x in random_qkv(time):
+        buffer = torch.full((2, 2, time + 256, 8), torch.nan, dtype=torch.float64)
+        buffer[:, :, 128:-128] = x.detach()
+        inputs.append(buffer.requires_grad_())
+    q, k, v = (buffer[:, :, 128:-128] for buffer in inputs)
+    with torch.set_grad_enabled(gradients):
+        found = sliding_window_attention(q, k, v, 31, 32)
+    torch.testing.assert_close(found, dense(q, k, v, 31, 32))
+    if gradients:
+        for gradient in torch.autograd.grad(found.sum(), inputs):
+            assert gradient.isfinite().all()
+            assert not gradient[:, :, :128].any()
+            assert not gradient[:, :, -128:].any()
 
 
 def test_a_model_can_train_after_an_evaluation_cached_its_mask() -> None:
@@ -121,6 +144,16 @@ def test_flex_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 
     # Not compiled: that takes half a minute, and what is computed is the same.
     monkeypatch.setattr(attention, "_compiled_flex", lambda: flex_attention)
+    for time, left, right in ((300, 31, 32), (129, 127, 0), (256, 0, 0), (200, 3, 150)):
+        q, k, v = (x.detach() for x in random_qkv(time, torch.float32))
+        found = sliding_window_attention(q, k, v, left, right, backend="flex")
+        expected = dense(q, k, v, left, right).float()
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs g++")
+def test_compiled_flex_gives_the_same() -> None:
     q, k, v = (x.detach() for x in random_qkv(300, torch.float32))
     found = sliding_window_attention(q, k, v, 31, 32, backend="flex")
     expected = dense(q, k, v, 31, 32).float()
@@ -138,23 +171,25 @@ def test_the_backend_is_settable_and_told_once(
 
     monkeypatch.setattr(attention, "_compiled_flex", lambda: flex)
     attention._announce.cache_clear()
-    q, k, v = random_qkv(20)
-    sliding_window_attention(q, k, v, 3, 3)
+    q, k, v = (x.detach() for x in random_qkv(20))
+    for value in ("", "auto", "blocked"):
+        monkeypatch.setenv("TAAE_ATTENTION", value)
+        sliding_window_attention(q, k, v, 3, 3)
     assert not calls
-    attention.set_backend("flex")
-    try:
-        for _ in range(3):
-            sliding_window_attention(q, k, v, 3, 3)
-        sliding_window_attention(q, k, v, 3, 3, backend="blocked")
-    finally:
-        attention.set_backend("auto")
+    monkeypatch.setenv("TAAE_ATTENTION", "flex")
+    for _ in range(3):
+        sliding_window_attention(q, k, v, 3, 3)
+    sliding_window_attention(q, k, v, 3, 3, backend="blocked")
     assert len(calls) == 3
     assert capsys.readouterr().err.splitlines() == [
         "sliding-window attention on cpu: blocked",
         "sliding-window attention on cpu: flex",
     ]
+    with pytest.raises(TaaeError, match="TAAE_ATTENTION: flex cannot train on a CPU"):
+        sliding_window_attention(q.requires_grad_(), k, v, 3, 3)
+    monkeypatch.setenv("TAAE_ATTENTION", "full")
     with pytest.raises(TaaeError, match="'full' is none of auto, blocked, flex"):
-        attention.set_backend("full")  # type: ignore[arg-type]
+        sliding_window_attention(q, k, v, 3, 3)
 
 
 @pytest.mark.parametrize("gradients", [True, False])

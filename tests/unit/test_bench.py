@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import Tensor
 
+from taae.attention import sliding_window_attention
 from taae.bench import attention, codec, stream
 from taae.bench.timing import medians
 from taae.codec import TAAE
+from taae.errors import TaaeError
 from taae.study import Attention
 
 
@@ -37,12 +42,40 @@ def test_works_take_turns_and_the_first_is_not_counted() -> None:
 
 
 def test_attention(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(attention, "LENGTHS", (64, 256))
-    found = attention.attention(seconds=0)
-    assert last_line(capsys) == found
-    assert found["tokens"] == 256
+    monkeypatch.setattr(attention, "LENGTHS", (256, 1024))
+    found = attention.attention(quick=True, seconds=0, device="cpu")
+    lines = capsys.readouterr().out.splitlines()
+    assert json.loads(lines[-1]) == found
+    assert found["tokens"] == 1024
     assert found["forward_speedup"] > 0
-    assert found["scaling_256_over_64"] > 0
+    assert found["backward_speedup_over_dense_bfloat16"] > 0
+    assert found["scaling_1024_over_256"] > 0
+    assert found["memory_scaling_1024_over_256"] < 4.6
+    assert found["backend"] == {"forward": "blocked", "backward": "blocked"}
+    # What is not here, or not wanted, is said and not in the figures.
+    assert "flex: no float32 forward pass: --quick" in lines
+    assert any(line.startswith("flash-attn: no bfloat16 backward pass: ") for line in lines)
+    assert not [key for key in found if "flex" in key or "flash" in key]
+
+
+def test_flash_attn_gets_its_layout_and_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the package's documented interface, (batch, time, heads, dim), done densely."""
+
+    def kernel(q: Tensor, k: Tensor, v: Tensor, window_size: tuple[int, int]) -> Tensor:
+        mask = attention.window_mask(q.shape[1], *window_size)
+        return attention.dense(*(x.transpose(1, 2) for x in (q, k, v)), mask).transpose(1, 2)
+
+    monkeypatch.setitem(sys.modules, "flash_attn", SimpleNamespace(flash_attn_func=kernel))
+    q, k, v = (torch.randn(1, 3, 20, 8) for _ in range(3))
+    torch.testing.assert_close(
+        attention.flash(q, k, v, 4, 2), sliding_window_attention(q, k, v, 4, 2)
+    )
+
+
+def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(TaaeError, match="sees no GPU"):
+        attention.attention(device="cuda")
 
 
 def test_the_references_are_full_attention_and_a_dense_window() -> None:

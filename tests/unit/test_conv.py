@@ -16,10 +16,10 @@ from taae.codec import TAAE, Codec, CodecConfig, build
 from taae.conv import ConvCodec
 from taae.errors import TaaeError
 from taae.latency import profile
-from taae.links import conv_shape, conv_strides, links, parameters, reaches
+from taae.links import conv_shape, conv_strides, links, parameters
 from taae.schema import merge, read_yaml
-from taae.streaming import StreamingEncoder
 from taae.study import Attention, Bottleneck, Model, Study
+from tests.unit.reach import reached
 
 MODEL = Model(
     patch=12,
@@ -90,7 +90,7 @@ def test_costs_and_reach_are_those_of_the_model(causal: bool, patch: int) -> Non
     config = model.config
     expected = profile(config.model, config.attention, BOTTLENECK)
     assert sum(weight.numel() for weight in model.parameters()) == expected.parameters
-    assert expected.state_bytes is None
+    assert (expected.state_bytes is None) == (not causal)
     if causal:
         assert expected.latency_samples == model.hop
     encoder, decoder = links(config.model, config.attention, BOTTLENECK)
@@ -99,7 +99,7 @@ def test_costs_and_reach_are_those_of_the_model(causal: bool, patch: int) -> Non
         place = 10 * model.hop + phase
         source = wave.clone().requires_grad_()
         out = model.decoder(model.quantizer.bound(model.encoder(source)))[0]
-        first, last = reaches([*encoder, *decoder], (place, place))
+        first, last = reached([*encoder, *decoder], place, wave.shape[1])
         assert first > 0
         assert last < wave.shape[1] - 1
         for sample, seen in ((first - 1, False), (first, True), (last, True), (last + 1, False)):
@@ -148,11 +148,6 @@ def test_saved_and_loaded_it_is_the_same_and_no_taae(tmp_path: Path) -> None:
     assert torch.equal(loaded.encode(wave), model.encode(wave))
     with pytest.raises(TaaeError, match="kind conv"):
         TAAE.from_pretrained(tmp_path)
-
-
-def test_it_does_not_stream() -> None:
-    with pytest.raises(TaaeError, match="stream"):
-        StreamingEncoder(codec(causal=True))  # type: ignore[arg-type]
 
 
 def test_as_a_variant_it_is_comparable_but_has_no_window() -> None:

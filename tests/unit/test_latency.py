@@ -11,8 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from taae.codec import TAAE, CodecConfig
 from taae.latency import Profile, milliseconds, profile
-from taae.links import links, reaches, sees
+from taae.links import links, sees
 from taae.study import Attention, Bottleneck, Model
+from tests.unit.reach import reached
 
 MODEL = Model(
     patch=8, layers=[1, 1], strides=[2], width=8, head_dim=4, ff_mult=1, norm_eps=1e-2,
@@ -72,10 +73,10 @@ def test_a_changed_sample_reaches_just_the_predicted_samples(
     for row, phase in enumerate(phases, 1):
         where = middle + phase
         changed = (latents[row] != latents[0]).any(-1).nonzero().flatten()
-        expected = reaches(encoder, (where, where))
+        expected = reached(encoder, where, latents.shape[1])
         assert (int(changed[0]), int(changed[-1])) == expected
         changed = (decoded[row] != decoded[0]).nonzero().flatten()
-        expected = reaches([*encoder, *decoder], (where, where))
+        expected = reached([*encoder, *decoder], where, wave.shape[1])
         assert (int(changed[0]), int(changed[-1])) == expected
         assert expected[0] > 0  # the ends of the recording are out of reach
         assert expected[1] < wave.shape[1] - 1

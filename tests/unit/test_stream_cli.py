@@ -7,14 +7,16 @@ import json
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from taae.cli import main
-from taae.codec import TAAE, CodecConfig
+from taae.codec import TAAE, CodecConfig, build
 from taae.errors import TaaeError
 from taae.pcm import PcmStream
 from taae.study import Attention, Bottleneck, Model
@@ -154,3 +156,51 @@ def test_another_rate_and_a_model_that_looks_ahead_are_refused(
     codec(causal=False).save_pretrained(tmp_path)
     assert main(["stream", "--model", str(tmp_path)]) == 1
     assert "attention.causal" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["stdin", "stdout"])
+def test_a_closed_end_is_said(
+    name: str, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, name, None)  # what Python makes of `<&-` and `>&-`
+        assert main(["stream", "--model", str(model)]) == 1
+    assert "stdin or stdout is closed" in capsys.readouterr().err
+
+
+def test_a_person_who_interrupts_gets_the_report(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    chunks = iter([speech(HOP), speech(HOP)])
+
+    def read(size: int) -> bytes:
+        for chunk in chunks:
+            return chunk
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=SimpleNamespace(read=read)))
+    assert main(["stream", "--model", str(model)]) == 130
+    out, err = capsysbinary.readouterr()
+    assert len(out) == 2 * 2 * HOP
+    assert json.loads(err.splitlines()[-1])["samples"] == 2 * HOP
+
+
+def test_a_convolutional_codec_streams_too() -> None:
+    conv = build(replace(codec().config, model=replace(MODEL, kind="conv"))).eval()
+    data, out = speech(10 * HOP + 7), io.BytesIO()
+    PcmStream(conv, 3).run(io.BytesIO(data), out)
+    wave = torch.from_numpy(np.frombuffer(data, "<i2").astype(np.float32) / 32768)[None]
+    expected = conv.decode(conv.encode(wave), wave.shape[1])[0].numpy() * 32768
+    assert np.abs(np.frombuffer(out.getvalue(), "<i2") - expected).max() <= 0.51
+
+
+def test_a_window_that_sees_nothing_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    codec().save_pretrained(tmp_path)
+    for window in (0, -8):
+        config = json.loads((tmp_path / "config.json").read_text())
+        config["attention"]["window"] = window
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        assert main(["stream", "--model", str(tmp_path)]) == 1
+        assert f"attention.window: {window} sees nothing" in capsys.readouterr().err

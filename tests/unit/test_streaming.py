@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 
+import psutil
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,12 +13,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from taae import streaming
-from taae.codec import TAAE, CodecConfig
+from taae.codec import Codec, CodecConfig, build
 from taae.errors import TaaeError
 from taae.latency import profile
 from taae.stages import stages_of
 from taae.streaming import StreamingDecoder, StreamingEncoder
-from taae.study import Attention, Bottleneck, Model
+from taae.study import Attention, Bottleneck, Kind, Model
 
 MODEL = Model(
     patch=16,
@@ -29,13 +31,21 @@ MODEL = Model(
     layer_scale=0.5,
 )
 BOTTLENECK = Bottleneck(3, 5, "symmetric", "hybrid")
-SHAPES = [([], [2]), ([2], [2, 1]), ([3, 2], [1, 1, 1])]
+SHAPES: list[tuple[list[int], list[int], Kind]] = [
+    ([], [2], "taae"),
+    ([2], [2, 1], "taae"),
+    ([3, 2], [1, 1, 1], "taae"),
+    ([2], [2, 1], "conv"),
+    ([3], [1, 1], "conv"),
+]
 
 
-def codec(strides: list[int], layers: list[int], window: int, causal: bool = True) -> TAAE:
+def codec(
+    strides: list[int], layers: list[int], kind: Kind = "taae", window: int = 8, causal: bool = True
+) -> Codec:
     torch.manual_seed(0)
-    model = replace(MODEL, strides=strides, layers=layers)
-    return TAAE(CodecConfig(model, Attention(window, causal), BOTTLENECK)).eval()
+    model = replace(MODEL, strides=strides, layers=layers, kind=kind)
+    return build(CodecConfig(model, Attention(window, causal), BOTTLENECK)).eval()
 
 
 def encoded(encoder: StreamingEncoder, wave: Tensor, sizes: list[int]) -> Tensor:
@@ -67,7 +77,7 @@ def decoded(decoder: StreamingDecoder, codes: Tensor, sizes: list[int]) -> Tenso
     code_chunks=st.lists(st.integers(0, 40), min_size=1, max_size=5).filter(any),
 )
 def test_tokens_and_samples_are_those_of_the_offline_codec_for_any_chunking(
-    shape: tuple[list[int], list[int]],
+    shape: tuple[list[int], list[int], Kind],
     window: int,
     samples: int,
     batch: int,
@@ -84,9 +94,10 @@ def test_tokens_and_samples_are_those_of_the_offline_codec_for_any_chunking(
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["taae", "conv"])
 @pytest.mark.parametrize("chunk", [1, 3, 50])
-def test_float32_is_near_too(chunk: int) -> None:
-    model = codec([2], [2, 1], 16)
+def test_float32_is_near_too(kind: Kind, chunk: int) -> None:
+    model = codec([2], [2, 1], kind, window=16)
     wave = torch.randn(1, 120 * model.hop)
     codes = encoded(StreamingEncoder(model), wave, [chunk * model.hop])
     assert torch.equal(codes, model.encode(wave))
@@ -94,8 +105,9 @@ def test_float32_is_near_too(chunk: int) -> None:
     torch.testing.assert_close(found, model.decode(codes), rtol=0, atol=1e-5)
 
 
-def test_each_frame_comes_out_as_soon_as_it_is_complete() -> None:
-    model = codec([2], [1, 1], 8)
+@pytest.mark.parametrize("kind", ["taae", "conv"])
+def test_each_frame_comes_out_as_soon_as_it_is_complete(kind: Kind) -> None:
+    model = codec([2], [1, 1], kind)
     encoder, decoder = StreamingEncoder(model), StreamingDecoder(model)
     assert encoder.push(torch.randn(1, model.hop - 1)).shape == (1, 0, 3)
     codes = encoder.push(torch.randn(1, 1))
@@ -106,12 +118,12 @@ def test_each_frame_comes_out_as_soon_as_it_is_complete() -> None:
     assert encoder.flush().shape == (1, 0, 3)
 
 
-@pytest.mark.parametrize(("strides", "layers"), SHAPES, ids=str)
+@pytest.mark.parametrize(("strides", "layers", "kind"), SHAPES, ids=str)
 @pytest.mark.parametrize("window", [1, 5, 64])
 def test_the_state_has_the_predicted_size_at_every_frame(
-    strides: list[int], layers: list[int], window: int
+    strides: list[int], layers: list[int], kind: Kind, window: int
 ) -> None:
-    model = codec(strides, layers, window)
+    model = codec(strides, layers, kind, window)
     expected = profile(model.config.model, model.config.attention, BOTTLENECK).state_bytes
     encoder, decoder = StreamingEncoder(model), StreamingDecoder(model)
     for _ in range(100):
@@ -123,9 +135,26 @@ def test_the_state_has_the_predicted_size_at_every_frame(
             assert kept.untyped_storage().nbytes() <= kept.nbytes + 4 * 16 * 16 * 16
 
 
+@pytest.mark.parametrize("kind", ["taae", "conv"])
+def test_memory_is_flat_over_half_an_hour(kind: Kind) -> None:
+    """45 000 frames, which is half an hour at the paper's 40 ms."""
+    model = codec([2], [1, 1], kind, window=64)
+    encoder, decoder = StreamingEncoder(model), StreamingDecoder(model)
+    wave = 0.1 * torch.randn(1, 50 * model.hop)
+    state, resident = encoder.state.nbytes + decoder.state.nbytes, []
+    for chunk in range(900):
+        decoder.push(encoder.push(wave))
+        assert encoder.state.nbytes + decoder.state.nbytes == state
+        if chunk in (60, 899):
+            resident.append((len(gc.get_objects()), psutil.Process().memory_info().rss))
+    (objects, size), (more_objects, larger) = resident
+    assert more_objects - objects < 500
+    assert larger - size < 8e6  # keys and values that were kept would be 35 MB
+
+
 def test_half_an_hour_in_the_stream_is_that_of_its_first_minute() -> None:
     """Positions matter relatively alone: the same sound, later, has the same tokens."""
-    model = codec([2], [1, 1], 8)
+    model = codec([2], [1, 1])
     wave = torch.randn(1, 40 * model.hop)
     expected = model.encode(wave)
     encoder = StreamingEncoder(model)
@@ -135,7 +164,7 @@ def test_half_an_hour_in_the_stream_is_that_of_its_first_minute() -> None:
 
 
 def test_a_long_push_is_computed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = codec([2], [1, 1], 8).double()
+    model = codec([2], [1, 1]).double()
     wave = torch.randn(1, 50 * model.hop, dtype=torch.float64)
     expected = StreamingEncoder(model).push(wave)
     monkeypatch.setattr(streaming, "BLOCK", 7)
@@ -143,7 +172,7 @@ def test_a_long_push_is_computed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_after_a_flush_a_new_stream_begins() -> None:
-    model = codec([2], [1, 1], 8)
+    model = codec([2], [1, 1])
     wave = torch.randn(1, 333)
     encoder, decoder = StreamingEncoder(model), StreamingDecoder(model)
     first = encoded(encoder, wave, [100])
@@ -152,7 +181,7 @@ def test_after_a_flush_a_new_stream_begins() -> None:
 
 
 def test_other_operating_points_stream_too() -> None:
-    model = codec([2], [1, 1], 8).with_bottleneck(stages_of("2x15625"))
+    model = codec([2], [1, 1]).with_bottleneck(stages_of("2x15625"))
     wave = torch.randn(1, 20 * model.hop)
     codes = encoded(StreamingEncoder(model), wave, [model.hop])
     assert codes.shape == (1, 20, 6)
@@ -162,9 +191,11 @@ def test_other_operating_points_stream_too() -> None:
 
 
 def test_what_cannot_stream_is_refused() -> None:
-    with pytest.raises(TaaeError, match=r"attention\.causal"):
-        StreamingEncoder(codec([2], [1, 1], 8, causal=False))
-    model = codec([2], [1, 1], 8)
+    for kind, ahead in (("taae", 36), ("conv", 7.625)):
+        model = codec([2], [1, 1], kind, causal=False)  # type: ignore[arg-type]
+        with pytest.raises(TaaeError, match=rf"looks {ahead} ms ahead.*attention\.causal"):
+            StreamingEncoder(model)
+    model = codec([2], [1, 1])
     for wrong in (torch.zeros(5), torch.zeros(2, 5)):
         with pytest.raises(TaaeError, match="a chunk is"):
             StreamingEncoder(model).push(wrong)

@@ -1,11 +1,15 @@
 """Sliding-window attention: exact on every device, at a cost linear in the length.
 
 Two backends give the same result: `blocked`, made of dense products, runs anywhere; `flex` is
-FlexAttention, compiled for each shape. Neither ever computes attention without the window.
+FlexAttention, compiled for each shape. Neither ever computes attention without the window. The
+environment variable TAAE_ATTENTION chooses one; `auto` takes flex where it is faster, which is
+training on CUDA, where shapes repeat and compiling pays. As results differ in rounding alone, the
+choice is no part of a study.
 """
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -24,18 +28,9 @@ Backend = Literal["auto", "blocked", "flex"]
 BLOCK = 64  # queries per block; smaller blocks cost more in bookkeeping than they save
 FLEX_BLOCK = 128  # queries and keys per block of FlexAttention's mask
 
-_default: Backend = "auto"
-
-
-def set_backend(backend: Backend) -> None:
-    """Choose the backend of all attention that is not told one.
-
-    auto: flex for training on CUDA, where shapes repeat and compiling pays; else blocked.
-    """
-    global _default
-    if backend not in get_args(Backend):
-        raise TaaeError(f"attention backend '{backend}' is none of {', '.join(get_args(Backend))}")
-    _default = backend
+ENVIRONMENT = "TAAE_ATTENTION"
+FLEX_SHAPES = 256  # that are compiled for at most; past torch's own 8 it would stop compiling
+FLEX_HEAD_DIM = 16  # least features per head of FlexAttention on CUDA
 
 
 def sliding_window_attention(
@@ -47,7 +42,7 @@ def sliding_window_attention(
         q, k, v: (batch, heads, time, dim), any floating dtype, any device.
         left: keys seen before the query; 0 or more. Wider than the sequence is allowed.
         right: keys seen after the query; 0 or more.
-        backend: instead of what `set_backend` chose.
+        backend: instead of what TAAE_ATTENTION says.
 
     Returns:
         (batch, heads, time, dim).
@@ -57,7 +52,7 @@ def sliding_window_attention(
     time = q.shape[2]
     if time == 0:
         return torch.empty_like(q)
-    chosen = _choose(backend or _default, q.device.type)
+    chosen = choose(q, backend)
     _announce(chosen, q.device.type)
     left, right = min(left, time - 1), min(right, time - 1)
     if left == right == time - 1:  # every query sees every key
@@ -69,11 +64,20 @@ def sliding_window_attention(
     return _blocked(q, k, v, left, right)
 
 
-def _choose(backend: Backend, device: str) -> Backend:
-    if backend != "auto":
-        return backend
-    pays = device == "cuda" and torch.is_grad_enabled() and has_triton()
-    return "flex" if pays else "blocked"
+def choose(q: Tensor, backend: Backend | None = None) -> Backend:
+    """Return the backend for such queries: `backend`, else TAAE_ATTENTION, else auto."""
+    wanted = backend or os.environ.get(ENVIRONMENT) or "auto"
+    if wanted == "auto":
+        on_cuda = q.device.type == "cuda" and has_triton()
+        fits = q.shape[-1] >= FLEX_HEAD_DIM and q.dtype != torch.float64
+        return "flex" if on_cuda and fits and torch.is_grad_enabled() else "blocked"
+    if wanted == "flex" and q.device.type == "cpu" and q.requires_grad and torch.is_grad_enabled():
+        raise TaaeError(f"{ENVIRONMENT}: flex cannot train on a CPU; unset it or say blocked")
+    if wanted == "flex":
+        return "flex"
+    if wanted == "blocked":
+        return "blocked"
+    raise TaaeError(f"{ENVIRONMENT}: '{wanted}' is none of {', '.join(get_args(Backend))}")
 
 
 @lru_cache
@@ -163,7 +167,9 @@ def _bias(
 def _compiled_flex() -> Any:
     from torch.nn.attention.flex_attention import flex_attention
 
-    return torch.compile(flex_attention, dynamic=False)
+    compiler: Any = torch.compile  # its type hints do not know recompile_limit
+    # Whole or not at all: uncompiled, it would compute all scores.
+    return compiler(flex_attention, dynamic=False, fullgraph=True, recompile_limit=FLEX_SHAPES)
 
 
 @lru_cache(maxsize=64)

@@ -22,6 +22,7 @@ FIGURES = [
     *["metrics", "forest", "training", "coverage", "spectrograms"],
     *["rate-distortion", "codebook", "lengths", "scatter", "distributions", "cost"],
 ]
+INTERRUPTED = 130  # exit status after Ctrl-C, as in a shell
 RESUMABLE = 75  # exit status of a training that saved its state: run it again (EX_TEMPFAIL)
 
 
@@ -417,28 +418,33 @@ def _precision(options: argparse.Namespace) -> None:
     write_csv(table, options.output)
 
 
-def _stream(options: argparse.Namespace) -> None:
+def _stream(options: argparse.Namespace) -> int:
     import torch
 
-    from taae.codec import TAAE
+    from taae.codec import Codec
     from taae.pcm import PcmStream
 
     torch.set_num_threads(options.threads)
-    codec = TAAE.from_pretrained(options.model)
+    codec = Codec.from_pretrained(options.model)
     rate = codec.config.sample_rate
     if options.rate not in (None, rate):
         raise TaaeError(
             f"--rate: {options.rate} Hz, but {options.model} works at {rate} Hz; resample the input"
         )
+    if sys.stdin is None or sys.stdout is None:  # `<&-` of a shell
+        raise TaaeError("stream: stdin or stdout is closed; PCM comes in there and goes out here")
     stream = PcmStream(codec, options.chunk)
     try:
         stream.run(sys.stdin.buffer, sys.stdout.buffer)
+    except KeyboardInterrupt:
+        return INTERRUPTED  # how a person ends a live stream
     except BrokenPipeError:
         # What is still buffered has no reader, and would be an exception again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise TaaeError(f"stdout was closed after {stream.read} samples were read") from None
     finally:
         print(json.dumps(stream.report()), file=sys.stderr)
+    return 0
 
 
 def _peer(options: argparse.Namespace) -> None:

@@ -35,7 +35,7 @@ class Profile:
         codec: of a decoded sample, seen from the waveform.
         latency_samples: algorithmic latency: the longest that a decoded sample waits for its
             last input sample, itself included. A model with look-ahead streams with this delay.
-        state_bytes: what a stream keeps in float32; None where the model does not stream.
+        state_bytes: what a stream keeps in float32; None where the model looks ahead.
         parameters: numbers that are trained.
         flops_per_second: of audio; a multiplication with addition counts as two. Convolutions,
             matrix products and attention over full windows; not norms and activations.
@@ -68,14 +68,13 @@ def profile(model: Model, attention: Attention, bottleneck: Bottleneck) -> Profi
     frame = sees(encoder, (0, 0))
     latents = [sees(decoder, (sample, sample)) for sample in phases]
     samples = [sees(chain, (sample, sample)) for sample in phases]
-    streams = attention.causal and model.kind == "taae"
     latency = 1 + max(last - sample for sample, (_, last) in zip(phases, samples, strict=True))
     return Profile(
         encoder=Reach(_length(frame), frame[1] - (hop - 1)),
         decoder=Reach(max(map(_length, latents)) * hop, max(last for _, last in latents) * hop),
         codec=Reach(max(map(_length, samples)), max(last for _, last in samples) - (hop - 1)),
         latency_samples=latency,
-        state_bytes=FLOAT_BYTES * sum(link.state for link in chain) if streams else None,
+        state_bytes=FLOAT_BYTES * sum(link.state for link in chain) if attention.causal else None,
         parameters=parameters((encoder, decoder)),
         flops_per_second=2 * float(_macs(encoder) + _macs(decoder[::-1])),
     )

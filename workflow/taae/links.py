@@ -5,7 +5,7 @@ From these `taae.latency` adds up what a codec costs, and a convolutional codec 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from taae.coverage import window_sides
@@ -38,17 +38,10 @@ class Link:
 
     def sees(self, outputs: Span) -> Span:
         """Return the inputs that some of a stretch of outputs depends on."""
-        return self._gathered(outputs) if self.transposed else self._spread(outputs)
-
-    def reaches(self, inputs: Span) -> Span:
-        """Return the outputs that depend on some of a stretch of inputs."""
-        return self._spread(inputs) if self.transposed else self._gathered(inputs)
-
-    def _spread(self, span: Span) -> Span:
-        return span[0] * self.stride - self.left, span[1] * self.stride + self.right
-
-    def _gathered(self, span: Span) -> Span:
-        return -((self.right - span[0]) // self.stride), (span[1] + self.left) // self.stride
+        first, last = outputs
+        if self.transposed:
+            return -((self.right - first) // self.stride), (last + self.left) // self.stride
+        return first * self.stride - self.left, last * self.stride + self.right
 
 
 def links(
@@ -193,17 +186,10 @@ def parameters(chains: tuple[list[Link], list[Link]]) -> int:
 
 
 def sees(chain: Sequence[Link], outputs: Span) -> Span:
-    """Return the inputs of a chain that some of a stretch of its outputs depends on."""
-    for link in reversed(chain):
-        outputs = link.sees(outputs)
-    return outputs
-
-
-def reaches(chain: Iterable[Link], inputs: Span) -> Span:
-    """Return the outputs of a chain that depend on some of a stretch of its inputs.
+    """Return the inputs of a chain that some of a stretch of its outputs depends on.
 
     Indices go on without end in both directions; a recording cuts them at its own ends.
     """
-    for link in chain:
-        inputs = link.reaches(inputs)
-    return inputs
+    for link in reversed(chain):
+        outputs = link.sees(outputs)
+    return outputs

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from array import array
+from collections import deque
 from typing import BinaryIO
 
 import numpy as np
 import torch
 
-from taae.codec import TAAE
+from taae.codec import Codec
 from taae.errors import TaaeError
-from taae.latency import milliseconds
 from taae.streaming import StreamingDecoder, StreamingEncoder
 
 FULL_SCALE = 32768.0
 SAMPLE_BYTES = 2
+REMEMBERED = 100_000  # chunks whose times make the percentiles: the last, so that memory is flat
 
 
 class PcmStream:
@@ -26,11 +26,11 @@ class PcmStream:
         chunk: latent frames per step; each step answers with as many samples as it was given.
     """
 
-    def __init__(self, codec: TAAE, chunk: int = 1) -> None:
+    def __init__(self, codec: Codec, chunk: int = 1) -> None:
         self.encoder, self.decoder = StreamingEncoder(codec), StreamingDecoder(codec)
         self.samples, self.chunk = chunk * codec.hop, chunk
-        self.hop, self.read = codec.hop, 0
-        self.seconds = array("d")
+        self.hop, self.rate, self.read = codec.hop, codec.config.sample_rate, 0
+        self.seconds, self.spent = deque[float](maxlen=REMEMBERED), 0.0
         self._step(bytes(SAMPLE_BYTES * self.samples), last=True)  # the first is slow: not timed
 
     def run(self, source: BinaryIO, sink: BinaryIO) -> None:
@@ -51,6 +51,7 @@ class PcmStream:
             decoded = self._step(whole, last)
             if whole:
                 self.seconds.append(time.perf_counter() - started)
+                self.spent += self.seconds[-1]
             sink.write(decoded)
             sink.flush()
         if len(data) % SAMPLE_BYTES:
@@ -78,15 +79,15 @@ class PcmStream:
 
         `rtf` is compute time over duration: below 1 the stream keeps up.
         """
-        spent = np.array(self.seconds)
+        times = np.array(self.seconds)
         found: dict[str, float | int | None] = {
             "samples": self.read,
             "frames": -(-self.read // self.hop),
             "chunk_frames": self.chunk,
         }
         for name, share in (("median", 50), ("p95", 95), ("p99", 99)):
-            milli = round(1000 * float(np.percentile(spent, share)), 3) if len(spent) else None
+            milli = round(1000 * float(np.percentile(times, share)), 3) if len(times) else None
             found[f"frame_ms_{name}"] = milli
-        duration = milliseconds(self.read) / 1000
-        found["rtf"] = round(float(spent.sum()) / duration, 4) if duration else None
+        duration = self.read / self.rate
+        found["rtf"] = round(self.spent / duration, 4) if duration else None
         return found

@@ -1,4 +1,4 @@
-"""A causal codec on a stream: the weights of a `TAAE`, and state that does not grow.
+"""A causal codec on a stream: the weights of a `Codec`, and state that does not grow.
 
 Tokens and samples are those of the offline codec, up to the order of floating-point sums. The
 delay is one latent frame, which must be complete before it is encoded.
@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from taae.codec import TAAE, Convolution, Decoder, Downsample, Encoder, Layer, Transformer, Upsample
+from taae import conv
+from taae.codec import WAVE_RMS, Codec, Decoder, Encoder, Layer, Transformer
 from taae.errors import TaaeError
+from taae.latency import milliseconds, profile
 
 BLOCK = 32  # latent frames computed at once: bounds the memory that a long push needs
 
@@ -59,7 +61,7 @@ class StreamState:
         pending: samples of a latent frame that is not complete: (batch, less than hop).
         tails: per convolution the frames that its next output still needs: (batch, frames,
             features).
-        stacks: per rate.
+        stacks: per rate; none in a convolutional codec.
     """
 
     pending: Tensor
@@ -86,9 +88,9 @@ class StreamingEncoder:
         batch: streams side by side.
     """
 
-    def __init__(self, codec: TAAE, batch: int = 1) -> None:
+    def __init__(self, codec: Codec, batch: int = 1) -> None:
         self.codec, self.batch = codec, batch
-        self.chain = _Chain(codec.encoder, codec)
+        self.chain = _chain(codec, codec.encoder)
         self.state = self.chain.begin(batch)
 
     @torch.inference_mode()
@@ -99,7 +101,7 @@ class StreamingEncoder:
         """
         if wave.dim() != 2 or wave.shape[0] != self.batch:
             raise TaaeError(f"a chunk is ({self.batch}, samples); got {list(wave.shape)}")
-        state, hop, patch = self.state, self.codec.hop, self.codec.config.model.patch
+        state, hop, patch = self.state, self.codec.hop, self.chain.patch
         wave = torch.cat([state.pending, wave.to(state.pending)], 1)
         ready = wave.shape[1] // hop * hop
         state.pending = wave[:, ready:].clone()
@@ -117,9 +119,9 @@ class StreamingEncoder:
 class StreamingDecoder:
     """Codes -> waveform, as they come; see `StreamingEncoder`."""
 
-    def __init__(self, codec: TAAE, batch: int = 1) -> None:
+    def __init__(self, codec: Codec, batch: int = 1) -> None:
         self.codec, self.batch = codec, batch
-        self.chain = _Chain(codec.decoder, codec)
+        self.chain = _chain(codec, codec.decoder)
         self.state = self.chain.begin(batch)
 
     @torch.inference_mode()
@@ -138,22 +140,31 @@ class StreamingDecoder:
         return self.state.pending
 
 
-class _Chain:
-    """Encoder or decoder: convolution, then for each rate its layers and another convolution."""
+def _chain(codec: Codec, part: nn.Module) -> _Chain:
+    """Return the encoder or decoder of a codec for streaming, if it can stream."""
+    config = codec.config
+    if not config.attention.causal:
+        ahead = profile(config.model, config.attention, config.bottleneck).codec.look_ahead
+        raise TaaeError(
+            f"this codec looks {milliseconds(ahead):g} ms ahead, so it cannot answer frame by"
+            " frame; train one with attention.causal: true"
+        )
+    if isinstance(part, Encoder | Decoder):
+        return _TransformerChain(part)
+    assert isinstance(part, conv.Encoder | conv.Decoder)
+    return _ConvChain(part)
 
-    def __init__(self, part: Encoder | Decoder, codec: TAAE) -> None:
-        if codec.config.model.kind != "taae":
-            raise TaaeError(f"a codec of kind {codec.config.model.kind} does not stream")
-        if not codec.config.attention.causal:
-            raise TaaeError(
-                "this codec looks ahead, so it does not stream; train one with attention.causal"
-            )
-        resamplers = part.down if isinstance(part, Encoder) else part.up
-        self.stacks = [block for block in part.blocks if isinstance(block, Transformer)]
-        self.convolutions = [
-            _Sliding(layer) for layer in (part.project_in, *resamplers, part.project_out)
-        ]
-        self.outputs = self.convolutions[-1].bias.shape[0]
+
+class _Chain:
+    """Encoder or decoder as convolutions that slide, and what lies between them.
+
+    Attributes:
+        patch: samples per frame at the input of an encoder.
+    """
+
+    def __init__(self, convolutions: list[_Sliding], patch: int) -> None:
+        self.convolutions, self.patch = convolutions, patch
+        self.outputs = convolutions[-1].bias.shape[0]
 
     def begin(self, batch: int) -> StreamState:
         """Return the state before the first frame: as if there had been silence."""
@@ -161,25 +172,75 @@ class _Chain:
         return StreamState(
             pending=zeros(batch, 0),
             tails=[zeros(batch, each.past, each.inputs) for each in self.convolutions],
-            stacks=[
-                StackState(0, [_cache(layer, batch) for layer in stack.layers])
-                for stack in self.stacks
-            ],
+            stacks=[],
         )
 
     def run(self, x: Tensor, state: StreamState, block: int) -> Tensor:
         """Return the outputs for the next frames (batch, time, features), block by block."""
-        outputs = [self._step(part, state) for part in x.split(block, 1) if part.shape[1]]
+        outputs = [self.step(part, state) for part in x.split(block, 1) if part.shape[1]]
         return torch.cat([x.new_empty(x.shape[0], 0, self.outputs), *outputs], 1)
 
-    def _step(self, x: Tensor, state: StreamState) -> Tensor:
-        x, state.tails[0] = self.convolutions[0](x, state.tails[0])
+    def step(self, x: Tensor, state: StreamState) -> Tensor:
+        """Return the outputs for one block of frames."""
+        raise NotImplementedError
+
+    def slide(self, place: int, x: Tensor, state: StreamState) -> Tensor:
+        """Pass through one of the convolutions."""
+        out, state.tails[place] = self.convolutions[place](x, state.tails[place])
+        return out
+
+
+class _TransformerChain(_Chain):
+    """Convolution, then for each rate its layers and another convolution."""
+
+    def __init__(self, part: Encoder | Decoder) -> None:
+        resamplers = part.down if isinstance(part, Encoder) else part.up
+        layers = (part.project_in, *resamplers, part.project_out)
+        patch = part.patch if isinstance(part, Encoder) else 1
+        super().__init__([_Sliding(layer.conv) for layer in layers], patch)
+        self.stacks = [block for block in part.blocks if isinstance(block, Transformer)]
+
+    def begin(self, batch: int) -> StreamState:
+        state = super().begin(batch)
+        for stack in self.stacks:
+            state.stacks.append(StackState(0, [_cache(layer, batch) for layer in stack.layers]))
+        return state
+
+    def step(self, x: Tensor, state: StreamState) -> Tensor:
+        x = self.slide(0, x, state)
         for depth, (stack, memory) in enumerate(zip(self.stacks, state.stacks, strict=True), 1):
             turn = stack.rotary(memory.position, x.shape[1])
             for layer, cache in zip(stack.layers, memory.caches, strict=True):
                 x = layer(x, turn, cache.attend)
             memory.position += x.shape[1]
-            x, state.tails[depth] = self.convolutions[depth](x, state.tails[depth])
+            x = self.slide(depth, x, state)
+        return x
+
+
+class _ConvChain(_Chain):
+    """The layers of a convolutional codec, one after another."""
+
+    def __init__(self, part: conv.Encoder | conv.Decoder) -> None:
+        self.layers = part.layers
+        self.before, self.after = (
+            (1 / WAVE_RMS, 1.0) if isinstance(part, conv.Encoder) else (1.0, WAVE_RMS)
+        )
+        kinds = conv.Convolution | conv.Upsampling
+        found = [each for each in part.modules() if isinstance(each, kinds)]
+        super().__init__([_Sliding(each.conv) for each in found], patch=1)
+        self.places: dict[nn.Module, int] = {each: place for place, each in enumerate(found)}
+
+    def step(self, x: Tensor, state: StreamState) -> Tensor:
+        return self._through(self.layers, x * self.before, state) * self.after
+
+    def _through(self, layers: nn.Sequential, x: Tensor, state: StreamState) -> Tensor:
+        for layer in layers:
+            if layer in self.places:
+                x = self.slide(self.places[layer], x, state)
+            elif isinstance(layer, conv.ResidualUnit):
+                x = x + self._through(layer.layers, x, state)
+            else:
+                x = layer(x)
         return x
 
 
@@ -189,21 +250,19 @@ class _Sliding:
     For a few frames that is several times faster than to set up a convolution.
     """
 
-    def __init__(self, layer: nn.Module) -> None:
-        assert isinstance(layer, Convolution | Downsample | Upsample)
-        conv = layer.conv
+    def __init__(self, conv: nn.Module) -> None:
         assert isinstance(conv, nn.Conv1d | nn.ConvTranspose1d)
         assert conv.bias is not None
-        weight, bias = conv.weight.detach(), conv.bias.detach()
-        if isinstance(layer, Upsample):
+        weight, bias, stride = conv.weight.detach(), conv.bias.detach(), conv.stride[0]
+        if isinstance(conv, nn.ConvTranspose1d):
             # Outputs j * stride + r see frame j - 1 through tap stride + r, frame j through tap r.
-            self.kernel, self.stride, self.repeat = 2, 1, layer.stride
+            self.kernel, self.stride, self.repeat = 2, 1, stride
             self.inputs = weight.shape[0]
-            taps = weight.unflatten(2, (2, self.repeat)).flip(2)  # (in, out, frame, r)
+            taps = weight.unflatten(2, (2, stride)).flip(2)  # (in, out, frame, r)
             self.weight = taps.permute(3, 1, 0, 2).reshape(-1, 2 * self.inputs)
-            self.bias = bias.repeat(self.repeat)
+            self.bias = bias.repeat(stride)
         else:
-            self.kernel, self.stride, self.repeat = weight.shape[2], conv.stride[0], 1
+            self.kernel, self.stride, self.repeat = weight.shape[2], stride, 1
             self.inputs = weight.shape[1]
             self.weight, self.bias = weight.flatten(1), bias
         self.past = self.kernel - self.stride

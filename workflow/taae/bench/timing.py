@@ -8,7 +8,21 @@ from collections.abc import Callable, Mapping
 
 import torch
 
+from taae.errors import TaaeError
+
 Work = Callable[[], Callable[[], object]]  # prepares, and returns what is timed
+
+
+def pick_device(device: str | None) -> str:
+    """Return `device`, or the GPU where there is one, else the CPU."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise TaaeError("bench: --device cuda: this torch sees no GPU; leave it out for the CPU")
+    return device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def device_name(device: str) -> str:
+    """Return what a GPU is called, or cpu."""
+    return torch.cuda.get_device_name() if device == "cuda" else "cpu"
 
 
 def medians(
