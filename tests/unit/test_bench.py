@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from taae.attention import sliding_window_attention
-from taae.bench import attention, codec, stream
+from taae.bench import attention, codec, speech, stream
 from taae.bench.timing import medians
 from taae.codec import TAAE
 from taae.errors import TaaeError
@@ -90,11 +90,15 @@ def test_the_references_are_full_attention_and_a_dense_window() -> None:
 def test_codec(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for name, seconds in (("SHORT", 2), ("MIDDLE", 4), ("LONG", 6)):
         monkeypatch.setattr(codec, name, seconds)
-    found = codec.codec(quick=True, seconds=0)
+    monkeypatch.setattr(speech, "VOICES", 1)
+    found = codec.codec(quick=True, seconds=0, device="cpu")
     assert last_line(capsys) == found
     assert found["speedup_0.4s"] > 0
     assert found["rtf_0.6s_over_0.2s"] > 0
     assert 0 <= found["bfloat16_codes_changed"] <= 1
+    assert found["bfloat16_snr_db"] > 10
+    assert found["stoi_float32"] == pytest.approx(found["stoi_bfloat16"], abs=0.1)
+    assert found["trained"] is False
 
 
 @pytest.mark.usefixtures("small")

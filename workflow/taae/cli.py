@@ -180,9 +180,12 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("what", choices=["attention", "codec", "score", "stream"])
     stage.add_argument("--quick", action="store_true", help="shorter inputs")
     stage.add_argument("--model", type=Path, help="trained codec for codec and stream")
-    stage.add_argument("--corpus", type=Path, help="whose test split is scored; default built-in")
+    stage.add_argument(
+        "--corpus", type=Path, help="for codec and score: its test split; default built-in speech"
+    )
+    stage.add_argument("--device", choices=["cpu", "cuda"], help="for attention and codec")
     stage.add_argument("--jobs", type=int, default=2, metavar="N", help="processes of score; 2")
-    stage.add_argument("--threads", type=int, help="CPU threads; stream: 1")
+    stage.add_argument("--threads", type=int, help="CPU threads; default all, stream: 1")
     stage.set_defaults(call=_bench)
 
     stage = stages.add_parser("summarise", help="scores of all runs -> tables of the study")
@@ -520,11 +523,11 @@ def _bench(options: argparse.Namespace) -> None:
     if options.what == "attention":
         from taae.bench.attention import attention
 
-        attention(quick=options.quick)
+        attention(quick=options.quick, device=options.device)
     elif options.what == "codec":
         from taae.bench.codec import codec
 
-        codec(options.model, quick=options.quick)
+        codec(options.model, options.corpus, quick=options.quick, device=options.device)
     elif options.what == "score":
         from taae.bench.score import score
 

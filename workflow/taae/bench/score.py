@@ -14,16 +14,14 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from taae.corpus.prepare import prepare
+from taae.bench.speech import speech_split
 from taae.corpus.store import Split
 from taae.metrics import METRICS
-from taae.schema import section_defaults
 from taae.scoring.score import score_folders
 from taae.study import SAMPLE_RATE
 
 NAMES = [name for name in METRICS if name != "mosnet"]  # it needs weights
-VOICES, SENTENCES = 12, 4  # of the built-in corpus, where no other is given
-JOINED = 2  # sentences in an utterance: 8 s, about as long as those of read-speech corpora
+JOINED = 2  # built-in sentences in an utterance: 8 s, about as long as those of read speech
 SNR = 15.0  # dB of the white noise that stands for a codec
 
 
@@ -40,10 +38,8 @@ def score(corpus: Path | None = None, workers: int = 2, rounds: int = 3) -> dict
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if corpus:
-            seconds = _write_pairs(corpus, folder)
-        else:
-            seconds = _write_pairs(_built_in(folder / "corpus"), folder, JOINED)
+        with speech_split(corpus) as data:
+            seconds = _write_pairs(data, folder, 1 if corpus else JOINED)
         arms: dict[str, Callable[[], float]] = {
             "one after another": lambda: _one_after_another(folder),
             "taae, one process": lambda: _ours(folder, 1),
@@ -76,24 +72,11 @@ def score(corpus: Path | None = None, workers: int = 2, rounds: int = 3) -> dict
     return figures
 
 
-def _built_in(folder: Path) -> Path:
-    few = {"voices": 1, "utterances": 1}
-    splits = {
-        "train": {"voices": 1, "minutes": 0.1},
-        "validation": few,
-        "test": {"voices": VOICES, "utterances": SENTENCES},
-    }
-    settings = section_defaults("corpus") | {"kind": "synthetic", "synthetic": splits}
-    prepare(settings, folder)
-    return folder
-
-
-def _write_pairs(corpus: Path, folder: Path, joined: int = 1) -> float:
+def _write_pairs(data: Split, folder: Path, joined: int) -> float:
     """Write the test split as reference/ and, with noise, as decoded/; return its seconds.
 
     `joined` utterances that follow each other make one.
     """
-    data = Split.open(corpus, "test")
     rng = np.random.default_rng(0)
     for side in ("reference", "decoded"):
         (folder / side).mkdir()

@@ -26,7 +26,7 @@ def stream(model: Path | None = None, quick: bool = False) -> dict[str, Any]:
             and window 64.
         quick: fewer frames.
     """
-    codec = Codec.from_pretrained(model) if model else untrained(Attention(64, True)).cpu()
+    codec = Codec.from_pretrained(model) if model else untrained(Attention(64, True))
     live = PcmStream(codec)
     count = (FRAMES // 10 if quick else FRAMES) * codec.hop
     noise = np.random.default_rng(0).normal(0, 3000, count).clip(-32768, 32767)

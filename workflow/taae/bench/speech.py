@@ -1,0 +1,32 @@
+"""Speech for the benchmarks: the test split of a corpus, or one that is spoken on the spot."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from taae.corpus.prepare import prepare
+from taae.corpus.store import Split
+from taae.schema import section_defaults
+
+VOICES, UTTERANCES = 12, 4
+
+
+@contextmanager
+def speech_split(corpus: Path | None) -> Iterator[Split]:
+    """Open the test split of `corpus`; without one, of built-in speech that is prepared now."""
+    if corpus:
+        yield Split.open(corpus, "test")
+        return
+    few = {"voices": 1, "utterances": 1}
+    splits = {
+        "train": {"voices": 1, "minutes": 0.1},
+        "validation": few,
+        "test": {"voices": VOICES, "utterances": UTTERANCES},
+    }
+    settings = section_defaults("corpus") | {"kind": "synthetic", "synthetic": splits}
+    with tempfile.TemporaryDirectory() as folder:
+        prepare(settings, Path(folder))
+        yield Split.open(Path(folder), "test")
