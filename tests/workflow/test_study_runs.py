@@ -26,14 +26,15 @@ UPSTREAM = (
     "lengths",
     "cost",
 )
+VARIANTS = ["baseline", "window-32", "causal", "causal-conv"]
 CODECS = ["opus-6k", "codec2-2400"]
-# Two variants at two operating points each, one seed.
-ABLATION = Counter(["plot_metrics", "plot_forest", "plot_scatter"])
+# Four variants in two ablations, two of them at two operating points each, one seed.
+ABLATION = Counter(plot_metrics=2, plot_forest=2, plot_scatter=2)
 SUMMARY = ABLATION + Counter(["summarise", "compare", "plot_distributions", "plot_coverage"])
 POINTS = Counter(["bitrate_tables", "plot_rate_distortion", "plot_codebook"])
 LENGTHS = Counter(["length_table", "plot_lengths"])
 ANALYSIS = SUMMARY + POINTS + LENGTHS
-MODELS = Counter(train=2, decode=4, score=4, tokens=2, rates=4, precision=2, lengths=2, cost=2)
+MODELS = Counter(train=4, decode=6, score=6, tokens=2, rates=4, precision=2, lengths=2, cost=4)
 MODELS += Counter(
     ["histories", "plot_training", "spectra", "plot_spectrograms", "cost_table", "plot_cost"]
 )
@@ -42,14 +43,14 @@ MODELS += Counter(
 def test_every_stage_left_what_the_results_folder_promises(clone: Clone) -> None:
     results = clone.folder / "results"
     scores = pd.read_csv(results / "tables" / "scores.csv")
-    assert set(scores["variant"]) == {"baseline", "window-32", *CODECS}
-    assert len(scores) == (2 + len(CODECS)) * 6 * 7  # utterances, metrics
+    assert set(scores["variant"]) == {*VARIANTS, *CODECS}
+    assert len(scores) == (len(VARIANTS) + len(CODECS)) * 6 * 7  # utterances, metrics
     manifest = pd.read_csv(results / "corpus" / "test.csv")
     assert set(scores["utterance"]) == set(manifest["utterance"])
     assert dict(zip(manifest["utterance"], manifest["speaker"], strict=True)) == dict(
         zip(scores["utterance"], scores["speaker"], strict=True)
     )
-    for variant in ("baseline", "window-32"):
+    for variant in VARIANTS:
         run = results / "decoded" / variant / "seed1" / "native"
         codes = np.load(run / "codes.npz")
         table = pd.read_csv(run / "utterances.csv").set_index("utterance")
@@ -66,10 +67,17 @@ def test_every_stage_left_what_the_results_folder_promises(clone: Clone) -> None
         assert provenance["seed"] == 1
         assert provenance["variant"]["attention"]["window"] == (32 if "32" in variant else 128)
     summary = pd.read_csv(results / "tables" / "summary.csv").set_index("variant")
-    assert set(summary.loc[["baseline", "window-32"], "bitrate"].round()) == {1226}
+    assert set(summary.loc[VARIANTS, "bitrate"].round()) == {1226}
     comparisons = pd.read_csv(results / "tables" / "comparisons.csv")
-    assert set(comparisons["variant"]) == {"window-32"}
-    for figure in ("smoke/metrics", "smoke/forest", "training", "spectrograms", "coverage"):
+    assert set(comparisons["variant"]) == {*VARIANTS} - {"baseline"}
+    costs = pd.read_csv(results / "tables" / "cost.csv", keep_default_na=False).set_index("variant")
+    for variant, frames in (("causal", True), ("causal-conv", True), ("baseline", False)):
+        assert (costs.loc[variant, "chunk_ms_median"] != "") == frames
+        assert (costs.loc[variant, "note"] == "") == frames
+    lengths = pd.read_csv(results / "tables" / "lengths.csv")
+    assert {"low", "high", "change", "worse"} <= set(lengths)
+    whole = ("training", "spectrograms", "coverage", "cost", "lengths")
+    for figure in ("smoke/metrics", "streams/forest", *whole):
         for kind in ("png", "pdf"):
             assert (results / "figures" / f"{figure}.{kind}").stat().st_size > 5000
     assert not list((results / "state").rglob("*.pt"))
@@ -105,10 +113,10 @@ def test_touching_a_source_file_reruns_nothing(clone: Clone) -> None:
     [
         (
             "analysis/figures.py",
-            Counter(["plot_metrics", "plot_forest", "plot_training", "plot_coverage"]),
+            Counter(plot_metrics=2, plot_forest=2, plot_training=1, plot_coverage=1),
         ),
         ("analysis/statistics.py", ANALYSIS),
-        ("scoring/signal.py", Counter(score=4, score_peer=2, lengths=2) + ANALYSIS),
+        ("scoring/signal.py", Counter(score=6, score_peer=2, lengths=2) + ANALYSIS),
         ("training/loop.py", MODELS + ANALYSIS),
     ],
 )
@@ -155,7 +163,7 @@ def test_an_added_seed_trains_that_seed_alone(clone: Clone) -> None:
         jobs = clone.jobs()
     finally:
         undo()
-    assert (jobs["train"], jobs["decode"], jobs["score"]) == (2, 4, 4)
+    assert (jobs["train"], jobs["decode"], jobs["score"]) == (4, 6, 6)
     assert "corpus" not in jobs
 
 

@@ -1,4 +1,4 @@
-# What each arm of the attention ablations costs: latency, reach, time, memory.
+# What each arm of the ablations of attention or model costs: latency, reach, time, memory.
 
 
 rule cost:
@@ -48,7 +48,7 @@ use rule plot_training as plot_cost with:
         report(
             "results/figures/cost.png",
             "../report/cost.rst",
-            category="Window",
+            category="Study",
             labels={"figure": "cost"},
         ),
         "results/figures/cost.pdf",

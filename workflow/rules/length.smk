@@ -61,8 +61,11 @@ use rule plot_training as plot_lengths with:
         report(
             "results/figures/lengths.png",
             "../report/lengths.rst",
-            category="Window",
-            labels={"figure": "length generalisation"},
+            category="Ablations",
+            labels={
+                "ablation": STUDY.lengths.ablation,
+                "figure": "length generalisation",
+            },
         ),
         "results/figures/lengths.pdf",
     log:

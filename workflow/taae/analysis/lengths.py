@@ -1,14 +1,22 @@
-"""Metrics against length: the table and the figure of the length study."""
+"""Metrics against length: the table and the figure of the length study.
+
+Every length holds the same voices, so a length is compared with that of the training speaker by
+speaker. Where the interval of that change lies on the worse side, the model breaks there.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
 
+from taae.analysis.statistics import PAIR, compare
 from taae.analysis.style import (
     GREY,
     PAGE,
@@ -24,7 +32,11 @@ from taae.study import Study
 
 
 def length_summary(paths: Iterable[Path], study: Study) -> pd.DataFrame:
-    """Return `taae.analysis.tables.summary` of each length: a row per seconds, variant, metric."""
+    """Return `taae.analysis.tables.summary` of each length: a row per seconds, variant, metric.
+
+    And `home`, the length nearest to the training segments; `change`, the paired difference from
+    there, with its interval `change_low` to `change_high`; and `worse`, whether all of that is.
+    """
     scores = pd.concat([read_csv(path, ["seconds", *COLUMNS], TEXT) for path in paths])
     arms = {name: study.variants[name] for name in study.length_arms}
     shown = replace(
@@ -38,36 +50,50 @@ def length_summary(paths: Iterable[Path], study: Study) -> pd.DataFrame:
         table = summary(rows, shown)
         table.insert(0, "seconds", seconds)
         tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
+    return table.join(pd.DataFrame([_change(row, scores, study) for row in table.itertuples()]))
+
+
+def _change(row: Any, scores: pd.DataFrame, study: Study) -> dict[str, float | bool]:
+    """Return how a row's scores differ from those at the length of the training."""
+    segment = study.variants[row.variant].training.segment
+    home = min(scores["seconds"].unique(), key=lambda each: abs(math.log(each / segment)))
+    mine = scores[(scores["variant"] == row.variant) & (scores["metric"] == row.metric)]
+    # One utterance per speaker and length, whose name has the length in it.
+    mine = mine.assign(utterance=mine["speaker"]).replace({"value": [math.inf]}, math.nan)
+    here, there = (
+        mine.loc[mine["seconds"] == seconds, [*PAIR, "value"]] for seconds in (row.seconds, home)
+    )
+    found = compare(here, there, study.statistics).interval
+    worst = found.high if row.direction == "higher" else -found.low
+    return {
+        "home": home,
+        "change": found.mean,
+        "change_low": found.low,
+        "change_high": found.high,
+        "worse": worst < 0,
+    }
 
 
 def length_figure(table: pd.DataFrame, study: Study, stem: Path) -> None:
-    """Draw every metric against length, a line per variant; the training length is marked."""
+    """Draw every metric against length, a line per variant; the training length is marked.
+
+    A hollow point is worse than the same model at the length of its training.
+    """
     variants = list(table["variant"].unique())
     metrics = list(table["metric"].unique())
-    trained = study.variants[variants[0]].training.segment
+    trained = sorted({study.variants[name].training.segment for name in variants})
     lengths = sorted(table["seconds"].unique())
     with styled():
-        figure, axes, spare = panels(len(metrics), 3, PAGE, 1.5, 0.7)
+        figure, axes, spare = panels(len(metrics), 3, PAGE, 1.5, 0.8)
         for axis, metric in zip(axes, metrics, strict=True):
-            looks = zip(variants, cycle(LOOKS), strict=False)
-            for number, (variant, (colour, marker)) in enumerate(looks):
+            for number, (variant, look) in enumerate(zip(variants, cycle(LOOKS), strict=False)):
                 rows = table[(table["metric"] == metric) & (table["variant"] == variant)]
-                rows = rows.dropna(subset="mean")
                 # Side by side, or the intervals of the variants would hide each other.
-                seconds = rows["seconds"] * 1.03 ** (number - (len(variants) - 1) / 2)
-                window = study.variants[variant].attention.window
-                axis.errorbar(
-                    seconds,
-                    rows["mean"],
-                    [rows["mean"] - rows["low"], rows["high"] - rows["mean"]],
-                    color=colour,
-                    marker=marker,
-                    markersize=3,
-                    elinewidth=0.6,
-                    label=f"{variant} ({window} keys)",
-                )
-            axis.axvline(trained, color=GREY, linewidth=0.6, linestyle=":", zorder=0)
+                aside = 1.03 ** (number - (len(variants) - 1) / 2)
+                _draw(axis, rows.dropna(subset="mean"), aside, *look, _name(variant, study))
+            for segment in trained:
+                axis.axvline(segment, color=GREY, linewidth=0.6, linestyle=":", zorder=0)
             axis.set_xscale("log")
             axis.set_xticks(lengths, [f"{length:g}" for length in lengths])
             axis.minorticks_off()
@@ -79,10 +105,35 @@ def length_figure(table: pd.DataFrame, study: Study, stem: Path) -> None:
             spare[0].legend(handles, labels, loc="center left")
         else:
             figure.legend(handles, labels, loc="outside lower center", ncols=4)
+        segments = " or ".join(f"{segment:g}" for segment in trained)
         figure.suptitle(
-            f"Length generalisation\ntrained on segments of {trained:g} s (dotted)",
+            f"Length generalisation\ntrained on segments of {segments} s (dotted);"
+            " hollow: worse than the same model at that length",
             x=0.01,
             ha="left",
             fontsize=8,
         )
         save(figure, stem)
+
+
+def _draw(
+    axis: Axes, rows: pd.DataFrame, aside: float, colour: str, marker: str, label: str
+) -> None:
+    seconds = rows["seconds"] * aside
+    axis.vlines(seconds, rows["low"], rows["high"], color=colour, linewidth=0.6)
+    axis.plot(seconds, rows["mean"], color=colour, marker=marker, markersize=3, label=label)
+    worse = rows["worse"].astype(bool)
+    axis.plot(
+        *(seconds[worse], rows.loc[worse, "mean"], marker),
+        color=colour,
+        markersize=3,
+        markerfacecolor="white",
+    )
+
+
+def _name(variant: str, study: Study) -> str:
+    """Return a variant's name, with its window where it has one."""
+    chosen = study.variants[variant]
+    if chosen.model.kind == "conv":
+        return variant
+    return f"{variant} ({chosen.attention.window} keys)"

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import io
-import resource
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from taae.codec import TAAE, Codec
+from taae.codec import Codec
 from taae.latency import milliseconds, profile
+from taae.memory import peak_mib
 from taae.pcm import PcmStream
 from taae.study import SAMPLE_RATE
 
@@ -28,36 +28,34 @@ def measure(model: Path, threads: int = 1) -> dict[str, Any]:
 
     Keys: parameters, flops_per_second (of audio), receptive_field_ms, look_ahead_ms, latency_ms
     (algorithmic), state_kib and chunk_ms_{median,p99} (of one latent frame through encoder and
-    decoder; None where the codec does not stream), rtf (seconds of computing per second of audio,
-    offline, median), peak_mib (beyond the process with the model
-    loaded), threads.
+    decoder; None where the codec does not stream, and `note` says why), rtf (seconds of computing
+    per second of audio, offline, median), peak_mib (of tensors beside the weights, offline, for
+    ten seconds of audio), threads, note.
     """
     torch.set_num_threads(threads)
     codec = Codec.from_pretrained(model)
     config = codec.config
     costs = profile(config.model, config.attention, config.bottleneck)
-    before = _peak_mib()
-    streams = costs.state_bytes is not None
-    live = _stream(codec) if streams and isinstance(codec, TAAE) else {}
+    state = costs.state_bytes
+    live = _stream(codec) if state is not None else {}
     return {
         "parameters": costs.parameters,
         "flops_per_second": costs.flops_per_second,
         "receptive_field_ms": milliseconds(costs.codec.receptive_field),
         "look_ahead_ms": milliseconds(costs.codec.look_ahead),
         "latency_ms": costs.latency_ms,
-        "state_kib": costs.state_bytes / 1024 if costs.state_bytes is not None else None,
+        "state_kib": state / 1024 if state is not None else None,
         "chunk_ms_median": live.get("frame_ms_median"),
         "chunk_ms_p99": live.get("frame_ms_p99"),
         "rtf": _real_time_factor(codec),
-        "peak_mib": _peak_mib() - before,
+        "peak_mib": peak_mib(lambda: codec.decode(codec.encode(_noise()))),
         "threads": threads,
+        "note": "" if state is not None else "does not stream: it looks ahead",
     }
 
 
 def _real_time_factor(codec: Codec) -> float:
-    wave = torch.randn(1, round(SECONDS * SAMPLE_RATE), generator=torch.Generator().manual_seed(0))
-    wave *= 0.1
-    times = []
+    wave, times = _noise(), []
     for _ in range(REPEATS + 1):
         start = time.perf_counter()
         codec.decode(codec.encode(wave))
@@ -65,14 +63,14 @@ def _real_time_factor(codec: Codec) -> float:
     return statistics.median(times[1:]) / SECONDS  # the first one also allocates
 
 
-def _stream(codec: TAAE) -> dict[str, Any]:
+def _noise() -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return 0.1 * torch.randn(1, round(SECONDS * SAMPLE_RATE), generator=generator)
+
+
+def _stream(codec: Codec) -> dict[str, Any]:
     noise = np.random.default_rng(0).normal(0, 3000, STREAMED * codec.hop)
     live = PcmStream(codec)
     live.run(io.BytesIO(noise.clip(-32768, 32767).astype("<i2").tobytes()), io.BytesIO())
     report: dict[str, Any] = live.report()
     return report
-
-
-def _peak_mib() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024**2 if sys.platform == "darwin" else 1024)
