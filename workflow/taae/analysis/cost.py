@@ -37,17 +37,17 @@ def cost_table(folder: Path, study: Study) -> pd.DataFrame:
             measured = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise TaaeError(f"{path}: not the costs of a model ({error})") from error
-        attention = study.variants[name].attention
+        attention, kind = study.variants[name].attention, study.variants[name].model.kind
         rows.append(
             {
                 "variant": name,
-                "window": attention.window,
+                "window": None if kind == "conv" else attention.window,
                 "causal": attention.causal,
-                "kind": study.variants[name].model.kind,
+                "kind": kind,
                 **measured,
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).astype({"window": "Int64"})
 
 
 def cost_figure(table: pd.DataFrame, stem: Path) -> None:
@@ -76,7 +76,7 @@ def cost_figure(table: pd.DataFrame, stem: Path) -> None:
                     )
                 elif name in STREAMED:
                     axis.text(0, row, " looks ahead", va="center", fontsize=6, color=GREY)
-            axis.set_xlim(0, max(tail.max() * 1.25, 1e-9))
+            axis.set_xlim(0, max(tail.max() * 1.35, 1e-9))
             axis.set_title(SHOWN[name], loc="left")
             axis.grid(visible=True, axis="x")
             axis.tick_params(axis="y", length=0)
