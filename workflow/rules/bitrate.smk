@@ -53,7 +53,7 @@ rule rates:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=megabytes(2000),
         runtime=minutes(600),
     shell:
         "python -m taae rates --model results/models/{wildcards.variant}/seed{wildcards.seed}"

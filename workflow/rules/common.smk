@@ -132,11 +132,11 @@ def pretrained_model(wildcards):
     return Path(STUDY.variants[wildcards.variant].pretrained)
 
 
-def model_mb(wildcards):
+def model_mb(wildcards, attempt):
     """Memory to ask for where a model runs: its float32 weights, as read and as used."""
     variant = STUDY.variants[wildcards.variant]
     chains = links(variant.model, variant.attention, variant.bottleneck)
-    return 4000 + round(10e-6 * parameters(chains))
+    return attempt * (4000 + round(10e-6 * parameters(chains)))
 
 
 def installed(wildcards):
@@ -145,6 +145,11 @@ def installed(wildcards):
         STUDY.codecs[wildcards.codec].kind
     )
     return str(shutil.which(program)) if program else ""
+
+
+def megabytes(number):
+    """Memory to ask for, growing with each attempt."""
+    return lambda wildcards, attempt: attempt * number
 
 
 def minutes(seconds):

@@ -16,7 +16,7 @@ rule corpus:
         "../../envs/train.yaml"
     threads: 8
     resources:
-        mem_mb=2000,
+        mem_mb=megabytes(2000),
         runtime=minutes(3600),
     params:
         spec=canonical(STUDY.corpus),
@@ -37,7 +37,7 @@ rule reference:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=megabytes(2000),
         runtime=minutes(600),
     shell:
         "python -m taae reference --corpus results/corpus --output results/reference &> {log}"

@@ -20,7 +20,7 @@ rule peer:
         "../../envs/peers.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=megabytes(4000),
         runtime=minutes(3600),
     params:
         spec=lambda wildcards: canonical(asdict(STUDY.codecs[wildcards.codec])),
@@ -50,7 +50,7 @@ rule score_peer:
         "../../envs/score.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=megabytes(2000),
         runtime=minutes(3600),
     params:
         names=STUDY.metrics.names,

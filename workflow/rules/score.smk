@@ -20,7 +20,7 @@ rule score:
         "../../envs/score.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=megabytes(2000),
         runtime=minutes(3600),
     params:
         names=lambda wildcards: (

@@ -21,7 +21,7 @@ rule train:
         "../../envs/train.yaml"
     threads: lambda wildcards: STUDY.variants[wildcards.variant].training.threads
     resources:
-        mem_mb=4000,
+        mem_mb=megabytes(4000),
         runtime=minutes(6 * 3600),
         gpu=lambda wildcards: STUDY.variants[wildcards.variant].training.gpus,
     params:
@@ -29,8 +29,10 @@ rule train:
         # Undeclared on purpose: Snakemake deletes outputs before a rerun, and an interrupted
         # training goes on from here.
         state="results/state/{variant}/seed{seed}",
+    # exec: a scheduler ends a job by SIGTERM to each of its processes. A shell would die of it, the
+    # job with the shell, and the training with the job while it saves its state.
     shell:
-        "python -m taae train --study results/study.json --variant {wildcards.variant}"
+        "exec python -m taae train --study results/study.json --variant {wildcards.variant}"
         " --seed {wildcards.seed} --corpus results/corpus"
         " --output results/models/{wildcards.variant}/seed{wildcards.seed}"
         " --state {params.state} &> {log}"
@@ -51,7 +53,7 @@ rule pretrained:
     conda:
         "../../envs/figures.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=megabytes(1000),
         runtime=minutes(600),
     params:
         folder=pretrained_model,
