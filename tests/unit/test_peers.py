@@ -12,9 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taae.errors import TaaeError
+from taae.errors import NotInstalled, TaaeError
 from taae.peers.about import codec_table, read_about
-from taae.peers.coded import NotInstalled
 from taae.peers.programs import CODEC2_BYTES, CODEC2_DELAY, Codec2, Opus, audio_packets
 from taae.peers.run import fit, load, run_peer
 from taae.peers.spec import Peer

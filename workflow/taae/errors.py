@@ -1,4 +1,4 @@
-"""The one exception a user should ever see."""
+"""The one exception a user should ever see, and what may become one."""
 
 
 class TaaeError(Exception):
@@ -6,3 +6,7 @@ class TaaeError(Exception):
 
     The command line prints the message without a traceback and exits with status 1.
     """
+
+
+class NotInstalled(Exception):
+    """An optional program, package or set of weights is missing; the message says which."""

@@ -76,8 +76,37 @@ class Loss:
     log_magnitude: float
     complex: float
     waveform: float
+    waveform_half_life: float
+    adversarial: float
+    feature_matching: float
+    perceptual: float
     windows: list[int]
     overlap: float
+
+
+@dataclass(frozen=True)
+class Discriminator:
+    """The discriminator, see `taae.training.discriminator`, and when it plays."""
+
+    share: float
+    fft_sizes: list[int]
+    width: int
+    segment: float
+    learning_rate: float
+
+    @property
+    def samples(self) -> int:
+        """Samples of a segment that it sees; 0: all."""
+        return round(self.segment * SAMPLE_RATE)
+
+
+@dataclass(frozen=True)
+class Perceptual:
+    """The stage in which features of WavLM are matched, see `taae.training.perceptual`."""
+
+    share: float
+    weights: str
+    layers: list[int]
 
 
 @dataclass(frozen=True)
@@ -86,20 +115,66 @@ class Training:
 
     steps: int
     batch: int
+    accumulate: int
     segment: float
     precision: str
+    checkpointing: bool
+    compile: bool
     threads: int
     gpus: int
     optimizer: str
     learning_rate: float
     adamw_learning_rate: float
+    betas: list[float]
     weight_decay: float
     warmup: int
     decay: float
     ema: float
     clip: float
+    max_skipped: int
     validate_every: int
     loss: Loss
+    discriminator: Discriminator
+    perceptual: Perceptual
+
+    def start(self, share: float) -> int:
+        """Return the step at which the final `share` of the steps begins."""
+        return self.steps - round(share * self.steps)
+
+    def check(self, segment: int) -> None:
+        """Raise a `TaaeError` for what is not possible with segments of so many samples."""
+        if self.batch % self.accumulate:
+            raise TaaeError(
+                f"training.accumulate: a batch of {self.batch} segments cannot be cut into"
+                f" {self.accumulate} equal parts"
+            )
+        loss, discriminator, perceptual = self.loss, self.discriminator, self.perceptual
+        if max(loss.windows) > segment:
+            raise TaaeError(
+                f"training.loss.windows: {max(loss.windows)} samples are longer"
+                f" than a training segment ({segment})"
+            )
+        if discriminator.share and not (loss.adversarial or loss.feature_matching):
+            raise TaaeError(
+                "training.discriminator.share: it would play for nothing, since the weights"
+                " training.loss.adversarial and training.loss.feature_matching are both 0"
+            )
+        seen = min(discriminator.samples or segment, segment)
+        if discriminator.share and max(discriminator.fft_sizes) > seen:
+            raise TaaeError(
+                f"training.discriminator.fft_sizes: {max(discriminator.fft_sizes)} samples are"
+                f" longer than what the discriminator sees ({seen})"
+            )
+        if perceptual.share and not loss.perceptual:
+            raise TaaeError(
+                "training.perceptual.share: the stage would do nothing, since the weight"
+                " training.loss.perceptual is 0"
+            )
+        if perceptual.share and not perceptual.weights:
+            raise TaaeError(
+                "training.perceptual.weights: the perceptual stage needs those of WavLM: a folder,"
+                " or a repository of the Hugging Face hub such as microsoft/wavlm-large"
+            )
 
 
 @dataclass(frozen=True)
@@ -164,11 +239,8 @@ class Variant:
         ):
             raise TaaeError("bottleneck.levels: original rounding is not defined for 2 levels")
         window_sides(self.attention.window, self.attention.causal)
-        if not self.pretrained and max(self.training.loss.windows) > self.segment_samples:
-            raise TaaeError(
-                f"training.loss.windows: {max(self.training.loss.windows)} samples are longer"
-                f" than a training segment ({self.segment_samples})"
-            )
+        if not self.pretrained:
+            self.training.check(self.segment_samples)
 
 
 @dataclass(frozen=True)

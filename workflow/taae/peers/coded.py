@@ -12,10 +12,6 @@ Audio = NDArray[np.float32]
 QUALITY = "VHQ"  # of soxr, to a codec's rate and back
 
 
-class NotInstalled(Exception):
-    """A program, a package or the weights of a peer are missing; the message says which."""
-
-
 @dataclass(frozen=True)
 class Coded:
     """An utterance decoded (about n,) at 16 kHz, delay removed, and what its code costs."""

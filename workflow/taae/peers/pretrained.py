@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,9 @@ import torch
 from torch import Tensor
 
 from taae.errors import TaaeError
-from taae.peers.coded import QUALITY, Audio, Coded, NotInstalled
+from taae.peers.coded import QUALITY, Audio, Coded
 from taae.peers.spec import Peer
+from taae.published import load_network
 from taae.study import SAMPLE_RATE
 
 CLASSES = {"encodec": "EncodecModel", "dac": "DacModel", "mimi": "MimiModel"}
@@ -37,7 +37,7 @@ class Pretrained:
             TaaeError: the weights are of another codec, or it has no such operating point.
         """
         self.peer = peer
-        self.model = _load(peer)
+        self.model = load_network(CLASSES[peer.kind], peer.kind, peer.weights)
         config = self.model.config
         if getattr(config, "audio_channels", 1) != 1:
             raise TaaeError(
@@ -77,36 +77,6 @@ class Pretrained:
         return int(math.prod(config.upsampling_ratios))
 
 
-def _load(peer: Peer) -> Any:
-    try:
-        import transformers
-    except ImportError:
-        raise NotInstalled(
-            "no package transformers; install the extra peers (pip install 'taae[peers]')"
-        ) from None
-    # A path is never looked up on the hub, nor is anything but safetensors unpacked: no pickle.
-    local = Path(peer.weights).is_dir()
-    if not local and peer.weights.startswith(("/", ".", "~")):
-        raise NotInstalled(f"no folder {peer.weights}")
-    options = {"local_files_only": local}
-    try:
-        config = transformers.AutoConfig.from_pretrained(peer.weights, **options)
-    except (OSError, ValueError) as error:
-        raise NotInstalled(f"no weights {peer.weights}: {_first_line(error)}") from error
-    if config.model_type != peer.kind:
-        raise TaaeError(f"{peer.weights}: weights of {config.model_type}, not of {peer.kind}")
-    try:
-        model, about = getattr(transformers, CLASSES[peer.kind]).from_pretrained(
-            peer.weights, use_safetensors=True, output_loading_info=True, **options
-        )
-    except OSError as error:
-        raise NotInstalled(f"no weights {peer.weights}: {_first_line(error)}") from error
-    if about["missing_keys"] or about["mismatched_keys"]:
-        missing = sorted(map(str, [*about["missing_keys"], *about["mismatched_keys"]]))
-        raise TaaeError(f"{peer.weights}: the weights lack {', '.join(missing[:3])}, ...")
-    return model
-
-
 def _options(peer: Peer, config: Any) -> dict[str, float]:
     """Return what sets the operating point, for `encode`."""
     if peer.kind == "encodec":
@@ -122,8 +92,3 @@ def _options(peer: Peer, config: Any) -> dict[str, float]:
         raise TaaeError(f"quantizers: {peer.weights} has {most}, not {peer.quantizers}")
     name = "n_quantizers" if peer.kind == "dac" else "num_quantizers"
     return {name: peer.quantizers}
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(".")

@@ -11,8 +11,8 @@ import numpy as np
 import soundfile
 import soxr
 
-from taae.errors import TaaeError
-from taae.peers.coded import QUALITY, Audio, Coded, NotInstalled
+from taae.errors import NotInstalled, TaaeError
+from taae.peers.coded import QUALITY, Audio, Coded
 from taae.study import SAMPLE_RATE
 
 TIMEOUT = 600.0  # seconds that a program may take for one utterance

@@ -11,10 +11,10 @@ import pandas as pd
 
 from taae.corpus.store import Split
 from taae.decoded import AUDIO, TABLE, write_flac
-from taae.errors import TaaeError
+from taae.errors import NotInstalled, TaaeError
 from taae.files import atomic, write_csv, write_json
 from taae.peers.about import ABOUT, NOT_INSTALLED, OK
-from taae.peers.coded import QUALITY, Audio, Codec, NotInstalled
+from taae.peers.coded import QUALITY, Audio, Codec
 from taae.peers.pretrained import Pretrained
 from taae.peers.programs import Codec2, Opus
 from taae.peers.spec import Peer

@@ -18,8 +18,8 @@ KEPT = 2
 State = dict[str, Any]
 
 
-def save(state: State, step: int, folder: Path) -> None:
-    """Write `state` to `folder` atomically and keep the newest two.
+def save(state: State, step: int, folder: Path) -> Path:
+    """Write `state` to `folder` atomically, keep the newest two, and return its path.
 
     The name holds the SHA-256 of the content, so that a damaged file betrays itself.
     """
@@ -27,10 +27,12 @@ def save(state: State, step: int, folder: Path) -> None:
     torch.save(state, buffer)
     content = buffer.getvalue()
     digest = hashlib.sha256(content).hexdigest()
-    with atomic(folder / f"step-{step:08d}-{digest[:16]}.pt") as temporary:
+    path = folder / f"step-{step:08d}-{digest[:16]}.pt"
+    with atomic(path) as temporary:
         temporary.write_bytes(content)
     for old in _newest_first(folder)[KEPT:]:
         old.unlink(missing_ok=True)
+    return path
 
 
 def load(folder: Path) -> State | None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import AdamW, Muon, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from taae.study import Training
-
-BETAS = (0.8, 0.99)  # the reference's, for AdamW
 
 
 def schedule(training: Training) -> Callable[[int], float]:
@@ -42,8 +40,9 @@ class Optimisation:
         rest = [weight for weight in self.parameters if not muon or weight.dim() != 2]
         rate = training.adamw_learning_rate if muon else training.learning_rate
         decay = training.weight_decay
+        betas = (training.betas[0], training.betas[1])
         self.optimizers: list[Optimizer] = [
-            AdamW(rest, lr=rate, betas=BETAS, weight_decay=decay, fused=True)
+            AdamW(rest, lr=rate, betas=betas, weight_decay=decay, fused=True)
         ]
         if matrices:
             self.optimizers.append(Muon(matrices, lr=training.learning_rate, weight_decay=decay))
@@ -55,12 +54,20 @@ class Optimisation:
         """The rate of AdamW at this step."""
         return float(self.schedulers[0].get_last_lr()[0])
 
+    def clip_gradients(self) -> Tensor:
+        """Scale the gradients to a norm of at most `clip`; return the norm they had."""
+        return nn.utils.clip_grad_norm_(self.parameters, self.clip, foreach=True)
+
     def step(self) -> None:
-        """Clip the gradients, update the weights, advance the schedule, clear the gradients."""
-        nn.utils.clip_grad_norm_(self.parameters, self.clip, foreach=True)
+        """Update the weights, advance the schedule, clear the gradients."""
         for optimizer, scheduler in zip(self.optimizers, self.schedulers, strict=True):
             optimizer.step()
             scheduler.step()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the gradients."""
+        for optimizer in self.optimizers:
             optimizer.zero_grad()
 
     def state_dict(self) -> dict[str, object]:

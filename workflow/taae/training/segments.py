@@ -26,6 +26,14 @@ def batch(split: Split, samples: int, size: int, seed: int, step: int) -> Tensor
     return torch.from_numpy(np.stack([split.segment(int(start), samples) for start in starts]))
 
 
+def cut(whole: int, samples: int, seed: int, step: int) -> slice:
+    """Return a random stretch of `samples` out of `whole`, the same for the whole batch."""
+    if samples >= whole:
+        return slice(0, whole)
+    start = int(np.random.default_rng([seed, step, 1]).integers(0, whole - samples + 1))
+    return slice(start, start + samples)
+
+
 def fixed(split: Split, samples: int, largest: int) -> Tensor:
     """Return up to `largest` segments spread evenly over a split, for validation."""
     count = max(1, min(largest, len(split.samples) // samples))

@@ -1,0 +1,199 @@
+"""One training: its networks, and how a step changes them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from taae.codec import CodecConfig, build
+from taae.corpus.store import Split
+from taae.errors import TaaeError
+from taae.progress import log
+from taae.study import Variant
+from taae.training import segments
+from taae.training.adversarial import Adversary
+from taae.training.memory import fitting, recompute_layers
+from taae.training.objective import Reconstruction, Terms, weighted_sum, weights
+from taae.training.optimisation import Optimisation, averaged
+from taae.training.record import Progress
+
+VALIDATION_SEGMENTS = 16
+LOG_EVERY = 20  # steps between the training rows of the history
+
+
+class Diverged(TaaeError):
+    """Too many steps in a row gave no finite loss or gradient."""
+
+
+class Trainer:
+    """The codec, its average, its adversary and its data; `run` takes one step per item."""
+
+    def __init__(self, variant: Variant, seed: int, corpus: Path, device: torch.device) -> None:
+        training = variant.training
+        self.variant, self.seed, self.device = variant, seed, device
+        self.data = Split.open(corpus, "train")
+        self.codec = build(CodecConfig.of(variant)).to(device)
+        self.average: AveragedModel = averaged(self.codec, training.ema)
+        if training.checkpointing:
+            recompute_layers(self.codec)
+        self.forward: Callable[[Tensor], Tensor] = self.codec
+        if training.compile:
+            self.forward = torch.compile(self.codec, dynamic=False)
+        self.optimisation = Optimisation(self.codec, training)
+        self.reconstruction = Reconstruction(training.loss).to(device)
+        self.adversary: Adversary | None = None
+        if training.discriminator.share:
+            self.adversary = Adversary(training, seed, device)
+        self.perception: nn.Module | None = None
+        self.perception_start = training.start(training.perceptual.share)
+        if training.perceptual.share:
+            from taae.training.perceptual import Perception
+
+            self.perception = Perception(training.perceptual).to(device)
+        self.validation = segments.fixed(
+            Split.open(corpus, "validation"), variant.segment_samples, VALIDATION_SEGMENTS
+        )
+        self.progress = Progress()
+
+    def run(self) -> Iterator[None]:
+        """Train to the last step, yielding after each one.
+
+        Raises:
+            Diverged: after `training.max_skipped` skipped steps in a row.
+        """
+        training, progress = self.variant.training, self.progress
+        started, begun, before = time.monotonic(), progress.step, progress.seconds
+        while progress.step < training.steps:
+            with fitting(self.variant, self.device):
+                self._step()
+            progress.step += 1
+            spent = time.monotonic() - started
+            progress.seconds = before + spent
+            loss = self._record()
+            if progress.streak >= training.max_skipped:
+                raise Diverged(
+                    f"training diverged: the last {progress.streak} steps, up to step"
+                    f" {progress.step}, gave no finite loss or gradient"
+                )
+            if loss is not None:
+                left = spent / (progress.step - begun) * (training.steps - progress.step)
+                log(
+                    f"step {progress.step}/{training.steps}, validation loss {loss:.4f},"
+                    f" {progress.seconds:.0f} s, about {left:.0f} s left"
+                )
+            yield
+
+    def _step(self) -> None:
+        training, step = self.variant.training, self.progress.step
+        wave = segments.batch(
+            self.data, self.variant.segment_samples, training.batch, self.seed, step
+        ).to(self.device)
+        # Everything random in a step depends on (seed, step), so that a resumed training
+        # repeats it without having to save the state of any generator.
+        torch.manual_seed((self.seed << 32) + step + 1)
+        self.codec.train()
+        parts = [self._differentiate(part) for part in wave.chunk(training.accumulate)]
+        terms = {name: torch.stack([part[name] for part in parts]).mean() for name in parts[0]}
+        self._update(terms)
+
+    def _differentiate(self, wave: Tensor) -> Terms:
+        """Add the gradients of a part of the batch to those of the codec and of its adversary.
+
+        The codec runs once. All that is asked of its output is asked of a copy that is a leaf of
+        the graph, where the gradient for the codec is collected: so neither network is ever
+        trained by the loss of the other.
+        """
+        with self._autocast():
+            decoded = self.forward(wave)
+        leaf = decoded.detach().float().requires_grad_()
+        terms = self._judge(leaf, wave)
+        assert leaf.grad is not None
+        decoded.backward(leaf.grad.to(decoded.dtype))
+        return terms
+
+    def _judge(self, decoded: Tensor, target: Tensor) -> Terms:
+        """Return the terms; add the codec's gradient to `decoded`, the adversary's to its weights.
+
+        Both are taken from the same pass of the discriminator.
+        """
+        training, step = self.variant.training, self.progress.step
+        terms: Terms = self.reconstruction(decoded, target)
+        adversary = self.adversary if self.adversary and step >= self.adversary.start else None
+        with self._autocast():
+            if adversary:
+                terms |= adversary.terms(decoded, target, step)
+            if self.perception and step >= self.perception_start:
+                terms["perceptual"] = self.perception(decoded, target)
+        share = 1 / training.accumulate
+        loss = share * weighted_sum(terms, weights(training.loss, step))
+        loss.backward(inputs=[decoded], retain_graph=adversary is not None)
+        if adversary:
+            own = list(adversary.network.parameters())
+            (share * terms["discriminator"]).backward(inputs=own)
+        return {name: term.detach() for name, term in terms.items()}
+
+    def _update(self, terms: Terms) -> None:
+        """Step every optimiser, or none where a loss or a gradient is not finite."""
+        playing = [self.optimisation]
+        if "discriminator" in terms and self.adversary:
+            playing.append(self.adversary.optimisation)
+        norms = [optimisation.clip_gradients() for optimisation in playing]
+        if torch.stack([*terms.values(), *norms]).isfinite().all():
+            for optimisation in playing:
+                optimisation.step()
+            self.average.update_parameters(self.codec)
+            self.progress.note_step(terms)
+        else:
+            for optimisation in playing:
+                optimisation.clear()
+            self.progress.note_skipped()
+
+    def _autocast(self) -> torch.autocast:
+        enabled = self.variant.training.precision == "bfloat16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+
+    def _record(self) -> float | None:
+        """Add rows to the history where they are due; return the validation loss if it was."""
+        training, progress = self.variant.training, self.progress
+        step, rate, last = progress.step, self.optimisation.learning_rate, training.steps
+        weight = weights(training.loss, step)
+        if step % LOG_EVERY == 0 or step == last:
+            progress.add_training_row(weight, rate)
+        if step % training.validate_every == 0 or step == last:
+            return progress.add_row("validation", self._validate(), weight, rate)
+        return None
+
+    def _validate(self) -> Terms:
+        """Return the terms of the averaged codec on the validation segments."""
+        codec = self.average.eval()
+        with torch.inference_mode():
+            wave = self.validation.to(self.device)
+            with self._autocast():
+                decoded = codec(wave)
+            terms: Terms = self.reconstruction(decoded.float(), wave)
+        return terms
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the rest of the training depends on."""
+        return {
+            "progress": vars(self.progress),
+            "codec": self.codec.state_dict(),
+            "average": self.average.state_dict(),
+            "optimisation": self.optimisation.state_dict(),
+            "adversary": self.adversary and self.adversary.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a state, to go on as if the training had never stopped."""
+        self.progress = Progress(**state["progress"])
+        self.codec.load_state_dict(state["codec"])
+        self.average.load_state_dict(state["average"])
+        self.optimisation.load_state_dict(state["optimisation"])
+        if self.adversary:
+            self.adversary.load_state_dict(state["adversary"])
