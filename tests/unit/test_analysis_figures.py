@@ -31,6 +31,7 @@ def found() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def history(end: float) -> pd.DataFrame:
     train = pd.DataFrame({"step": [20, 40, 60], "split": "train", "loss": [9.0, 5.0, end]})
+    train["discriminator"] = [np.nan, np.nan, 2.0]
     validation = pd.DataFrame({"step": [30, 60], "split": "validation", "loss": [6.0, end]})
     return pd.concat([train, validation])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,7 @@ from taae.study import Ablation, Study
 
 WINDOW = "attention.window"
 _BOLD = "the primary metric is bold"
+_PLAYING: dict[str, Any] = {"color": GREY, "linewidth": 0.6, "linestyle": "--"}
 
 
 def ablation_figure(
@@ -124,9 +126,11 @@ def forest_figure(name: str, study: Study, comparisons: pd.DataFrame, stem: Path
 def training_curves(histories: Mapping[tuple[str, int], pd.DataFrame], stem: Path) -> None:
     """Draw the loss against the step, a panel per variant, the other variants behind it.
 
+    A dashed line marks where the discriminator begins to play.
+
     Args:
-        histories: (variant, seed) -> history with the columns step, split (train, validation)
-            and loss.
+        histories: (variant, seed) -> history with the columns step, split (train, validation),
+            loss and discriminator.
         stem: path without its suffix.
     """
     variants = list(dict.fromkeys(variant for variant, _ in histories))
@@ -142,6 +146,9 @@ def training_curves(histories: Mapping[tuple[str, int], pd.DataFrame], stem: Pat
                     continue
                 train = _losses(histories[other, seed], "train")
                 axis.plot(train["step"], train["loss"], color=SKY, linewidth=0.5, zorder=3)
+                playing = train["step"][train["discriminator"].notna()]
+                if not playing.empty:
+                    axis.axvline(playing.min(), **_PLAYING)
                 axis.plot(rows["step"], rows["loss"], color=BLUE, zorder=4, marker="o", ms=2)
             axis.set_ylim(values.min() - margin, values.max() + margin)
             axis.set_title(variant, loc="left")
@@ -151,6 +158,8 @@ def training_curves(histories: Mapping[tuple[str, int], pd.DataFrame], stem: Pat
             Line2D([], [], color=SKY, linewidth=0.5, label="training"),
             Line2D([], [], color=FAINT, linewidth=0.7, label="validation of the others"),
         ]
+        if any(history["discriminator"].notna().any() for history in histories.values()):
+            handles.append(Line2D([], [], label="discriminator plays", **_PLAYING))
         _legend(figure, spare, handles)
         _title(figure, "Loss in training", "one line per seed; y axis cut to the validation losses")
         figure.supxlabel("step", fontsize=7)
