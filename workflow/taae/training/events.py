@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-import math
 import shutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-Row = dict[str, float | str]  # of a history
+from taae.training.record import Row
 
 
 class Events:
-    """Event files in `folder`, written anew from `history` and then kept up with it.
+    """Event files in `folder`, written anew from a history that grows, and kept up with it.
 
     So a resumed training logs no step twice. Each column of the history is a chart, with the
     splits as its curves.
     """
 
-    def __init__(self, folder: Path, history: Iterable[Row]) -> None:
+    def __init__(self, folder: Path, history: Sequence[Row]) -> None:
+        self.history, self.logged = history, 0
         self.writer = None
         if find_spec("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
 
             shutil.rmtree(folder, ignore_errors=True)
             self.writer = SummaryWriter(folder)
-        for row in history:
-            self.add(row)
 
-    def add(self, row: Row) -> None:
-        """Log a row."""
+    def update(self) -> None:
+        """Log the rows that are new."""
         if self.writer is None:
             return
-        for name, value in row.items():
-            if name not in ("step", "split") and not math.isnan(float(value)):
-                self.writer.add_scalar(f"{name}/{row['split']}", float(value), int(row["step"]))
+        for row in self.history[self.logged :]:
+            for name in row.keys() - {"step", "split"}:
+                chart = f"{name}/{row['split']}"
+                self.writer.add_scalar(chart, float(row[name]), int(row["step"]))
+        self.logged = len(self.history)
 
     def close(self) -> None:
         """Write what is left."""

@@ -99,13 +99,11 @@ def train(
 
 def _run(trainer: Trainer, folder: Path, events: Path, checkpoint_every: float) -> None:
     """Take the steps that are left, saving the state to `folder`, and logging to `events`."""
-    history, last_save = trainer.progress.history, time.monotonic()
-    with _stop_signals() as stopped, closing(Events(events, history)) as charts:
-        logged = len(history)
+    last_save = time.monotonic()
+    charts = Events(events, trainer.progress.history)
+    with _stop_signals() as stopped, closing(charts):
         for _ in trainer.run():
-            for row in history[logged:]:
-                charts.add(row)
-            logged = len(history)
+            charts.update()
             due = time.monotonic() - last_save > checkpoint_every
             if due or stopped:
                 checkpoint.save(trainer.state(), trainer.progress.step, folder)
