@@ -22,10 +22,12 @@ wildcard_constraints:
     bitrate=r"[0-9a-z@+.]+",
     codec="|".join(STUDY.codecs) or "none",
     ablation="|".join(STUDY.ablations) or "none",
+    subset="|".join(STUDY.download.subsets) or "none",
 
 
 # On a cluster these run where Snakemake does. Tables and figures take about two seconds of one CPU
-# each, less than Snakemake itself needs to start as a job; MOSNet's weights need the network.
+# each, less than Snakemake itself needs to start as a job; downloads need
+# the network.
 localrules:
     all,
     tables,
@@ -33,6 +35,7 @@ localrules:
     bitrate_tables,
     compare,
     cost_table,
+    download,
     histories,
     length_table,
     mosnet,

@@ -1,9 +1,26 @@
 # Data preparation: any kind of corpus -> one store.
 
 
+rule download:
+    # The receipt alone is an output: Snakemake deletes outputs before a rerun, and a download
+    # that broke off goes on from what lies in corpus.librispeech.path.
+    output:
+        "results/download/{subset}.json",
+    log:
+        "results/logs/download/{subset}.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        folder=STUDY.download.path,
+    shell:
+        "python -m taae download --study results/study.json --subset {wildcards.subset}"
+        " --output results/download &> {log}"
+
+
 rule corpus:
     input:
         code("corpus/prepare"),
+        expand("results/download/{subset}.json", subset=STUDY.download.subsets),
     output:
         expand(f"{CORPUS}/{{split}}.{{kind}}", split=SPLITS, kind=("npy", "csv")),
         f"{CORPUS}/rejected.csv",

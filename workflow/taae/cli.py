@@ -48,6 +48,12 @@ def _parser() -> argparse.ArgumentParser:
     _study(stage)
     stage.set_defaults(call=_check)
 
+    stage = stages.add_parser("download", help="bring subsets of LibriSpeech to the study's folder")
+    _study(stage)
+    stage.add_argument("--subset", nargs="+", metavar="NAME", help="default: all of the study")
+    _path(stage, "--output", "folder for SUBSET.json, what was brought")
+    stage.set_defaults(call=_download)
+
     stage = stages.add_parser("corpus", help="prepare the corpus: 16 kHz, mono, one loudness")
     _study(stage)
     _path(stage, "--output", "folder of the corpus")
@@ -306,6 +312,21 @@ def _check(options: argparse.Namespace) -> None:
             f"{name}: {variant.bitrate:.0f} bit/s, window {variant.attention.window},"
             f" {size:.1f}M parameters{', pretrained' if variant.pretrained else ''}"
         )
+
+
+def _download(options: argparse.Namespace) -> None:
+    from taae.corpus.archives import ARCHIVES
+    from taae.corpus.download import download
+    from taae.files import write_json
+
+    wanted = Study.load(options.study).download
+    if not wanted.subsets:
+        raise TaaeError("config: the study downloads nothing: see corpus.librispeech.download")
+    for subset in options.subset or wanted.subsets:
+        if subset not in ARCHIVES:
+            raise TaaeError(f"no subset '{subset}' is published; there are {', '.join(ARCHIVES)}")
+        receipt = download(ARCHIVES[subset], wanted.url, Path(wanted.path))
+        write_json(receipt, options.output / f"{subset}.json")
 
 
 def _corpus(options: argparse.Namespace) -> None:

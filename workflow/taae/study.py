@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import dacite
 
+from taae.corpus.archives import ARCHIVES
 from taae.coverage import rates, window_sides
 from taae.errors import TaaeError
 from taae.metrics import MOSNET_HELP
@@ -306,13 +307,24 @@ class Ablation:
 
 
 @dataclass(frozen=True)
+class Download:
+    """Subsets of LibriSpeech that come from `url` into the folder `path`; see the schema."""
+
+    path: str
+    url: str
+    subsets: list[str]
+
+
+@dataclass(frozen=True)
 class Study:
     """A resolved study: `variants` and `ablations` are the selected ones, baseline included.
 
+    `download` is no part of `corpus`, since where the files came from changes nothing in it.
     `notes` say what the study does without, and are no warnings.
     """
 
     corpus: dict[str, Any]
+    download: Download
     decoding: dict[str, Any]
     metrics: Metrics
     statistics: Statistics
@@ -339,12 +351,14 @@ class Study:
         # Unselected kinds of corpus play no part: editing them must rerun nothing.
         kinds = {"synthetic", "folder", "librispeech"} - {full["corpus"]["kind"]}
         corpus = {key: value for key, value in full["corpus"].items() if key not in kinds}
+        download = _download(corpus)
         ablations = _ablations(full)
         _check_names(full)
         variants = _variants(full, ablations)
         metrics, notes = _metrics(full["metrics"])
         study = cls(
             corpus=corpus,
+            download=download,
             decoding=full["decoding"],
             metrics=metrics,
             statistics=dacite.from_dict(
@@ -430,6 +444,27 @@ class Study:
         if name not in self.variants:
             raise TaaeError(f"no variant '{name}'; the study has {', '.join(self.variants)}")
         return self.variants[name]
+
+
+def _download(corpus: dict[str, Any]) -> Download:
+    """Return what `corpus` wants fetched, and take the keys that say so out of it."""
+    if corpus["kind"] != "librispeech":
+        return Download("", "", [])
+    section = dict(corpus["librispeech"])
+    wanted, url = section.pop("download"), section.pop("url")
+    corpus["librispeech"] = section
+    subsets = section["train"] + section["validation"] + section["test"] if wanted else []
+    if wanted and not section["path"]:
+        raise TaaeError(
+            "config: corpus.librispeech.path is empty: set it to the folder to download to"
+        )
+    for name in subsets:
+        if name not in ARCHIVES:
+            raise TaaeError(
+                f"config: corpus.librispeech: no subset '{name}' is published; there are"
+                f" {', '.join(ARCHIVES)}"
+            )
+    return Download(section["path"], url, list(dict.fromkeys(subsets)))
 
 
 def _metrics(section: dict[str, Any]) -> tuple[Metrics, list[str]]:
