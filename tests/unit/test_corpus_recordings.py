@@ -27,7 +27,7 @@ ODD_NAMES = ["-rf.wav", "a b.WAV", "quo\"te's.Flac", "new\nline.wav", "日本.og
 
 
 def recording(name: str, speaker: str = "s", split: str = "test") -> Recording:
-    return Recording(Path(name), Label(name, speaker, split, name, ""))
+    return Recording(name, Label(name, speaker, split, name, ""))
 
 
 def ids(paths: list[str]) -> list[str]:
@@ -99,7 +99,7 @@ def test_limit_of_test_utterances() -> None:
 
 def test_batches_keep_the_order_and_are_small() -> None:
     found = [recording(str(number)) for number in range(150)]
-    jobs = plan(found, CORPUS).jobs
+    jobs = plan(found, Path(), CORPUS).jobs
     assert [item for job in jobs for item in job] == found
     assert max(map(len, jobs)) == BATCH_FILES
 

@@ -6,7 +6,7 @@ import pytest
 
 from taae.corpus.store import COLUMNS, Split
 from taae.corpus.utterance import Label, Utterance
-from taae.corpus.writer import SplitWriter, write_manifest
+from taae.corpus.writer import SplitWriter, digest
 from taae.errors import TaaeError
 
 TEXT = 'She said, "no";\nthen left — é.'
@@ -15,12 +15,11 @@ TEXT = 'She said, "no";\nthen left — é.'
 def write_store(folder: Path, lengths: list[int]) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     audio = [rng.integers(-32768, 32768, length).astype(np.int16) for length in lengths]
-    with SplitWriter.open(folder / "test.npy") as writer:
+    with SplitWriter.open(folder / "test.npy", folder / "test.csv") as writer:
         for index, samples in enumerate(audio):
             label = Label(f"u{index}", "007", "test", "NA", TEXT if index == 1 else "")
             writer.add(Utterance(label, samples, -20.0, 3.5, index == 1, 22050))
-    digest = write_manifest(writer.records, folder / "test.csv")
-    summary = {"splits": {"test": {"sha256": digest}}}
+    summary = {"splits": {"test": {"sha256": digest(folder / "test.csv")}}}
     (folder / "corpus.json").write_text(json.dumps(summary))
     return audio
 

@@ -37,9 +37,10 @@ rule corpus:
         runtime=minutes(3600),
     params:
         spec=canonical(STUDY.corpus),
+        state="results/state/corpus",  # undeclared, as that of a training
     shell:
         "python -m taae corpus --study results/study.json --output results/corpus"
-        " --jobs {threads} &> {log}"
+        " --state {params.state} --jobs {threads} &> {log}"
 
 
 rule reference:

@@ -57,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     stage = stages.add_parser("corpus", help="prepare the corpus: 16 kHz, mono, one loudness")
     _study(stage)
     _path(stage, "--output", "folder of the corpus")
+    stage.add_argument("--state", type=Path, help="folder that an interrupted one goes on from")
+    _checkpoints(stage)
     _jobs(stage)
     stage.set_defaults(call=_corpus)
 
@@ -72,9 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     _path(stage, "--corpus", "folder of the corpus")
     _path(stage, "--output", "folder of the model")
     _path(stage, "--state", "folder of the state that an interrupted training goes on from")
-    stage.add_argument(
-        "--checkpoint-every", type=float, default=60.0, metavar="S", help="seconds; default 60"
-    )
+    _checkpoints(stage)
     stage.set_defaults(call=_train)
 
     stage = stages.add_parser(
@@ -294,6 +294,12 @@ def _jobs(stage: argparse.ArgumentParser) -> None:
     stage.add_argument("--jobs", type=int, default=1, metavar="N", help="processes; default 1")
 
 
+def _checkpoints(stage: argparse.ArgumentParser) -> None:
+    stage.add_argument(
+        "--checkpoint-every", type=float, default=60.0, metavar="S", help="seconds; default 60"
+    )
+
+
 def _frames(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"'{text}' is no whole number of frames, 1 or more")
@@ -332,7 +338,13 @@ def _download(options: argparse.Namespace) -> None:
 def _corpus(options: argparse.Namespace) -> None:
     from taae.corpus.prepare import prepare
 
-    prepare(Study.load(options.study).corpus, options.output, workers=options.jobs)
+    prepare(
+        Study.load(options.study).corpus,
+        options.output,
+        options.jobs,
+        options.state,
+        options.checkpoint_every,
+    )
 
 
 def _reference(options: argparse.Namespace) -> None:

@@ -51,6 +51,14 @@ def _sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder where there is none yet, with its parents."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TaaeError(f"{folder}: cannot write here ({error.strerror})") from error
+
+
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table atomically, without its index, in UTF-8; missing values are empty cells."""
     with atomic(path) as temporary:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,8 @@ from taae.corpus.archives import Archive
 from taae.corpus.fetch import fetch
 from taae.corpus.unpack import unpack
 from taae.errors import TaaeError
-from taae.files import write_json
+from taae.files import make_folder, write_json
+from taae.locks import locked
 from taae.progress import log
 
 TOP = "LibriSpeech"  # the folder that every archive holds
@@ -44,11 +42,8 @@ def download(archive: Archive, base: str, folder: Path) -> dict[str, Any]:
             but was not made by this function, so that it may be incomplete.
     """
     place, scratch = folder / archive.subset, folder / ".download"
-    try:
-        scratch.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TaaeError(f"{scratch}: cannot write here ({error.strerror})") from error
-    with _alone(scratch / f"{archive.subset}.lock"):
+    make_folder(scratch)
+    with locked(scratch / f"{archive.subset}.lock"):
         if not place.exists():
             _check_room(archive, scratch)
             _unpack(archive, fetch(archive, base, scratch), scratch, folder)
@@ -95,15 +90,3 @@ def _check_room(archive: Archive, scratch: Path) -> None:
             f"{scratch}: {free / 1e9:.1f} GB are free; {archive.subset} needs"
             f" {needed / 1e9:.1f} GB for the archive and its files"
         )
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Wait until no other process downloads the same; the lock dies with its process."""
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log(f"{path}: another process is downloading this; waiting for it")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import random
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from taae.corpus import recordings
@@ -25,11 +26,11 @@ from taae.errors import TaaeError
 from taae.progress import log
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A file relative to the corpus folder, its speaker, and its split where it was given."""
 
-    path: Path
+    path: str
     speaker: str
     split: str | None = None
 
@@ -49,11 +50,10 @@ def plan(corpus: dict[str, Any]) -> Plan:
     if entries[0].split is None:
         entries = draw_splits(entries, settings, corpus["seed"])
     paths = [entry.path for entry in entries]
-    ids = utterance_ids(paths, [path.with_suffix("").as_posix() for path in paths])
+    ids = utterance_ids(paths, [str(PurePosixPath(path).with_suffix("")) for path in paths])
     found = [
         Recording(
-            folder / entry.path,
-            Label(name, entry.speaker, str(entry.split), printable(str(entry.path)), text=""),
+            entry.path, Label(name, entry.speaker, str(entry.split), printable(entry.path), text="")
         )
         for entry, name in zip(entries, ids, strict=True)
     ]
@@ -63,7 +63,7 @@ def plan(corpus: dict[str, Any]) -> Plan:
             f"corpus: {len(found) - len(kept)} test files are left out:"
             f" corpus.folder.test_utterances is {settings['test_utterances']} per speaker"
         )
-    return recordings.plan(kept, corpus)
+    return recordings.plan(kept, folder, corpus)
 
 
 def scan(folder: Path, rule: str) -> list[Entry]:
@@ -76,7 +76,7 @@ def scan(folder: Path, rule: str) -> list[Entry]:
     for path in paths:
         speaker = speaker_of(path)
         if speaker:
-            entries.append(Entry(path, printable(speaker)))
+            entries.append(Entry(str(path), printable(speaker)))
         else:
             silent.append(path)
     if silent:
@@ -116,7 +116,7 @@ def read_manifest(manifest: Path, folder: Path) -> list[Entry]:
     Raises:
         TaaeError: names the line that is wrong.
     """
-    entries: dict[Path, Entry] = {}
+    entries: dict[str, Entry] = {}
     try:
         with manifest.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
@@ -137,7 +137,8 @@ def read_manifest(manifest: Path, folder: Path) -> list[Entry]:
         raise TaaeError(f"{manifest}: not a readable CSV ({error})") from error
     if not entries:
         raise TaaeError(f"{manifest}: lists no files")
-    return [entries[path] for path in sorted(entries)]
+    # As paths are sorted: folder by folder.
+    return [entries[path] for path in sorted(entries, key=lambda path: path.split("/"))]
 
 
 def _entry(row: dict[str, str], folder: Path) -> Entry:
@@ -149,7 +150,8 @@ def _entry(row: dict[str, str], folder: Path) -> Entry:
     split = row.get("split")
     if "split" in row and split not in SPLITS:
         raise TaaeError(f"split '{split}' is none of {', '.join(SPLITS)}")
-    return Entry(path, printable(row["speaker"]), split)
+    # Rows repeat their speakers and splits: one string for all of a kind.
+    return Entry(str(path), sys.intern(printable(row["speaker"])), split and sys.intern(split))
 
 
 def draw_splits(entries: list[Entry], settings: dict[str, Any], seed: int) -> list[Entry]:

@@ -41,7 +41,7 @@ def plan(corpus: dict[str, Any]) -> Plan:
         texts |= _transcripts(folder / chapter)
     found = [
         Recording(
-            folder / path,
+            str(path),
             Label(
                 utterance=name,
                 speaker=path.parts[1],
@@ -54,16 +54,17 @@ def plan(corpus: dict[str, Any]) -> Plan:
             paths, utterance_ids(paths, [path.stem for path in paths]), strict=True
         )
     ]
-    return recordings.plan(limit_test(found, settings["test_utterances"], corpus["seed"]), corpus)
+    kept = limit_test(found, settings["test_utterances"], corpus["seed"])
+    return recordings.plan(kept, folder, corpus)
 
 
 def _files(folder: Path, subset: str) -> list[Path]:
     """Return the files of a subset, relative to `folder`."""
     if not (folder / subset).is_dir():
-        there = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        there = sorted(path.name for path in folder.glob("[!.]*") if path.is_dir())
         raise TaaeError(
             f"config: corpus.librispeech: {folder} has no folder {subset}; it has"
-            f" {', '.join(there) or 'none'}"
+            f" {', '.join(there) or 'none'}. corpus.librispeech.download: true fetches it"
         )
     paths = [Path(subset) / path for path in find_audio(folder / subset, [".flac"])]
     for path in paths:

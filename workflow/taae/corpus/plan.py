@@ -11,7 +11,12 @@ from taae.corpus.utterance import Outcome
 
 @dataclass(frozen=True)
 class Plan:
-    """`work(job)` prepares the utterances of a job; jobs are in the order of the corpus."""
+    """`work(job)` prepares the utterances of a job; jobs are in the order of the corpus.
+
+    `inputs` is a digest that is another where the files of the jobs are others; empty where the
+    settings of the corpus alone determine it.
+    """
 
     work: Callable[[Any], list[Outcome]]
     jobs: Sequence[Any]
+    inputs: str = ""

@@ -8,7 +8,7 @@ import os
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,18 +27,33 @@ BATCH_FILES, BATCH_BYTES = 64, 16_000_000  # of one job
 LONGEST_ID = 120  # characters; file systems end at 255 bytes, and names get suffixes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Recording:
-    """An audio file and what the utterance made from it is called."""
+    """An audio file, relative to the corpus folder, and what its utterance is called."""
 
-    path: Path
+    path: str
     label: Label
 
 
-def plan(recordings: Sequence[Recording], corpus: dict[str, Any]) -> Plan:
-    """Plan the preparation of recordings, in their order."""
-    work = functools.partial(read_batch, target=Target.of(corpus))
-    return Plan(work, list(_batches(recordings)))
+def plan(recordings: Sequence[Recording], folder: Path, corpus: dict[str, Any]) -> Plan:
+    """Plan the preparation of recordings below `folder`, in their order."""
+    work = functools.partial(read_batch, folder=folder, target=Target.of(corpus))
+    jobs: list[list[Recording]] = [[]]
+    size = 0
+    inputs = hashlib.sha256()
+    for recording in recordings:
+        if len(jobs[-1]) == BATCH_FILES or size >= BATCH_BYTES:
+            jobs.append([])
+            size = 0
+        jobs[-1].append(recording)
+        try:
+            status = (folder / recording.path).stat()
+        except OSError:  # it will be rejected as unreadable
+            continue
+        size += status.st_size
+        about = (recording, status.st_size, status.st_mtime_ns)
+        inputs.update(repr(about).encode(errors="backslashreplace"))
+    return Plan(work, jobs, inputs.hexdigest())
 
 
 def find_audio(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
@@ -68,7 +83,7 @@ def audio_folder(path: str, key: str) -> Path:
     return folder
 
 
-def utterance_ids(paths: Sequence[Path], names: Sequence[str]) -> list[str]:
+def utterance_ids(paths: Sequence[Path | str], names: Sequence[str]) -> list[str]:
     """Return a unique, file-name-safe id per file from its name; the paths are distinct.
 
     Where ids would be equal, also but for case (some file systems would merge them), or too
@@ -104,12 +119,12 @@ def limit_test(recordings: Sequence[Recording], largest: int, seed: int) -> list
     ]
 
 
-def read_batch(batch: Sequence[Recording], target: Target) -> list[Outcome]:
-    """Read and normalise the files of one job."""
+def read_batch(batch: Sequence[Recording], folder: Path, target: Target) -> list[Outcome]:
+    """Read and normalise the files of one job, which are below `folder`."""
     outcomes: list[Outcome] = []
     for recording in batch:
         try:
-            audio, rate = read_audio(recording.path)
+            audio, rate = read_audio(folder / recording.path)
         except RejectedError as error:
             outcomes.append(Rejected(recording.label, error.reason, error.detail))
         else:
@@ -136,16 +151,3 @@ def read_audio(path: Path) -> tuple[NDArray[np.float64], int]:
             return audio, file.samplerate
     except (OSError, soundfile.SoundFileError) as error:
         raise RejectedError("unreadable", getattr(error, "error_string", str(error))) from error
-
-
-def _batches(recordings: Sequence[Recording]) -> Iterator[list[Recording]]:
-    batch: list[Recording] = []
-    size = 0
-    for recording in recordings:
-        batch.append(recording)
-        size += recording.path.stat().st_size if recording.path.exists() else 0
-        if len(batch) == BATCH_FILES or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from taae.errors import TaaeError
 RERUN = "rerun the corpus stage"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """One row of a manifest; the columns of `<split>.csv` are these fields, in this order.
 
@@ -57,10 +57,16 @@ COLUMNS = tuple(field.name for field in fields(Record))
 
 @dataclass(frozen=True)
 class Split:
-    """The audio of one split, utterance after utterance, and one record per utterance."""
+    """The audio of one split, utterance after utterance, and its manifest."""
 
     samples: NDArray[np.int16]
-    utterances: Sequence[Record]
+    manifest: Path
+
+    @cached_property
+    def utterances(self) -> Sequence[Record]:
+        """One record per utterance, read when first asked for: a training needs none."""
+        with self.manifest.open(encoding="utf-8", newline="") as file:
+            return [Record.from_row(row) for row in csv.DictReader(file)]
 
     @classmethod
     def open(cls, folder: Path, name: str) -> Split:
@@ -72,11 +78,9 @@ class Split:
         if name not in SPLITS:
             raise TaaeError(f"corpus: no split '{name}'; there are {', '.join(SPLITS)}")
         try:
-            manifest = (folder / f"{name}.csv").read_bytes()
+            sha256, described = _read_manifest(folder / f"{name}.csv")
             summary = json.loads((folder / "corpus.json").read_bytes())
             samples = np.load(folder / f"{name}.npy", mmap_mode="r")
-            rows = csv.DictReader(io.StringIO(manifest.decode("utf-8"), newline=""))
-            utterances = [Record.from_row(row) for row in rows]
             expected = summary["splits"][name]["sha256"]
         except FileNotFoundError as error:
             raise TaaeError(f"{error.filename}: no such file; {RERUN}") from None
@@ -84,17 +88,16 @@ class Split:
             raise TaaeError(
                 f"{folder}: split '{name}' is not readable ({error}); {RERUN}"
             ) from error
-        if hashlib.sha256(manifest).hexdigest() != expected:
+        if sha256 != expected:
             raise TaaeError(
                 f"{folder / name}.csv: not the manifest that corpus.json describes; {RERUN}"
             )
-        described = sum(record.samples for record in utterances)
         if samples.dtype != np.int16 or samples.shape != (described,):
             raise TaaeError(
                 f"{folder / name}.npy: {samples.dtype} of shape {samples.shape}, but {name}.csv"
                 f" describes {described} int16 samples; {RERUN}"
             )
-        return cls(samples, utterances)
+        return cls(samples, folder / f"{name}.csv")
 
     def audio(self, index: int) -> NDArray[np.float32]:
         """Return utterance `index` as (samples,) in [-1, 1)."""
@@ -112,3 +115,17 @@ class Split:
                 f"samples {start} to {start + samples} are not among {len(self.samples)}"
             )
         return self.samples[start : start + samples].astype(np.float32) / np.float32(32768)
+
+
+def _read_manifest(path: Path) -> tuple[str, int]:
+    """Return the SHA-256 of a manifest and the sum of its samples, in memory for one row."""
+    found = hashlib.sha256()
+
+    def lines(file: BinaryIO) -> Iterator[str]:
+        for line in file:
+            found.update(line)
+            yield line.decode()
+
+    with path.open("rb") as file:
+        samples = sum(int(row["samples"]) for row in csv.DictReader(lines(file)))
+    return found.hexdigest(), samples

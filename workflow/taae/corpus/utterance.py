@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 SPLITS = ("train", "validation", "test")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a corpus may have millions
 class Label:
     """Where an utterance belongs.
 
@@ -54,6 +54,8 @@ Outcome = Utterance | Rejected
 
 def printable(text: str) -> str:
     """Escape what a table cannot hold on one line in UTF-8: controls and undecodable bytes."""
+    if text.isprintable():
+        return text
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )

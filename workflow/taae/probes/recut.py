@@ -12,7 +12,7 @@ import numpy as np
 
 from taae.corpus.store import Record, Split
 from taae.corpus.utterance import Label, Utterance
-from taae.corpus.writer import SplitWriter, write_manifest
+from taae.corpus.writer import SplitWriter, digest
 from taae.errors import TaaeError
 from taae.files import atomic
 from taae.study import SAMPLE_RATE
@@ -35,7 +35,7 @@ def recut(corpus: Path, seconds: float, output: Path) -> None:
         summary = stack.enter_context(atomic(output / "corpus.json"))
         manifest = stack.enter_context(atomic(output / "test.csv"))
         audio = stack.enter_context(atomic(output / "test.npy"))
-        with SplitWriter.open(audio) as writer:
+        with SplitWriter.open(audio, manifest) as writer:
             for speaker, records in speakers.items():
                 spoken = np.concatenate(
                     [split.samples[r.start : r.start + r.samples] for r in records]
@@ -44,10 +44,10 @@ def recut(corpus: Path, seconds: float, output: Path) -> None:
                 label = Label(f"{first.utterance}-{seconds:g}s", speaker, "test", first.source, "")
                 cut = np.resize(spoken, samples)
                 writer.add(Utterance(label, cut, first.loudness, first.gain_db, False, SAMPLE_RATE))
-        sha256 = write_manifest(writer.records, manifest)
+        sha256 = digest(manifest)
         content = {
             "settings": {"recut": seconds},
-            "splits": {"test": writer.summary() | {"sha256": sha256}},
+            "splits": {"test": writer.tally.summary() | {"sha256": sha256}},
             "sha256": hashlib.sha256(sha256.encode()).hexdigest(),
         }
         summary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
