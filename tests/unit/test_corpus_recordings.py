@@ -22,7 +22,7 @@ from taae.corpus.recordings import (
 from taae.corpus.utterance import Label, printable
 from taae.errors import TaaeError
 
-CORPUS = {"loudness": -20.0, "min_seconds": 0.5}
+CORPUS = {"loudness": -20.0, "min_seconds": 0.5, "max_seconds": 120.0}
 ODD_NAMES = ["-rf.wav", "a b.WAV", "quo\"te's.Flac", "new\nline.wav", "日本.ogg", "$(x);&.mp3"]
 
 

@@ -21,7 +21,7 @@ FULL_SCALE = 0.99  # 127 / 128, the largest value of 8-bit audio, and everything
 CLIPPED_RUN = 3  # equal samples in a row at the peak
 CLIPPED_SHARE = 1e-3  # of the samples of a channel
 
-REASONS = ("unreadable", "empty", "nonfinite", "too_short", "silent", "clipped")
+REASONS = ("unreadable", "empty", "nonfinite", "too_short", "too_long", "silent", "clipped")
 
 
 class RejectedError(Exception):

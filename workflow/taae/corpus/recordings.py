@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import math
 import os
 import random
 import re
@@ -37,7 +38,9 @@ class Recording:
 
 def plan(recordings: Sequence[Recording], folder: Path, corpus: dict[str, Any]) -> Plan:
     """Plan the preparation of recordings below `folder`, in their order."""
-    work = functools.partial(read_batch, folder=folder, target=Target.of(corpus))
+    work = functools.partial(
+        read_batch, folder=folder, target=Target.of(corpus), longest=corpus["max_seconds"]
+    )
     jobs: list[list[Recording]] = [[]]
     size = 0
     inputs = hashlib.sha256()
@@ -119,12 +122,14 @@ def limit_test(recordings: Sequence[Recording], largest: int, seed: int) -> list
     ]
 
 
-def read_batch(batch: Sequence[Recording], folder: Path, target: Target) -> list[Outcome]:
-    """Read and normalise the files of one job, which are below `folder`."""
+def read_batch(
+    batch: Sequence[Recording], folder: Path, target: Target, longest: float
+) -> list[Outcome]:
+    """Read and normalise the files of one job, which are below `folder`; `longest` in s."""
     outcomes: list[Outcome] = []
     for recording in batch:
         try:
-            audio, rate = read_audio(folder / recording.path)
+            audio, rate = read_audio(folder / recording.path, longest)
         except RejectedError as error:
             outcomes.append(Rejected(recording.label, error.reason, error.detail))
         else:
@@ -132,22 +137,28 @@ def read_batch(batch: Sequence[Recording], folder: Path, target: Target) -> list
     return outcomes
 
 
-def read_audio(path: Path) -> tuple[NDArray[np.float64], int]:
+def read_audio(path: Path, longest: float = math.inf) -> tuple[NDArray[np.float64], int]:
     """Read an audio file: (samples, channels), full scale 1, and its rate in Hz.
 
     Raises:
-        RejectedError: the file is empty, no audio, or ends too early.
+        RejectedError: the file is empty, no audio, longer than `longest` (s), or ends too early.
     """
     try:
         if path.stat().st_size == 0:
             raise RejectedError("empty", "0 bytes")
         # As bytes, because a file name need not be text.
         with soundfile.SoundFile(os.fsencode(path)) as file:
+            # As its header says: no memory is taken for what a damaged one claims.
+            if file.frames > longest * file.samplerate:
+                seconds = file.frames / file.samplerate
+                raise RejectedError("too_long", f"{seconds:.0f} s; the most is {longest:g} s")
             audio = file.read(dtype="float64", always_2d=True)
             if len(audio) < file.frames:
                 raise RejectedError(
                     "unreadable", f"ends after {len(audio)} of {file.frames} samples"
                 )
             return audio, file.samplerate
+    except MemoryError as error:
+        raise RejectedError("unreadable", f"too long for the memory ({error})") from error
     except (OSError, soundfile.SoundFileError) as error:
         raise RejectedError("unreadable", getattr(error, "error_string", str(error))) from error

@@ -1,0 +1,54 @@
+"""Every study that comes with the project resolves, and Snakemake can plan its jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from taae.codec import TAAE, CodecConfig
+from taae.study import Study
+from tests.workflow.conftest import ROOT, Clone
+
+OVERLAYS = sorted(path.name for path in (ROOT / "workflow" / "studies").glob("*.yaml"))
+
+
+def resolve(overlay: str) -> Study:
+    return Study.load([ROOT / "config.yaml", ROOT / "workflow" / "studies" / overlay])
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    return Clone(tmp_path_factory.mktemp("overlays") / "clone")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_dry_run_plans_every_training(fresh: Clone, overlay: str) -> None:
+    study = resolve(overlay)
+    jobs = fresh.jobs(study=f"workflow/studies/{overlay}")
+    assert jobs["train"] == len(study.variants) * len(study.seeds)
+    assert jobs["corpus"] == 1
+    assert jobs["download"] == len(study.download.subsets)
+    assert not Path(fresh.folder / "results" / "corpus").exists()
+
+
+def test_librispeech_downloads_what_it_uses() -> None:
+    download = resolve("librispeech.yaml").download
+    assert download.subsets == ["train-clean-100", "dev-clean", "test-clean"]
+    assert download.path == "data/LibriSpeech"
+
+
+def test_where_files_come_from_is_no_part_of_the_corpus() -> None:
+    """Else another mirror would prepare and train anew."""
+    assert not {"download", "url"} & set(resolve("librispeech.yaml").corpus["librispeech"])
+
+
+def test_the_scale_of_the_paper() -> None:
+    """About 950M parameters at 25 latents/s, each of 6 dimensions of 17 levels."""
+    variant = resolve("paper.yaml").variants["baseline"]
+    with torch.device("meta"):
+        codec = TAAE(CodecConfig.of(variant))
+    assert 0.94e9 < sum(parameter.numel() for parameter in codec.parameters()) < 0.96e9
+    assert variant.bitrate == pytest.approx(25 * 6 * 4.08746, rel=1e-4)
