@@ -145,7 +145,11 @@ def _entry(row: dict[str, str], folder: Path) -> Entry:
     if not row["path"] or not row["speaker"]:
         raise TaaeError("path or speaker is empty")
     path = Path(row["path"])
-    if not (folder / path).is_file():
+    try:
+        found = (folder / path).is_file()
+    except OSError as error:  # a name that cannot be
+        raise TaaeError(f"{printable(row['path'])}: {error.strerror}") from None
+    if not found:
         raise TaaeError(f"{folder / path}: no such file")
     split = row.get("split")
     if "split" in row and split not in SPLITS:

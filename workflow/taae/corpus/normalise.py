@@ -78,6 +78,8 @@ def check(audio: NDArray[np.float64], rate: int, target: Target) -> None:
     shortest = max(target.min_seconds, BLOCK)
     if frames < shortest * rate:
         raise RejectedError("too_short", f"{frames / rate:.3f} s; the least is {shortest:g} s")
+    if not np.ptp(audio, axis=0).any():  # an offset would pass the gate, by its step at the start
+        raise RejectedError("silent", "every sample is the same")
     share = clipped_share(audio)
     if share > CLIPPED_SHARE:
         raise RejectedError("clipped", f"{share:.2%} of the samples lie flat at full scale")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -86,11 +87,16 @@ def _audio_files(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         if path.suffix.lower() in SUFFIXES and not any(part[0] == "." for part in inside.parts):
-            name = inside.with_suffix("").as_posix()
+            name = _text(inside.with_suffix(""))
             if name in found:
                 raise TaaeError(f"{path}: '{name}' is there twice, also as {found[name].name}")
             found[name] = path
     return found
+
+
+def _text(path: Path) -> str:
+    """Return a path as what a table can hold: a file name need not be text."""
+    return path.as_posix().encode(errors="backslashreplace").decode()
 
 
 def _folder_name(utterance: str) -> str:
@@ -131,16 +137,18 @@ def is_silent(signal: Signal) -> bool:
 
 def _read(path: Path) -> tuple[Signal, float]:
     """Return a file's samples (n,) and the magnitude above which they are clipped."""
+    if not path.is_file():
+        raise Failure(Status.UNREADABLE, f"{_text(path)}: no plain file")  # a pipe would block
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             rate, channels, subtype = file.samplerate, file.channels, file.subtype
             samples = file.read(dtype="float64")
     except (soundfile.SoundFileError, OSError) as error:
-        raise Failure(Status.UNREADABLE, f"{path}: {error}") from error
+        raise Failure(Status.UNREADABLE, f"{_text(path)}: {error}") from error
     if rate != SAMPLE_RATE:
-        raise Failure(Status.SAMPLE_RATE, f"{path}: {rate} Hz; {SAMPLE_RATE} Hz is needed")
+        raise Failure(Status.SAMPLE_RATE, f"{_text(path)}: {rate} Hz; {SAMPLE_RATE} Hz is needed")
     if channels != 1:
-        raise Failure(Status.CHANNELS, f"{path}: {channels} channels; mono is needed")
+        raise Failure(Status.CHANNELS, f"{_text(path)}: {channels} channels; mono is needed")
     bits = re.fullmatch(r"PCM_[SU]?(\d+)", subtype)
     return samples, 1 - 1.5 * 2.0 ** (1 - int(bits[1])) if bits else 1.0
 
