@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
 from taae.codec import TAAE, CodecConfig
+from taae.corpus.archives import ARCHIVES
+from taae.files import write_json
 from taae.study import Study
 from tests.workflow.conftest import ROOT, Clone
 
@@ -32,6 +35,19 @@ def test_a_dry_run_plans_every_training(fresh: Clone, overlay: str) -> None:
     assert jobs["corpus"] == 1
     assert jobs["download"] == len(study.download.subsets)
     assert not Path(fresh.folder / "results" / "corpus").exists()
+
+
+@pytest.mark.slow
+def test_a_subset_that_is_there_is_not_downloaded_again(fresh: Clone) -> None:
+    subset = fresh.folder / "data" / "LibriSpeech" / "dev-clean"
+    subset.mkdir(parents=True)
+    receipt = {"subset": "dev-clean", "md5": ARCHIVES["dev-clean"].md5, "files": 2703}
+    write_json(receipt, subset / ".download.json")
+    overlay = "workflow/studies/librispeech.yaml"
+    fresh.snakemake("results/download/dev-clean.json", study=overlay)
+    found = fresh.folder / "results" / "download" / "dev-clean.json"
+    assert json.loads(found.read_text()) == receipt
+    assert fresh.jobs(study=overlay)["download"] == 2
 
 
 def test_librispeech_downloads_what_it_uses() -> None:
