@@ -26,8 +26,7 @@ wildcard_constraints:
 
 
 # On a cluster these run where Snakemake does. Tables and figures take about two seconds of one CPU
-# each, less than Snakemake itself needs to start as a job; downloads need
-# the network.
+# each, less than Snakemake itself needs to start as a job; downloads need the network.
 localrules:
     all,
     tables,
