@@ -314,9 +314,12 @@ def _check(options: argparse.Namespace) -> None:
         print(f"note: {note}")
     for name, variant in study.variants.items():
         size = parameters(links(variant.model, variant.attention, variant.bottleneck)) / 1e6
+        conv = variant.model.kind == "conv"
+        what = "convolutional" if conv else f"window {variant.attention.window}"
         print(
-            f"{name}: {variant.bitrate:.0f} bit/s, window {variant.attention.window},"
-            f" {size:.1f}M parameters{', pretrained' if variant.pretrained else ''}"
+            f"{name}: {variant.bitrate:.0f} bit/s, {what}, {size:.1f}M parameters"
+            f"{', causal' if variant.attention.causal else ''}"
+            f"{', pretrained' if variant.pretrained else ''}"
         )
 
 
