@@ -191,11 +191,36 @@ def test_the_state_of_another_variant_is_not_taken_up(
     other = replace(variant, training=replace(variant.training, steps=5))
     loop.train(other, 1, corpus, tmp_path / "b", tmp_path / "state")
     assert pd.read_csv(tmp_path / "b" / "history.csv")["step"].max() == 5
-    assert list((tmp_path / "state").rglob("*.pt"))  # the first one's is still there
+    assert not (tmp_path / "state").exists()  # the first one's, of no use any more, is gone too
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is present")
-def test_an_absent_gpu_is_a_clear_error(variant: Variant, corpus: Path, tmp_path: Path) -> None:
-    asked = replace(variant, training=replace(variant.training, gpus=1))
-    with pytest.raises(TaaeError, match="no GPU is visible"):
-        loop.train(asked, 1, corpus, tmp_path / "a", tmp_path / "state")
+def test_a_state_belongs_to_all_that_determines_a_training(
+    variant: Variant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other = replace(variant, training=replace(variant.training, clip=2.0))
+    keys = [
+        loop._key(variant, 1, "corpus"),
+        loop._key(other, 1, "corpus"),
+        loop._key(variant, 2, "corpus"),
+        loop._key(variant, 1, "another"),
+    ]
+    assert loop._key(variant, 1, "corpus") == keys[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "libraries", lambda: {"torch": "0"})
+        keys.append(loop._key(variant, 1, "corpus"))
+    (tmp_path / "edited.py").write_text("1")
+    monkeypatch.setattr(loop, "sources", lambda module: [tmp_path / "edited.py"])
+    keys.append(loop._key(variant, 1, "corpus"))
+    assert len(set(keys)) == len(keys) == 6
+
+
+def test_what_else_is_in_the_state_folder_is_left_alone(
+    variant: Variant, corpus: Path, tmp_path: Path
+) -> None:
+    """A person may give any folder."""
+    for name in ("notes.txt", "0123456789abcdef/notes.txt", "other/step-1-x.pt", "other/empty/x"):
+        (tmp_path / "state" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "state" / name).touch()
+    before = sorted((tmp_path / "state").rglob("*"))
+    loop.train(variant, 1, corpus, tmp_path / "a", tmp_path / "state", checkpoint_every=0)
+    assert sorted((tmp_path / "state").rglob("*")) == before

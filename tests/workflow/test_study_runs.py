@@ -36,7 +36,15 @@ LENGTHS = Counter(["length_table", "plot_lengths"])
 ANALYSIS = SUMMARY + POINTS + LENGTHS
 MODELS = Counter(train=4, decode=6, score=6, tokens=2, rates=4, precision=2, lengths=2, cost=4)
 MODELS += Counter(
-    ["histories", "plot_training", "spectra", "plot_spectrograms", "cost_table", "plot_cost"]
+    [
+        "histories",
+        "provenance",
+        "plot_training",
+        "spectra",
+        "plot_spectrograms",
+        "cost_table",
+        "plot_cost",
+    ]
 )
 
 

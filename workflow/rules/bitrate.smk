@@ -31,7 +31,7 @@ rule tokens:
     shell:
         "python -m taae tokens --model results/models/{wildcards.variant}/seed{wildcards.seed}"
         " --corpus results/corpus --output {output} --bitrates {params.points}"
-        " --minutes {params.minutes} --threads {threads} &> {log}"
+        " --minutes {params.minutes} --threads {threads} --gpus {resources.gpu} &> {log}"
 
 
 rule rates:
@@ -82,6 +82,7 @@ rule precision:
         gpu=lambda wildcards: min(1, STUDY.variants[wildcards.variant].training.gpus),
     shell:
         "python -m taae precision --corpus results/corpus --threads {threads}"
+        " --gpus {resources.gpu}"
         " --model results/models/{wildcards.variant}/seed{wildcards.seed}"
         " --output {output} &> {log}"
 

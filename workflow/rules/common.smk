@@ -47,6 +47,7 @@ TABLES = [
         "comparisons.csv",
         "coverage.csv",
         "failures.csv",
+        "provenance.csv",
     )
 ]
 if STUDY.trained:

@@ -28,7 +28,7 @@ rule decode:
         "python -m taae decode --study results/study.json --corpus results/corpus"
         " --model results/models/{wildcards.variant}/seed{wildcards.seed}"
         " --output results/decoded/{wildcards.variant}/seed{wildcards.seed}/{wildcards.bitrate}"
-        " --bitrate {wildcards.bitrate} --threads {threads} &> {log}"
+        " --bitrate {wildcards.bitrate} --threads {threads} --gpus {resources.gpu} &> {log}"
 
 
 rule spectra:

@@ -33,7 +33,7 @@ rule lengths:
         "python -m taae lengths --study results/study.json --variant {wildcards.variant}"
         " --seed {wildcards.seed} --corpus results/corpus"
         " --model results/models/{wildcards.variant}/seed{wildcards.seed}"
-        " --output {output} --threads {threads} &> {log}"
+        " --output {output} --threads {threads} --gpus {resources.gpu} &> {log}"
 
 
 rule length_table:

@@ -64,6 +64,28 @@ rule pretrained:
         " results/models/{wildcards.variant}/seed{wildcards.seed} &> {log}"
 
 
+rule provenance:
+    input:
+        code("analysis/origins"),
+        runs(f"{MODEL}/provenance.json"),
+    output:
+        report(
+            "results/tables/provenance.csv",
+            "../report/provenance.rst",
+            category="Tables",
+        ),
+    log:
+        "results/logs/provenance.log",
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        variants=list(STUDY.variants),
+        seeds=STUDY.seeds,
+    shell:
+        "python -m taae provenance --study results/study.json --models results/models"
+        " --output {output} &> {log}"
+
+
 rule histories:
     input:
         code("analysis/histories"),

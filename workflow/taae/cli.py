@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from taae.devices import compute
 from taae.errors import TaaeError
 from taae.links import links, parameters
 from taae.metrics import METRICS
@@ -75,6 +77,13 @@ def _parser() -> argparse.ArgumentParser:
     _path(stage, "--output", "folder of the model")
     _path(stage, "--state", "folder of the state that an interrupted training goes on from")
     _checkpoints(stage)
+    stage.add_argument(
+        "--time-budget",
+        type=float,
+        default=math.inf,
+        metavar="S",
+        help=f"seconds after which to save and exit with status {RESUMABLE}; default none",
+    )
     stage.set_defaults(call=_train)
 
     stage = stages.add_parser(
@@ -113,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--output", type=Path, help="folder for audio/, codes.npz, utterances.csv")
     _study(stage)
     _point(stage)
-    stage.add_argument("--threads", type=int, default=1)
+    _hardware(stage)
     stage.set_defaults(call=_decode)
 
     stage = stages.add_parser("tokens", help="fit token models to the training utterances")
@@ -122,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     _path(stage, "--output", "folder for POINT/order0.npz and order1.npz; MODEL/tokens by habit")
     stage.add_argument("--bitrates", nargs="+", metavar="POINT", default=[NATIVE])
     stage.add_argument("--minutes", type=float, default=0.0, help="of speech to use; 0: all")
-    stage.add_argument("--threads", type=int, default=1)
+    _hardware(stage)
     stage.set_defaults(call=_tokens)
 
     stage = stages.add_parser("rates", help="codes of decode -> .taae files, bitrates, codebook")
@@ -138,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     _path(stage, "--corpus", "folder of the corpus")
     _point(stage)
     _path(stage, "--output", "CSV, one row per test utterance")
-    stage.add_argument("--threads", type=int, default=1)
+    _hardware(stage)
     stage.set_defaults(call=_precision)
 
     stage = stages.add_parser("stream", help="16-bit PCM on stdin -> decoded on stdout, live")
@@ -216,7 +225,7 @@ def _parser() -> argparse.ArgumentParser:
     _path(stage, "--model", "folder of the model")
     _path(stage, "--corpus", "folder of the corpus")
     _path(stage, "--output", "CSV, one row per length, speaker and metric")
-    stage.add_argument("--threads", type=int, default=1)
+    _hardware(stage)
     stage.set_defaults(call=_lengths)
 
     stage = stages.add_parser("length-table", help="scores at all lengths -> one table")
@@ -249,6 +258,12 @@ def _parser() -> argparse.ArgumentParser:
     _study(stage)
     _path(stage, "--output", "CSV")
     stage.set_defaults(call=_histories)
+
+    stage = stages.add_parser("provenance", help="where all models come from -> one table")
+    _path(stage, "--models", "folder that holds VARIANT/seedSEED/provenance.json")
+    _study(stage)
+    _path(stage, "--output", "CSV")
+    stage.set_defaults(call=_provenance)
 
     stage = stages.add_parser("spectra", help="spectrograms of one utterance -> one table")
     _path(stage, "--reference", "folder of reference audio")
@@ -288,6 +303,11 @@ def _point(stage: argparse.ArgumentParser) -> None:
         metavar="POINT",
         help=f"{NATIVE}, {', '.join(PRESETS)}, or stages LEVELS@SCALE+...; default {NATIVE}",
     )
+
+
+def _hardware(stage: argparse.ArgumentParser) -> None:
+    stage.add_argument("--threads", type=int, default=1)
+    stage.add_argument("--gpus", type=int, default=0, choices=[0, 1], help="default 0: the CPU")
 
 
 def _jobs(stage: argparse.ArgumentParser) -> None:
@@ -361,14 +381,17 @@ def _train(options: argparse.Namespace) -> int:
 
     variant = Study.load(options.study).variant(options.variant)
     try:
-        train(
-            variant,
-            options.seed,
-            options.corpus,
-            options.output,
-            options.state,
-            options.checkpoint_every,
-        )
+        with compute(variant.training.gpus) as device:
+            train(
+                variant,
+                options.seed,
+                options.corpus,
+                options.output,
+                options.state,
+                options.checkpoint_every,
+                options.time_budget,
+                device,
+            )
     except Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
         return RESUMABLE
@@ -418,27 +441,31 @@ def _decode_split(options: argparse.Namespace) -> None:
     from taae.decoding import decode_split
 
     precision = Study.load(options.study).decoding["precision"]
-    decode_split(
-        options.model,
-        options.corpus,
-        options.output,
-        precision=precision,
-        threads=options.threads,
-        point=options.bitrate,
-    )
+    with compute(options.gpus) as device:
+        decode_split(
+            options.model,
+            options.corpus,
+            options.output,
+            precision=precision,
+            threads=options.threads,
+            point=options.bitrate,
+            device=device,
+        )
 
 
 def _tokens(options: argparse.Namespace) -> None:
     from taae.coding.fitting import fit_tokens
 
-    fit_tokens(
-        options.model,
-        options.corpus,
-        options.output,
-        options.bitrates,
-        minutes=options.minutes,
-        threads=options.threads,
-    )
+    with compute(options.gpus) as device:
+        fit_tokens(
+            options.model,
+            options.corpus,
+            options.output,
+            options.bitrates,
+            minutes=options.minutes,
+            threads=options.threads,
+            device=device,
+        )
 
 
 def _rates(options: argparse.Namespace) -> None:
@@ -451,9 +478,14 @@ def _precision(options: argparse.Namespace) -> None:
     from taae.files import write_csv
     from taae.probes.precision import differing_codes
 
-    table = differing_codes(
-        options.model, options.corpus, point=options.bitrate, threads=options.threads
-    )
+    with compute(options.gpus) as device:
+        table = differing_codes(
+            options.model,
+            options.corpus,
+            point=options.bitrate,
+            threads=options.threads,
+            device=device,
+        )
     write_csv(table, options.output)
 
 
@@ -633,23 +665,25 @@ def _lengths(options: argparse.Namespace) -> None:
     from taae.probes.lengths import score_lengths
 
     study = Study.load(options.study)
-    score_lengths(
-        options.model,
-        options.corpus,
-        study.lengths.seconds,
-        options.output,
-        names=study.lengths.metrics,
-        max_seconds=study.metrics.max_seconds,
-        labels={
-            "run": f"{options.variant}/seed{options.seed}",
-            "variant": options.variant,
-            "seed": options.seed,
-            "bitrate": study.variant(options.variant).bitrate,
-            "split": "test",
-        },
-        precision=study.decoding["precision"],
-        threads=options.threads,
-    )
+    with compute(options.gpus) as device:
+        score_lengths(
+            options.model,
+            options.corpus,
+            study.lengths.seconds,
+            options.output,
+            names=study.lengths.metrics,
+            max_seconds=study.metrics.max_seconds,
+            labels={
+                "run": f"{options.variant}/seed{options.seed}",
+                "variant": options.variant,
+                "seed": options.seed,
+                "bitrate": study.variant(options.variant).bitrate,
+                "split": "test",
+            },
+            precision=study.decoding["precision"],
+            threads=options.threads,
+            device=device,
+        )
 
 
 def _length_table(options: argparse.Namespace) -> None:
@@ -664,6 +698,13 @@ def _histories(options: argparse.Namespace) -> None:
     from taae.files import write_csv
 
     write_csv(histories(options.models, Study.load(options.study)), options.output)
+
+
+def _provenance(options: argparse.Namespace) -> None:
+    from taae.analysis.origins import provenance_table
+    from taae.files import write_csv
+
+    write_csv(provenance_table(options.models, Study.load(options.study)), options.output)
 
 
 def _spectra(options: argparse.Namespace) -> None:

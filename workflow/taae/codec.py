@@ -123,8 +123,12 @@ class Codec(nn.Module):
     def save_pretrained(self, folder: Path | str) -> None:
         """Write the weights (safetensors) and the config (JSON) to `folder`, atomically."""
         weights = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
-        with atomic(Path(folder) / WEIGHTS) as temporary:
-            safetensors.torch.save_file(weights, temporary)
+        path = Path(folder) / WEIGHTS
+        with atomic(path) as temporary:
+            try:
+                safetensors.torch.save_file(weights, temporary)
+            except SafetensorError as error:
+                raise TaaeError(f"{path}: cannot write here ({error})") from error
         write_json(asdict(self.config), Path(folder) / CONFIG)
 
     @classmethod
@@ -143,7 +147,7 @@ class Codec(nn.Module):
             codec = build(config)
             if not isinstance(codec, cls):
                 raise TaaeError(f"{folder}: a codec of kind {config.model.kind} cannot do this")
-            codec.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
+            weights = safetensors.torch.load_file(folder / WEIGHTS)
         except FileNotFoundError as error:
             raise TaaeError(f"{error.filename}: no such file; is {folder} a model?") from error
         except (ValueError, dacite.DaciteError) as error:
@@ -152,6 +156,9 @@ class Codec(nn.Module):
             raise TaaeError(
                 f"{folder / WEIGHTS}: not the weights of this codec: {error}"
             ) from error
+        if difference := _difference(codec.state_dict(), weights):
+            raise TaaeError(f"{folder / WEIGHTS}: not the weights of this codec: {difference}")
+        codec.load_state_dict(weights)
         return codec.eval()
 
 
@@ -163,6 +170,17 @@ class TAAE(Codec):
 
     def __init__(self, config: CodecConfig) -> None:
         super().__init__(config, Encoder(config), Decoder(config))
+
+
+def _difference(expected: dict[str, Tensor], found: dict[str, Tensor]) -> str:
+    """Return what sets the names and shapes of two sets of weights apart; empty: nothing."""
+    shapes = [{name: list(w.shape) for name, w in weights.items()} for weights in (expected, found)]
+    names = [name for name in expected | found if shapes[0].get(name) != shapes[1].get(name)]
+    if not names:
+        return ""
+    first = names[0]
+    there, wanted = shapes[1].get(first, "absent"), shapes[0].get(first, "absent")
+    return f"{len(names)} tensors differ, first {first}: {there} instead of {wanted}"
 
 
 def build(config: CodecConfig) -> Codec:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from pathlib import Path
 
 import numpy as np
@@ -28,5 +29,7 @@ def write_flac(path: Path, audio: NDArray[np.float32]) -> str:
     """Write (samples,) in [-1, 1] as 16-bit FLAC and return the SHA-256 of the 16-bit samples."""
     samples = np.clip(np.rint(audio * 32768.0), -32768, 32767).astype("<i2")
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, samples, SAMPLE_RATE, subtype="PCM_16", format="FLAC")
+    file = io.BytesIO()  # libsndfile would not say that the disk is full
+    soundfile.write(file, samples, SAMPLE_RATE, subtype="PCM_16", format="FLAC")
+    path.write_bytes(file.getbuffer())
     return hashlib.sha256(samples.tobytes()).hexdigest()

@@ -25,6 +25,7 @@ def decode_split(
     precision: str = "float32",
     threads: int = 1,
     point: str = NATIVE,
+    device: str = "cpu",
 ) -> None:
     """Encode and decode every utterance of a split, one at a time and so without padding.
 
@@ -35,12 +36,11 @@ def decode_split(
             and the SHA-256 of the 16-bit samples.
     """
     torch.set_num_threads(threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     codec = Codec.from_pretrained(model).with_bottleneck(stages_of(point)).to(device)
     data = Split.open(corpus, split)
     codes: dict[str, NDArray[np.uint8]] = {}
     rows = []
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    autocast = torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16")
     with atomic(output / AUDIO) as folder, autocast:
         records = progress(data.utterances, len(data.utterances), "decoding")
         for index, record in enumerate(records):

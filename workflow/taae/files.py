@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import glob
 import json
 import os
 import shutil
@@ -18,6 +21,9 @@ if TYPE_CHECKING:  # the Snakefile imports this module, and each job parses the 
     import pandas as pd
     from numpy.typing import NDArray
 
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+PARTIAL = "partial-"  # in the names of folders of what is being written
+
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
@@ -25,30 +31,89 @@ def atomic(path: Path) -> Iterator[Path]:
 
     The temporary keeps the suffix of `path`, since writers choose the format by it. It may become
     a file or a folder; a folder replaces an older one. On an exception nothing is left behind
-    and `path` is as it was.
+    and `path` is as it was. What a killed process left is removed by the next call for `path`.
+
+    Raises:
+        TaaeError: the disk is full, read-only or failing; names `path`.
     """
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        sweep(path.parent, path.name)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.{PARTIAL}", dir=path.parent))
     except OSError as error:
         raise TaaeError(f"{path}: cannot write here ({error.strerror})") from error
     temporary = scratch / path.name
-    try:
-        yield temporary
-        if temporary.is_file():
-            _sync(temporary)
-        elif path.is_dir():  # os.replace does not replace a folder that has content
-            path.rename(scratch / "replaced")
+    with _locked(scratch):
+        try:
+            yield temporary
+            _put_in_place(temporary, path)
+        except OSError as error:
+            if error.errno in DISK_ERRORS:
+                raise TaaeError(f"{path}: cannot write here ({error.strerror})") from error
+            raise
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _put_in_place(temporary: Path, path: Path) -> None:
+    """Replace `path` by `temporary`, on the disk too: a power cut leaves either whole."""
+    for part in [*temporary.rglob("*"), temporary]:
+        _sync(part)
+    if temporary.is_dir() and path.is_dir():  # os.replace replaces no folder that has content
+        replaced = temporary.with_name("replaced")
+        path.rename(replaced)
+        try:
+            temporary.replace(path)
+        except OSError:
+            replaced.rename(path)
+            raise
+    else:
         temporary.replace(path)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    _sync(path.parent)
 
 
 def _sync(path: Path) -> None:
-    """Flush a file to the disk, so that a power cut cannot leave a renamed but empty file."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    """Flush a file, or the entries of a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno in DISK_ERRORS:  # others: a file system that cannot flush folders
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def sweep(folder: Path, name: str) -> None:
+    """Remove what killed processes left of their `atomic` writing of files `name`* in `folder`."""
+    for scratch in folder.glob(f".{glob.escape(name)}*{PARTIAL}*/"):
+        with _locked(scratch) as dead:
+            if dead:
+                shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Lock a folder, if nobody else has; the lock ends with the process, however that ends.
+
+    Yields whether the folder is locked now. Some network file systems cannot do it: then a
+    scratch folder is neither marked as in use nor ever taken for a dead one.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        yield False
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        mine = True
+    except OSError:
+        mine = False
+    try:
+        yield mine
+    finally:
+        os.close(descriptor)
 
 
 def make_folder(folder: Path) -> None:

@@ -25,11 +25,15 @@ def provenance(device: torch.device, details: dict[str, Any]) -> dict[str, Any]:
         "code": taae.__version__,
         "git": _git(),
         "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": version("numpy"),
+        **libraries(),
         "device": torch.cuda.get_device_name() if device.type == "cuda" else _cpu(),
         "threads": torch.get_num_threads(),
     }
+
+
+def libraries() -> dict[str, str]:
+    """Return the versions of the libraries that a training computes with."""
+    return {name: version(name) for name in ("torch", "numpy")}
 
 
 def _cpu() -> str:
@@ -50,6 +54,7 @@ def _git() -> dict[str, Any]:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
+        ask("ls-files", "--error-unmatch", Path(__file__).name)  # else: a clone of something else
         return {"revision": ask("rev-parse", "HEAD"), "dirty": bool(ask("status", "--porcelain"))}
     except (OSError, subprocess.CalledProcessError):
         return {}

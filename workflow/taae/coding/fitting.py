@@ -31,6 +31,7 @@ def fit_tokens(
     points: Sequence[str],
     minutes: float = 0.0,
     threads: int = 1,
+    device: str = "cpu",
 ) -> None:
     """Fit a token model of each order to the training split, at each operating point.
 
@@ -38,7 +39,6 @@ def fit_tokens(
     of that much speech at least, else all. Writes `output`/<point>/order0.npz and order1.npz.
     """
     torch.set_num_threads(threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     codec = Codec.from_pretrained(model).to(device)
     views = {point: codec.with_bottleneck(stages_of(point)) for point in points}
     codes: dict[str, list[Codes]] = {point: [] for point in points}

@@ -55,6 +55,17 @@ class Record:
 COLUMNS = tuple(field.name for field in fields(Record))
 
 
+def identity_of(folder: Path) -> str:
+    """Return the SHA-256 over all of the corpus in `folder`."""
+    try:
+        identity = json.loads((folder / "corpus.json").read_bytes())["sha256"]
+    except FileNotFoundError as error:
+        raise TaaeError(f"{error.filename}: no such file; {RERUN}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise TaaeError(f"{folder / 'corpus.json'}: not readable ({error!r}); {RERUN}") from error
+    return str(identity)
+
+
 @dataclass(frozen=True)
 class Split:
     """The audio of one split, utterance after utterance, and its manifest."""

@@ -45,8 +45,7 @@ class Pretrained:
             )
         self.rate = int(config.sampling_rate)
         self.options = _options(peer, config)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = self.model.eval().to(self.device)
+        self.model = self.model.eval()
         self.version = f"transformers {version('transformers')}"
 
     @torch.inference_mode()
@@ -55,7 +54,7 @@ class Pretrained:
         own = soxr.resample(audio, SAMPLE_RATE, self.rate, quality=QUALITY)
         padded = np.zeros(-(-own.size // self._frame) * self._frame, np.float32)
         padded[: own.size] = own
-        wave = torch.from_numpy(padded)[None, None].to(self.device)
+        wave = torch.from_numpy(padded)[None, None]
         encoded = self.model.encode(wave, **self.options)
         codes: Tensor = encoded.audio_codes
         scales = {"audio_scales": encoded.audio_scales} if self.peer.kind == "encodec" else {}

@@ -28,6 +28,7 @@ def score_lengths(
     labels: dict[str, str | int | float],
     precision: str = "float32",
     threads: int = 1,
+    device: str = "cpu",
 ) -> None:
     """Decode and score the test speech recut to each of `seconds`.
 
@@ -40,7 +41,14 @@ def score_lengths(
             folder = Path(scratch)
             recut(corpus, length, folder)
             write_reference(folder, folder / "reference")
-            decode_split(model, folder, folder / "decoded", precision=precision, threads=threads)
+            decode_split(
+                model,
+                folder,
+                folder / "decoded",
+                precision=precision,
+                threads=threads,
+                device=device,
+            )
             records = Split.open(folder, "test").utterances
             score_folders(
                 folder / "reference" / AUDIO,

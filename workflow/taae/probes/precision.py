@@ -14,7 +14,12 @@ from taae.stages import NATIVE, stages_of
 
 
 def differing_codes(
-    model: Path, corpus: Path, split: str = "test", point: str = NATIVE, threads: int = 1
+    model: Path,
+    corpus: Path,
+    split: str = "test",
+    point: str = NATIVE,
+    threads: int = 1,
+    device: str = "cpu",
 ) -> pd.DataFrame:
     """Encode a split in float32 and under bfloat16 autocast and count what differs.
 
@@ -23,14 +28,13 @@ def differing_codes(
         differing_codes, largest (difference in levels).
     """
     torch.set_num_threads(threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     codec = Codec.from_pretrained(model).with_bottleneck(stages_of(point)).to(device)
     data = Split.open(corpus, split)
     rows = []
     for index, record in enumerate(progress(data.utterances, len(data.utterances), "encoding")):
         wave = torch.from_numpy(data.audio(index))[None].to(device)
         exact = codec.encode(wave)[0]
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device, torch.bfloat16):
             rough = codec.encode(wave)[0]
         apart = (exact - rough).abs()
         rows.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import pickle
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 
 from taae.errors import TaaeError
-from taae.files import atomic
+from taae.files import atomic, sweep
 from taae.progress import log
 
 KEPT = 2
@@ -25,11 +26,12 @@ def save(state: State, step: int, folder: Path) -> Path:
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    content = buffer.getvalue()
+    content = buffer.getbuffer()
     digest = hashlib.sha256(content).hexdigest()
     path = folder / f"step-{step:08d}-{digest[:16]}.pt"
     with atomic(path) as temporary:
         temporary.write_bytes(content)
+    sweep(folder, "step-")
     for old in _newest_first(folder)[KEPT:]:
         old.unlink(missing_ok=True)
     return path
@@ -42,14 +44,29 @@ def load(folder: Path) -> State | None:
         if hashlib.sha256(content).hexdigest()[:16] == path.stem.rsplit("-", 1)[1]:
             try:  # weights_only: tensors and plain values, never code from a pickle
                 state: State = torch.load(io.BytesIO(content), weights_only=True)
-            except pickle.UnpicklingError as error:
+            except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
                 raise TaaeError(
-                    f"{path}: refused, since it holds more than tensors and plain values;"
+                    f"{path}: refused, since it holds other things than tensors and plain values;"
                     " remove it to train from the start"
                 ) from error
             return state
         log(f"{path}: damaged (its checksum differs); trying the one before")
+    if _newest_first(folder):
+        log(f"{folder}: no state is undamaged; training from the start")
     return None
+
+
+def clear(state: Path) -> None:
+    """Remove the states of every training under `state`, and the folders that are empty then.
+
+    Those of other trainings of the same variant and seed are of configs or code of before.
+    """
+    for folder in [*state.glob("[0-9a-f]" * 16), state]:
+        for path in _newest_first(folder):
+            path.unlink(missing_ok=True)
+        sweep(folder, "step-")
+        with contextlib.suppress(OSError):  # it holds something else
+            folder.rmdir()
 
 
 def _newest_first(folder: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 import signal
 import time
 from collections.abc import Iterator
@@ -15,10 +15,11 @@ import pandas as pd
 import torch
 
 from taae.codec import Codec
+from taae.corpus.store import identity_of
 from taae.errors import TaaeError
 from taae.files import write_csv, write_json
 from taae.progress import log
-from taae.provenance import provenance
+from taae.provenance import libraries, provenance
 from taae.sources import sources
 from taae.study import Variant, digest
 from taae.training import checkpoint
@@ -38,6 +39,8 @@ def train(
     output: Path,
     state: Path,
     checkpoint_every: float = 60.0,
+    time_budget: float = math.inf,
+    device: str = "cpu",
 ) -> None:
     """Train and write model.safetensors, config.json, history.csv and provenance.json to `output`.
 
@@ -50,19 +53,19 @@ def train(
             code that was stopped goes on from there, any other ignores it. Removed at the end,
             but for its folder tensorboard.
         checkpoint_every: seconds between saves of the state.
+        time_budget: seconds after which to save and stop, at the end of the step.
+        device: cpu or cuda; see `taae.devices.compute`.
 
     Raises:
-        Interrupted: on SIGTERM or SIGINT, after the state was saved.
+        Interrupted: on SIGTERM or SIGINT or at the end of the budget, after the state was saved.
         TaaeError: the training diverged, or does not fit the memory; the state is kept.
     """
+    deadline = time.monotonic() + time_budget
     torch.set_num_threads(variant.training.threads)
-    device = _device(variant)
     torch.manual_seed(seed)
-    trainer = Trainer(variant, seed, corpus, device)
-    identity = json.loads((corpus / "corpus.json").read_text(encoding="utf-8"))["sha256"]
-    # The code is part of it: half a training with an objective that was edited since is none.
-    code = hashlib.sha256(b"".join(path.read_bytes() for path in sources("training/loop")))
-    key = digest(variant, {"seed": seed, "corpus": identity, "code": code.hexdigest()})
+    trainer = Trainer(variant, seed, corpus, torch.device(device))
+    identity = identity_of(corpus)
+    key = _key(variant, seed, identity)
     folder = state / key[:16]
     saved = checkpoint.load(folder)
     if saved is not None:
@@ -70,7 +73,7 @@ def train(
         log(f"resuming at step {trainer.progress.step} from {folder}")
 
     try:
-        _run(trainer, folder, state / "tensorboard", checkpoint_every)
+        _run(trainer, folder, state / "tensorboard", checkpoint_every, deadline)
     except Diverged as error:
         kept = checkpoint.save(trainer.state(), trainer.progress.step, folder)
         raise TaaeError(
@@ -81,48 +84,50 @@ def train(
     codec = trainer.average.module
     assert isinstance(codec, Codec)
     codec.cpu().eval().save_pretrained(output)
-    write_csv(pd.DataFrame(trainer.progress.history, columns=COLUMNS), output / "history.csv")
+    progress = trainer.progress
+    write_csv(pd.DataFrame(progress.history, columns=COLUMNS), output / "history.csv")
     details = {
         "training": key,
         "variant": variant,
+        "config_sha256": digest(variant),
         "seed": seed,
         "corpus": identity,
         "parameters": sum(weight.numel() for weight in codec.parameters()),
-        "seconds": round(trainer.progress.seconds, 1),
+        "seconds": round(progress.seconds, 1),
+        "cpu_seconds": round(progress.cpu_seconds, 1),
+        "gpus": variant.training.gpus,
+        "gpu_hours": round(variant.training.gpus * progress.seconds / 3600, 5),
+        "resumptions": progress.resumptions,
     }
-    write_json(provenance(device, details), output / "provenance.json")
-    for old in folder.glob("*"):
-        old.unlink()
-    if folder.is_dir():
-        folder.rmdir()
+    write_json(provenance(trainer.device, details), output / "provenance.json")
+    checkpoint.clear(state)
 
 
-def _run(trainer: Trainer, folder: Path, events: Path, checkpoint_every: float) -> None:
+def _key(variant: Variant, seed: int, corpus: str) -> str:
+    """Return the digest of all that determines a training, so that no other's state is taken."""
+    code = hashlib.sha256(b"".join(path.read_bytes() for path in sources("training/loop")))
+    rest = {"seed": seed, "corpus": corpus, "code": code.hexdigest(), "libraries": libraries()}
+    return digest(variant, rest)
+
+
+def _run(
+    trainer: Trainer, folder: Path, events: Path, checkpoint_every: float, deadline: float
+) -> None:
     """Take the steps that are left, saving the state to `folder`, and logging to `events`."""
     last_save = time.monotonic()
     charts = Events(events, trainer.progress.history)
     with _stop_signals() as stopped, closing(charts):
         for _ in trainer.run():
             charts.update()
-            due = time.monotonic() - last_save > checkpoint_every
-            if due or stopped:
-                checkpoint.save(trainer.state(), trainer.progress.step, folder)
+            now, step = time.monotonic(), trainer.progress.step
+            late = now > deadline
+            done = step == trainer.variant.training.steps  # the outputs may yet fail
+            if stopped or late or done or now - last_save > checkpoint_every:
+                checkpoint.save(trainer.state(), step, folder)
                 last_save = time.monotonic()
-            if stopped:
-                raise Interrupted(
-                    f"stopped at step {trainer.progress.step}; run the same command to go on"
-                )
-
-
-def _device(variant: Variant) -> torch.device:
-    if not variant.training.gpus:
-        return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise TaaeError(
-            f"training.gpus: {variant.training.gpus}, but no GPU is visible here;"
-            " set training.gpus to 0 to train on the CPU"
-        )
-    return torch.device("cuda")
+            if stopped or late:
+                why = "stopped" if stopped else "the time budget is used up"
+                raise Interrupted(f"{why} at step {step}; run the same command to go on")
 
 
 @contextmanager

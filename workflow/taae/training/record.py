@@ -22,6 +22,8 @@ class Progress:
     Attributes:
         step: steps done.
         seconds: that they took.
+        cpu_seconds: of all threads, that they took.
+        resumptions: how often a saved state was taken up.
         skipped: steps since the last training row that changed no weight.
         streak: such steps since the last good one.
         history: rows with the keys `COLUMNS`, those apart that a row has no value for.
@@ -30,6 +32,8 @@ class Progress:
 
     step: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    resumptions: int = 0
     skipped: int = 0
     streak: int = 0
     history: list[Row] = field(default_factory=list)

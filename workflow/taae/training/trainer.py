@@ -69,12 +69,14 @@ class Trainer:
         """
         training, progress = self.variant.training, self.progress
         started, begun, before = time.monotonic(), progress.step, progress.seconds
+        computed = time.process_time() - progress.cpu_seconds
         while progress.step < training.steps:
             with fitting(self.variant, self.device):
                 self._step()
             progress.step += 1
             spent = time.monotonic() - started
             progress.seconds = before + spent
+            progress.cpu_seconds = time.process_time() - computed
             loss = self._record()
             if progress.streak >= training.max_skipped:
                 raise Diverged(
@@ -192,6 +194,7 @@ class Trainer:
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state, to go on as if the training had never stopped."""
         self.progress = Progress(**state["progress"])
+        self.progress.resumptions += 1
         self.codec.load_state_dict(state["codec"])
         self.average.load_state_dict(state["average"])
         self.optimisation.load_state_dict(state["optimisation"])
