@@ -122,3 +122,39 @@ def trained(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-m", "taae", *words], check=True, env=environment)
     return folder / "model"
+
+
+class Disk:
+    """A file system of a few megabytes, in memory, that can be filled and made read-only."""
+
+    def __init__(self, folder: Path, size: str) -> None:
+        folder.mkdir()
+        self.folder = folder
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"file systems cannot be mounted here: {done.stderr.strip()}")
+
+    def fill(self, left: int) -> None:
+        """Leave about `left` bytes free."""
+        free = os.statvfs(self.folder).f_bavail * os.statvfs(self.folder).f_frsize
+        (self.folder / "ballast").write_bytes(bytes(max(0, free - left)))
+
+    def free(self) -> None:
+        """Undo `fill`."""
+        (self.folder / "ballast").unlink()
+
+    def freeze(self) -> None:
+        """Make it read-only; this binds root too."""
+        subprocess.run(["mount", "-o", "remount,ro", self.folder], check=True)
+
+    def close(self) -> None:
+        """Unmount it, with all that is on it."""
+        subprocess.run(["umount", self.folder], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    made = Disk(tmp_path / "disk", "3m")
+    yield made
+    made.close()
