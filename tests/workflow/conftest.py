@@ -32,25 +32,40 @@ class Clone:
             else:
                 shutil.copy(source, folder / part)
 
-    def snakemake(
-        self, *arguments: str, check: bool = True, study: str = SMOKE
-    ) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake with the smoke study; `arguments` may end with targets."""
+    def start(self, *arguments: str, study: str = SMOKE) -> subprocess.Popen[str]:
+        """Start Snakemake and do not wait for it; otherwise as `snakemake`."""
         command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", study, "--"]
         flags = [word for word in arguments if word.startswith("-")]
         command[3:3] = flags
         command += [word for word in arguments if not word.startswith("-")]
         environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        done = subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, env=environment, timeout=600
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
+
+    def snakemake(
+        self, *arguments: str, check: bool = True, study: str = SMOKE
+    ) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake with the smoke study; `arguments` may end with targets."""
+        with self.start(*arguments, study=study) as process:
+            try:
+                stdout, stderr = process.communicate(timeout=600)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        done = subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
         if check and done.returncode:
             logs = "\n".join(
                 f"== {log}\n{log.read_text()[-2000:]}"
                 for log in sorted((self.folder / "results" / "logs").rglob("*.log"))
                 if "rror" in log.read_text()
             )
-            raise AssertionError(f"{command}\n{done.stdout[-3000:]}{done.stderr[-3000:]}\n{logs}")
+            raise AssertionError(f"{done.args}\n{done.stdout[-3000:]}{done.stderr[-3000:]}\n{logs}")
         return done
 
     def jobs(self, *targets: str, study: str = SMOKE) -> Counter[str]:
