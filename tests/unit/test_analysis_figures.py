@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from taae.analysis import figures, spectrograms, tables
+from taae.analysis.spectra import write_spectra
 from taae.errors import TaaeError
 from tests.unit.analysis_scores import fake_scores, study
 
@@ -178,16 +179,16 @@ def write_tones(folder: Path) -> Path:
     ]:
         (folder / sound).mkdir(parents=True)
         soundfile.write(folder / sound / "u1.flac", scale * tone, rate)
-    spectrograms.write_spectra(folder / "reference", folder, two, folder / "spectra.npz")
+    write_spectra(folder / "reference", folder, two, folder / "spectra.npz")
     return folder / "spectra.npz"
 
 
 def test_spectrograms_name_an_unreadable_file(tmp_path: Path) -> None:
     with pytest.raises(TaaeError, match="no FLAC file"):
-        spectrograms.write_spectra(tmp_path, tmp_path, STUDY, tmp_path / "x.npz")
+        write_spectra(tmp_path, tmp_path, STUDY, tmp_path / "x.npz")
     (tmp_path / "a.flac").write_bytes(b"nothing")
     with pytest.raises(TaaeError, match=r"a\.flac"):
-        spectrograms.write_spectra(tmp_path, tmp_path, STUDY, tmp_path / "x.npz")
+        write_spectra(tmp_path, tmp_path, STUDY, tmp_path / "x.npz")
     (tmp_path / "x.npz").write_bytes(b"nothing")
     with pytest.raises(TaaeError, match=r"x\.npz"):
         spectrograms.plot_spectra(tmp_path / "x.npz", tmp_path / "a")

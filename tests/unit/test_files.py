@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
+from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +13,7 @@ import pytest
 import torch
 
 from taae.errors import TaaeError
-from taae.files import atomic, read_csv, write_csv, write_json
+from taae.files import atomic, read_csv, write_csv, write_json, write_text
 from taae.training import checkpoint
 
 
@@ -35,6 +39,46 @@ def test_a_folder_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
             (temporary / name).touch()
     assert listing(tmp_path) == ["audio"]
     assert listing(tmp_path / "audio") == ["new"]
+
+
+def test_where_the_new_folder_cannot_be_put_the_old_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "audio" / "old").touch()
+
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with (
+        pytest.raises(TaaeError, match="audio: cannot write here"),
+        atomic(tmp_path / "audio") as new,
+    ):
+        new.mkdir()
+    assert listing(tmp_path) == ["audio"]
+    assert listing(tmp_path / "audio") == ["old"]
+
+
+def test_what_a_killed_writer_left_goes_and_a_living_ones_stays(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    writer = get_context("fork").Process(target=write_and_die, args=(path,))
+    writer.start()
+    writer.join()
+    (left,) = tmp_path.iterdir()
+    (tmp_path / ".other.csv.mine").mkdir()
+    with atomic(path) as outer:
+        assert not left.exists()
+        outer.write_text("outer")
+        write_text("inner", path)
+    assert path.read_text() == "outer"
+    assert listing(tmp_path) == [".other.csv.mine", "table.csv"]
+
+
+def write_and_die(path: Path) -> None:
+    with atomic(path) as temporary:
+        temporary.write_text("half a ta")
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_where_nothing_can_be_written_the_error_names_the_file(tmp_path: Path) -> None:

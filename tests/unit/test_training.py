@@ -18,7 +18,7 @@ from scipy.signal.windows import hann
 
 from taae.codec import TAAE
 from taae.errors import TaaeError
-from taae.study import Loss, Variant
+from taae.study import Loss, Variant, digest
 from taae.training import loop, segments
 from taae.training.objective import FLOOR, QUIET, Reconstruction, weighted_sum
 from taae.training.objective import weights as weights_of
@@ -140,6 +140,10 @@ def test_training_is_deterministic_and_the_seed_matters(
     assert history["loss"].notna().all()
     provenance = json.loads((tmp_path / "a" / "provenance.json").read_text())
     assert provenance["variant"]["attention"]["window"] == variant.attention.window
+    assert provenance["config_sha256"] == digest(variant)
+    assert (provenance["gpus"], provenance["gpu_hours"], provenance["resumptions"]) == (0, 0, 0)
+    assert 0 < provenance["seconds"] < 60
+    assert provenance["cpu_seconds"] > 0
     assert not list((tmp_path / "state").rglob("*.pt"))
 
 
@@ -172,6 +176,7 @@ def test_stopped_and_resumed_ends_with_the_same_bytes(
     assert not (tmp_path / "parts").exists()
     loop.train(variant, 1, corpus, tmp_path / "parts", tmp_path / "state")
     assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
+    assert json.loads((tmp_path / "parts" / "provenance.json").read_text())["resumptions"] == 1
     whole, parts = (pd.read_csv(tmp_path / name / "history.csv") for name in ("whole", "parts"))
     pd.testing.assert_frame_equal(
         whole.drop(columns="seconds"), parts.drop(columns="seconds"), check_exact=True

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from tests.workflow.conftest import Clone
+from tests.workflow.conftest import PARTS, Clone
 
 pytestmark = pytest.mark.slow
 
@@ -34,18 +34,14 @@ SUMMARY = ABLATION + Counter(["summarise", "compare", "plot_distributions", "plo
 POINTS = Counter(["bitrate_tables", "plot_rate_distortion", "plot_codebook"])
 LENGTHS = Counter(["length_table", "plot_lengths"])
 ANALYSIS = SUMMARY + POINTS + LENGTHS
-MODELS = Counter(train=4, decode=6, score=6, tokens=2, rates=4, precision=2, lengths=2, cost=4)
-MODELS += Counter(
-    [
-        "histories",
-        "provenance",
-        "plot_training",
-        "spectra",
-        "plot_spectrograms",
-        "cost_table",
-        "plot_cost",
-    ]
-)
+PLOTS = Counter({rule: count for rule, count in ANALYSIS.items() if rule.startswith("plot_")})
+PLOTS += Counter(["plot_training", "plot_spectrograms", "plot_cost"])
+# What the models of a study are shown in together.
+OVERVIEWS = Counter(["histories", "provenance", "plot_training", "spectra", "plot_spectrograms"])
+OVERVIEWS += Counter(["cost_table", "plot_cost"])
+ONE_MODEL = Counter(train=1, decode=2, score=2, tokens=1, rates=2, precision=1, lengths=1, cost=1)
+ONE_STREAM = Counter(train=1, decode=1, score=1, cost=1)
+MODELS = ONE_MODEL + ONE_MODEL + ONE_STREAM + ONE_STREAM + OVERVIEWS
 
 
 def test_every_stage_left_what_the_results_folder_promises(clone: Clone) -> None:
@@ -74,6 +70,13 @@ def test_every_stage_left_what_the_results_folder_promises(clone: Clone) -> None
         )
         assert provenance["seed"] == 1
         assert provenance["variant"]["attention"]["window"] == (32 if "32" in variant else 128)
+    origins = pd.read_csv(results / "tables" / "provenance.csv").set_index("variant")
+    corpus = json.loads((results / "corpus" / "corpus.json").read_text())
+    assert set(origins.index) == set(VARIANTS)
+    assert set(origins["corpus"]) == {corpus["sha256"][:12]}
+    assert origins["config"].nunique() == len(VARIANTS)
+    assert (origins["resumptions"] == 0).all()
+    assert (origins["cpu_hours"] > 0).all()
     summary = pd.read_csv(results / "tables" / "summary.csv").set_index("variant")
     assert set(summary.loc[VARIANTS, "bitrate"].round()) == {1226}
     comparisons = pd.read_csv(results / "tables" / "comparisons.csv")
@@ -111,8 +114,9 @@ def test_a_second_run_has_nothing_to_do(clone: Clone) -> None:
 
 
 def test_touching_a_source_file_reruns_nothing(clone: Clone) -> None:
-    for path in (clone.folder / "workflow" / "taae").rglob("*.py"):
-        path.touch()
+    for part in PARTS:
+        for path in [clone.folder / part, *(clone.folder / part).rglob("*")]:
+            path.touch()
     assert clone.jobs() == Counter()
 
 
@@ -123,9 +127,13 @@ def test_touching_a_source_file_reruns_nothing(clone: Clone) -> None:
             "analysis/figures.py",
             Counter(plot_metrics=2, plot_forest=2, plot_training=1, plot_coverage=1),
         ),
+        ("analysis/style.py", PLOTS),
         ("analysis/statistics.py", ANALYSIS),
+        ("analysis/histories.py", Counter(["histories", "plot_training"])),
+        ("analysis/origins.py", Counter(["provenance"])),
         ("scoring/signal.py", Counter(score=6, score_peer=2, lengths=2) + ANALYSIS),
         ("training/loop.py", MODELS + ANALYSIS),
+        ("devices.py", Counter()),  # nor does any other that changes no result
     ],
 )
 def test_an_edit_reruns_its_stage_and_what_follows(
@@ -145,8 +153,7 @@ def test_a_changed_variant_trains_alone(clone: Clone) -> None:
         jobs = clone.jobs()
     finally:
         undo()
-    assert (jobs["train"], jobs["decode"], jobs["score"]) == (1, 2, 2)  # at both points
-    assert "corpus" not in jobs
+    assert jobs == ONE_MODEL + OVERVIEWS + ANALYSIS
 
 
 def test_an_added_variant_trains_alone(clone: Clone) -> None:
@@ -161,8 +168,7 @@ def test_an_added_variant_trains_alone(clone: Clone) -> None:
     finally:
         undo()
         undo_overlay()
-    assert (jobs["train"], jobs["decode"], jobs["score"]) == (1, 2, 2)  # at both points
-    assert "corpus" not in jobs
+    assert jobs == ONE_MODEL + OVERVIEWS + ANALYSIS
 
 
 def test_an_added_seed_trains_that_seed_alone(clone: Clone) -> None:
@@ -171,8 +177,26 @@ def test_an_added_seed_trains_that_seed_alone(clone: Clone) -> None:
         jobs = clone.jobs()
     finally:
         undo()
-    assert (jobs["train"], jobs["decode"], jobs["score"]) == (4, 6, 6)
-    assert "corpus" not in jobs
+    per_run = MODELS - OVERVIEWS - Counter(cost=4)  # costs and spectrograms are of the first seed
+    assert jobs == per_run + Counter(["histories", "provenance", "plot_training"]) + ANALYSIS
+
+
+def test_removed_audio_reruns_nothing_upstream(clone: Clone) -> None:
+    """Only what needs it decodes again, from the model that is there."""
+    results = clone.folder / "results"
+    kept = clone.folder.parent / "audio"
+    shutil.move(results / "decoded", kept)
+    try:
+        assert clone.jobs() == Counter()
+        edit = clone.edit("workflow/taae/scoring/signal.py", '"""', '"""Edited. ')
+        try:
+            jobs = clone.jobs()
+        finally:
+            edit()
+        assert (jobs["decode"], jobs["score"]) == (6, 6)
+        assert not {"corpus", "reference", "train", "tokens", "precision", "cost"} & set(jobs)
+    finally:
+        shutil.move(kept, results / "decoded")
 
 
 def test_a_pretrained_variant_is_decoded_and_never_trained(clone: Clone) -> None:
@@ -228,7 +252,9 @@ def test_figures_come_back_from_the_tables_alone(clone: Clone) -> None:
 
 def test_a_report_can_be_made(clone: Clone) -> None:
     clone.snakemake("--report=report.html", "all")
-    assert (clone.folder / "report.html").stat().st_size > 100_000
+    report = (clone.folder / "report.html").read_text()
+    assert len(report) > 100_000
+    assert "provenance.csv" in report
 
 
 def test_another_operating_point_retrains_nothing(clone: Clone) -> None:

@@ -42,7 +42,7 @@ rule cost_table:
 
 use rule plot_training as plot_cost with:
     input:
-        code("analysis/cost"),
+        code("analysis/cost_figure"),
         table="results/tables/cost.csv",
     output:
         report(

@@ -33,7 +33,7 @@ rule decode:
 
 rule spectra:
     input:
-        code("analysis/spectrograms"),
+        code("analysis/spectra"),
         reference="results/reference/audio",
         decoded=expand(
             f"{DECODED}/audio",

@@ -55,7 +55,7 @@ rule length_table:
 
 use rule plot_training as plot_lengths with:
     input:
-        code("analysis/lengths"),
+        code("analysis/length_figure"),
         table="results/tables/lengths.csv",
     output:
         report(

@@ -708,7 +708,7 @@ def _provenance(options: argparse.Namespace) -> None:
 
 
 def _spectra(options: argparse.Namespace) -> None:
-    from taae.analysis.spectrograms import write_spectra
+    from taae.analysis.spectra import write_spectra
 
     write_spectra(options.reference, options.decoded, Study.load(options.study), options.output)
 

@@ -1,4 +1,4 @@
-"""Metrics against length: the table and the figure of the length study.
+"""Metrics against length: the table of the length study.
 
 Every length holds the same voices, so a length is compared with that of the training speaker by
 speaker. Where the interval of that change lies on the worse side, the model breaks there.
@@ -9,24 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.axes import Axes
 
 from taae.analysis.statistics import PAIR, compare
-from taae.analysis.style import (
-    GREY,
-    PAGE,
-    metric_title,
-    panels,
-    save,
-    styled,
-)
 from taae.analysis.tables import COLUMNS, TEXT, summary
-from taae.analysis.utterances import LOOKS
 from taae.files import read_csv
 from taae.study import Study
 
@@ -73,67 +62,3 @@ def _change(row: Any, scores: pd.DataFrame, study: Study) -> dict[str, float | b
         "change_high": found.high,
         "worse": worst < 0,
     }
-
-
-def length_figure(table: pd.DataFrame, study: Study, stem: Path) -> None:
-    """Draw every metric against length, a line per variant; the training length is marked.
-
-    A hollow point is worse than the same model at the length of its training.
-    """
-    variants = list(table["variant"].unique())
-    metrics = list(table["metric"].unique())
-    trained = sorted({study.variants[name].training.segment for name in variants})
-    lengths = sorted(table["seconds"].unique())
-    with styled():
-        figure, axes, spare = panels(len(metrics), 3, PAGE, 1.5, 0.8)
-        for axis, metric in zip(axes, metrics, strict=True):
-            for number, (variant, look) in enumerate(zip(variants, cycle(LOOKS), strict=False)):
-                rows = table[(table["metric"] == metric) & (table["variant"] == variant)]
-                # Side by side, or the intervals of the variants would hide each other.
-                aside = 1.03 ** (number - (len(variants) - 1) / 2)
-                _draw(axis, rows.dropna(subset="mean"), aside, *look, _name(variant, study))
-            for segment in trained:
-                axis.axvline(segment, color=GREY, linewidth=0.6, linestyle=":", zorder=0)
-            axis.set_xscale("log")
-            axis.set_xticks(lengths, [f"{length:g}" for length in lengths])
-            axis.minorticks_off()
-            axis.grid(visible=True, axis="y")
-            axis.set_title(metric_title(metric), loc="left")
-            axis.set_xlabel("length (s)")
-        handles, labels = axes[0].get_legend_handles_labels()
-        if spare:
-            spare[0].legend(handles, labels, loc="center left")
-        else:
-            figure.legend(handles, labels, loc="outside lower center", ncols=4)
-        segments = " or ".join(f"{segment:g}" for segment in trained)
-        figure.suptitle(
-            f"Length generalisation\ntrained on segments of {segments} s (dotted);"
-            " hollow: worse than the same model at that length",
-            x=0.01,
-            ha="left",
-            fontsize=8,
-        )
-        save(figure, stem)
-
-
-def _draw(
-    axis: Axes, rows: pd.DataFrame, aside: float, colour: str, marker: str, label: str
-) -> None:
-    seconds = rows["seconds"] * aside
-    axis.vlines(seconds, rows["low"], rows["high"], color=colour, linewidth=0.6)
-    axis.plot(seconds, rows["mean"], color=colour, marker=marker, markersize=3, label=label)
-    worse = rows["worse"].astype(bool)
-    axis.plot(
-        *(seconds[worse], rows.loc[worse, "mean"], marker),
-        color=colour,
-        markersize=3,
-        markerfacecolor="white",
-    )
-
-
-def _name(variant: str, study: Study) -> str:
-    """Return a variant's name, with its window where it has one."""
-    chosen = study.variants[variant]
-    if chosen.model.kind == "conv":
-        return variant
-    return f"{variant} ({chosen.attention.window} keys)"

@@ -8,8 +8,8 @@ import pandas as pd
 
 from taae.analysis import figures, utterances
 from taae.analysis.codebook import codebook_figure
-from taae.analysis.cost import cost_figure
-from taae.analysis.lengths import length_figure
+from taae.analysis.cost_figure import cost_figure
+from taae.analysis.length_figure import length_figure
 from taae.analysis.rate_distortion import rate_distortion_figure
 from taae.analysis.spectrograms import plot_spectra
 from taae.analysis.tables import collect
