@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -54,18 +55,22 @@ def wait_until(happened: Callable[[], object], process: Forker) -> None:
 
 
 def kill_at_random(process: Forker, state: Path, choice: random.Random) -> None:
-    """Kill at a random moment: early, between two states, or in the middle of writing one."""
-    moment = choice.choice(["early", "between", "writing"])
-    if moment == "early":
-        time.sleep(choice.uniform(0, 0.5))
-    for _ in range(choice.randint(1, 2) if moment != "early" else 0):
+    """Kill at a random moment before the first new state, after it, or while one is written."""
+    moment = choice.choice(["before", "after", "writing"])
+    for _ in range(choice.randint(1, 2)):
         before = newest(state)
-        wait_until(lambda before=before: newest(state) != before, process)  # type: ignore[misc]
-    if moment == "between":
-        time.sleep(choice.uniform(0, 0.03))
+        patience = choice.uniform(0, 0.5) if moment == "before" else 60.0
+        deadline = time.monotonic() + patience
+        wait_until(partial(changed, state, before, deadline), process)
+    if moment == "after":
+        time.sleep(choice.uniform(0, 0.02))
     elif moment == "writing":
         wait_until(lambda: being_written(state), process)
     os.kill(process.pid, signal.SIGKILL)
+
+
+def changed(state: Path, before: str, deadline: float) -> bool:
+    return newest(state) != before or time.monotonic() > deadline
 
 
 def test_killed_at_random_moments(
