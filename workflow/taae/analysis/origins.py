@@ -18,18 +18,22 @@ def provenance_table(models: Path, study: Study) -> pd.DataFrame:
     """Return a row per variant and seed from each run's provenance.json below `models`.
 
     Hashes and revisions are cut to their first digits; hours are those of `taae.training.loop`.
+    Of a model that the study did not train, the folder and the hash of its config are known.
     """
     rows = []
     for variant in study.variants:
-        for seed in study.seeds:
+        for seed in study.seeds_of(variant):
             path = models / variant / f"seed{seed}" / "provenance.json"
             rows.append({"variant": variant, "seed": seed} | _row(path))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).convert_dtypes()  # whole numbers stay so beside missing ones
 
 
 def _row(path: Path) -> dict[str, object]:
     try:
         origin = json.loads(path.read_text(encoding="utf-8"))
+        if "pretrained" in origin:
+            config = origin["sha256"]["config.json"][:HASH_DIGITS]
+            return {"pretrained": origin["pretrained"], "config": config}
         git = origin["git"]
         return {
             "config": origin["config_sha256"][:HASH_DIGITS],
