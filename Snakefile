@@ -49,6 +49,7 @@ localrules:
     plot_scatter,
     plot_spectrograms,
     plot_training,
+    provenance,
     spectra,
     summarise,
 

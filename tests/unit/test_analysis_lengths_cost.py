@@ -14,7 +14,7 @@ import torch
 from matplotlib.figure import Figure
 from scipy import stats
 
-from taae.analysis import cost, lengths
+from taae.analysis import cost, cost_figure, length_figure, lengths
 from taae.codec import CodecConfig, build
 from taae.errors import TaaeError
 from taae.probes.cost import measure
@@ -94,7 +94,9 @@ def drawn(module: object, draw: object) -> Figure:
 
 
 def test_hollow_points_are_those_that_are_worse(summary: pd.DataFrame) -> None:
-    figure = drawn(lengths, lambda: lengths.length_figure(summary, length_study(), Path("lengths")))
+    figure = drawn(
+        length_figure, lambda: length_figure.length_figure(summary, length_study(), Path("lengths"))
+    )
     for axis, metric in zip(figure.axes, ["si_sdr", "mel_distance", "stoi"], strict=False):
         hollow = [
             value
@@ -153,7 +155,7 @@ def test_the_cost_table_has_a_row_per_arm_and_the_figure_a_reason_for_each_gap(
     windows = table.set_index("variant")["window"]
     assert windows[["baseline", "window-32"]].tolist() == [128, 32]
     assert windows.isna().sum() == 1  # conv
-    figure = drawn(cost, lambda: cost.cost_figure(table, Path("cost")))
+    figure = drawn(cost_figure, lambda: cost_figure.cost_figure(table, Path("cost")))
     panels = {axis.get_title(loc="left"): axis for axis in figure.axes}
     frame = [text.get_text() for text in panels["one streamed frame (ms)"].texts]
     assert frame == [" looks ahead"] + ["1 to 2.5"] * (len(found.cost_arms) - 1)
