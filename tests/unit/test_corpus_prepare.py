@@ -290,6 +290,6 @@ def test_a_full_disk_leaves_the_earlier_corpus(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("taae.files._sync", fail)
-    with pytest.raises(TaaeError, match=r"out: No space left on device"):
+    with pytest.raises(TaaeError, match=r"out/.*: cannot write here \(No space left on device\)"):
         prepare(folder_corpus(tmp_path / "in", loudness=-30.0), tmp_path / "out")
     assert contents(tmp_path / "out") == before
