@@ -23,6 +23,11 @@ ADVERSARIAL = {
 
 def tiny(training: dict[str, Any] | None = None, **sections: Any) -> Variant:
     """Return the demo's baseline, made small, with some keys changed."""
+    return Study.resolve(tiny_config(training, **sections)).variants["baseline"]
+
+
+def tiny_config(training: dict[str, Any] | None = None, **sections: Any) -> dict[str, Any]:
+    """Return the config of `tiny`."""
     small = {
         "model": {"layers": [1, 1], "width": 16, "head_dim": 8},
         "training": {"steps": 8, "batch": 2, "segment": 0.64, "validate_every": 4},
@@ -31,7 +36,7 @@ def tiny(training: dict[str, Any] | None = None, **sections: Any) -> Variant:
     config = merge(config, {"training": training or {}, **sections})
     config["ablations"], config["variants"], config["codecs"] = {}, {}, {}
     config["bitrates"], config["lengths"] = {}, {}
-    return Study.resolve(config).variants["baseline"]
+    return config
 
 
 class FakeSplit(SimpleNamespace):

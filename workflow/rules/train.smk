@@ -1,6 +1,17 @@
 # Training: one model per variant and seed; or a model from elsewhere, copied.
 
 
+def training(wildcards):
+    return STUDY.variants[wildcards.variant].training
+
+
+def over_nodes(value):
+    """What SLURM is asked for where a training takes several nodes; else nothing."""
+    return lambda wildcards: (
+        value(training(wildcards)) if training(wildcards).nodes > 1 else None
+    )
+
+
 rule train:
     input:
         code("training/loop"),
@@ -19,11 +30,15 @@ rule train:
         variant="|".join(STUDY.trained) or "none",
     conda:
         "../../envs/train.yaml"
-    threads: lambda wildcards: STUDY.variants[wildcards.variant].training.threads
+    threads: lambda wildcards: training(wildcards).threads_per_task
     resources:
         mem_mb=megabytes(4000),
         runtime=minutes(6 * 3600),
-        gpu=lambda wildcards: STUDY.variants[wildcards.variant].training.gpus,
+        gpu=lambda wildcards: training(wildcards).all_gpus,
+        nodes=over_nodes(lambda training: training.nodes),
+        mpi=over_nodes(lambda training: "srun"),
+        tasks=over_nodes(lambda training: training.all_processes),
+        tasks_per_gpu=over_nodes(lambda training: 1 if training.gpus else None),
     params:
         spec=variant_of,
         # Undeclared on purpose: Snakemake deletes outputs before a rerun, and an interrupted

@@ -377,21 +377,20 @@ def _reference(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from taae.training.loop import Interrupted, train
+    from taae.training.launch import launch
+    from taae.training.loop import Interrupted
 
     variant = Study.load(options.study).variant(options.variant)
     try:
-        with compute(variant.training.gpus) as device:
-            train(
-                variant,
-                options.seed,
-                options.corpus,
-                options.output,
-                options.state,
-                options.checkpoint_every,
-                options.time_budget,
-                device,
-            )
+        launch(
+            variant,
+            options.seed,
+            options.corpus,
+            options.output,
+            options.state,
+            options.checkpoint_every,
+            options.time_budget,
+        )
     except Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
         return RESUMABLE

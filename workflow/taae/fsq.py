@@ -84,7 +84,16 @@ class FSQ(nn.Module):
             or straight-through with 1/2 each (shares 50/25/25, the paper's modification).
         random_levels: where given, each batch item is trained with an L drawn uniformly from it;
             evaluation uses `levels`.
+
+    Attributes:
+        parts: of a batch, all of one size, that the inputs are. What is drawn is drawn for the
+            whole batch, so that parts which start from the same state of the generator have the
+            noise that the batch has in one piece.
+        part: the number of the next input among them, from 0. A tensor, since torch.compile would
+            compile again for each value of a plain number.
     """
+
+    part: Tensor
 
     def __init__(
         self,
@@ -109,6 +118,8 @@ class FSQ(nn.Module):
         self.rounding = rounding
         self.mode = training
         self.random_levels = tuple(random_levels)
+        self.parts = 1
+        self.register_buffer("part", torch.zeros(1, dtype=torch.int64), persistent=False)
 
     @property
     def step(self) -> float:
@@ -134,24 +145,30 @@ class FSQ(nn.Module):
         In training mode the result is what `training` says; otherwise it equals
         `dequantize(quantize(x))`.
         """
-        shape = (x.shape[0],) + (1,) * (x.dim() - 1)  # of what is drawn for each batch item
-        levels = self._draw_levels(shape, x.device)
+        item = (1,) * (x.dim() - 1)  # shape of what is drawn for each batch item
+        levels = self._draw_levels(x, item)
         bounded = bound(x, levels, self.rounding)
         number = nearest(bounded, levels, self.rounding)
         rounded = bounded + (level(number, levels, self.rounding) - bounded).detach()
         if not self.training or self.mode == "ste":
             return rounded
-        noisy = bounded + (torch.rand_like(bounded) - 0.5) * step(levels, self.rounding)
+        uniform = self._rand(bounded, bounded.shape[1:])
+        noisy = bounded + (uniform - 0.5) * step(levels, self.rounding)
         if self.mode == "noise":
             return noisy
-        unquantised, noise = (torch.rand(2, *shape, device=x.device) < 0.5).unbind()
+        unquantised, noise = (self._rand(x, item) < 0.5 for _ in range(2))
         return torch.where(noise, noisy, torch.where(unquantised, bounded, rounded))
 
-    def _draw_levels(self, shape: tuple[int, ...], device: torch.device) -> Levels:
+    def _draw_levels(self, x: Tensor, item: Sequence[int]) -> Levels:
         if not (self.training and self.random_levels):
             return self.levels
-        choices = torch.tensor(self.random_levels, device=device)
-        return choices[torch.randint(len(choices), shape, device=device)]
+        choices = torch.tensor(self.random_levels, device=x.device)
+        return choices[(self._rand(x, item) * len(choices)).long()]
+
+    def _rand(self, x: Tensor, item: Sequence[int]) -> Tensor:
+        """Draw from U(0, 1) for each of the batch items `x`; a tensor (items, *item)."""
+        whole = torch.rand(self.parts, len(x), *item, device=x.device)
+        return whole.index_select(0, self.part)[0]
 
     def extra_repr(self) -> str:
         """Show the settings when a model is printed."""

@@ -12,9 +12,19 @@ from tqdm import tqdm
 T = TypeVar("T")
 
 
+_muted = False
+
+
+def mute() -> None:
+    """Let this process log nothing from now on: another one says the same."""
+    global _muted
+    _muted = True
+
+
 def log(message: str) -> None:
     """Print one line to standard error at once (`log:` of a rule catches it)."""
-    print(message, file=sys.stderr, flush=True)
+    if not _muted:
+        print(message, file=sys.stderr, flush=True)
 
 
 def progress(items: Iterable[T], total: int, what: str, every: float = 15.0) -> Iterator[T]:

@@ -123,6 +123,8 @@ class Training:
     compile: bool
     threads: int
     gpus: int
+    processes: int
+    nodes: int
     optimizer: str
     learning_rate: float
     adamw_learning_rate: float
@@ -142,12 +144,43 @@ class Training:
         """Return the step at which the final `share` of the steps begins."""
         return self.steps - round(share * self.steps)
 
+    @property
+    def processes_per_node(self) -> int:
+        """Processes of a training on each node: one for each GPU, if any."""
+        return self.gpus or self.processes
+
+    @property
+    def all_processes(self) -> int:
+        """Processes of a training; each computes its share of the batch."""
+        return self.nodes * self.processes_per_node
+
+    @property
+    def all_gpus(self) -> int:
+        """GPUs of a training."""
+        return self.nodes * self.gpus
+
+    @property
+    def threads_per_task(self) -> int:
+        """CPU threads of a task of a scheduler: of a process over nodes, else of all processes."""
+        return self.threads * (1 if self.nodes > 1 else self.processes_per_node)
+
+    @property
+    def parts(self) -> int:
+        """Parts that a batch is computed in, side by side and one after the other."""
+        return self.all_processes * self.accumulate
+
     def check(self, segment: int) -> None:
         """Raise a `TaaeError` for what is not possible with segments of so many samples."""
-        if self.batch % self.accumulate:
+        if self.gpus and self.processes != 1:
             raise TaaeError(
-                f"training.accumulate: a batch of {self.batch} segments cannot be cut into"
-                f" {self.accumulate} equal parts"
+                f"training.processes: {self.processes}, but with training.gpus there is one"
+                " process for each GPU; leave it at 1"
+            )
+        if self.batch % self.parts:
+            raise TaaeError(
+                f"training.batch: {self.batch} segments cannot be cut into {self.parts} equal"
+                f" parts, {self.accumulate} (training.accumulate) for each of"
+                f" {self.all_processes} process(es) (training.gpus or processes, and nodes)"
             )
         loss, discriminator, perceptual = self.loss, self.discriminator, self.perceptual
         if max(loss.windows) > segment:

@@ -11,16 +11,16 @@ from taae.training.record import Row
 
 
 class Events:
-    """Event files in `folder`, written anew from a history that grows, and kept up with it.
+    """Event files in `folder` (None: none), written anew from a history, and kept up with it.
 
     So a resumed training logs no step twice. Each column of the history is a chart, with the
     splits as its curves.
     """
 
-    def __init__(self, folder: Path, history: Sequence[Row]) -> None:
+    def __init__(self, folder: Path | None, history: Sequence[Row]) -> None:
         self.history, self.logged = history, 0
         self.writer = None
-        if find_spec("tensorboard"):
+        if folder and find_spec("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
 
             shutil.rmtree(folder, ignore_errors=True)

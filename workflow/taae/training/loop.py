@@ -24,6 +24,7 @@ from taae.sources import sources
 from taae.study import Variant, digest
 from taae.training import checkpoint
 from taae.training.events import Events
+from taae.training.processes import ALONE, Processes
 from taae.training.record import COLUMNS
 from taae.training.trainer import Diverged, Trainer
 
@@ -41,8 +42,11 @@ def train(
     checkpoint_every: float = 60.0,
     time_budget: float = math.inf,
     device: str = "cpu",
+    processes: Processes = ALONE,
 ) -> None:
     """Train and write model.safetensors, config.json, history.csv and provenance.json to `output`.
+
+    To be called by each process of a training; the first one writes.
 
     Args:
         variant: what to train.
@@ -55,6 +59,7 @@ def train(
         checkpoint_every: seconds between saves of the state.
         time_budget: seconds after which to save and stop, at the end of the step.
         device: cpu or cuda; see `taae.devices.compute`.
+        processes: those of this training, and which of them this is.
 
     Raises:
         Interrupted: on SIGTERM or SIGINT or at the end of the budget, after the state was saved.
@@ -63,24 +68,34 @@ def train(
     deadline = time.monotonic() + time_budget
     torch.set_num_threads(variant.training.threads)
     torch.manual_seed(seed)
-    trainer = Trainer(variant, seed, corpus, torch.device(device))
+    trainer = Trainer(variant, seed, corpus, torch.device(device), processes)
     identity = identity_of(corpus)
     key = _key(variant, seed, identity)
     folder = state / key[:16]
     saved = checkpoint.load(folder)
     if saved is not None:
         trainer.restore(saved)
+    if not processes.agree(trainer.progress.step):
+        raise TaaeError(
+            f"{state}: not the same for all processes of this training; it has to be on a file"
+            " system that all nodes share"
+        )
+    if saved is not None:
         log(f"resuming at step {trainer.progress.step} from {folder}")
 
     try:
         _run(trainer, folder, state / "tensorboard", checkpoint_every, deadline)
     except Diverged as error:
-        kept = checkpoint.save(trainer.state(), trainer.progress.step, folder)
+        _save_last(trainer, folder)
         raise TaaeError(
-            f"{error}; the last good weights are in {kept}. Make training.learning_rate smaller or"
-            " set training.precision to float32, and train again"
+            f"{error}; the last good weights are in {folder}. Make training.learning_rate"
+            " smaller or set training.precision to float32, and train again"
         ) from error
 
+    computed = torch.tensor([trainer.progress.cpu_seconds], dtype=torch.float64)
+    processes.add([computed])
+    if not processes.first:
+        return
     codec = trainer.average.module
     assert isinstance(codec, Codec)
     codec.cpu().eval().save_pretrained(output)
@@ -94,9 +109,9 @@ def train(
         "corpus": identity,
         "parameters": sum(weight.numel() for weight in codec.parameters()),
         "seconds": round(progress.seconds, 1),
-        "cpu_seconds": round(progress.cpu_seconds, 1),
-        "gpus": variant.training.gpus,
-        "gpu_hours": round(variant.training.gpus * progress.seconds / 3600, 5),
+        "cpu_seconds": round(computed.item(), 1),
+        "gpus": variant.training.all_gpus,
+        "gpu_hours": round(variant.training.all_gpus * progress.seconds / 3600, 5),
         "resumptions": progress.resumptions,
     }
     write_json(provenance(trainer.device, details), output / "provenance.json")
@@ -115,23 +130,37 @@ def _run(
 ) -> None:
     """Take the steps that are left, saving the state to `folder`, and logging to `events`."""
     last_save = time.monotonic()
-    charts = Events(events, trainer.progress.history)
-    with _stop_signals() as stopped, closing(charts):
+    processes = trainer.processes
+    charts = Events(events if processes.first else None, trainer.progress.history)
+    with stop_signals() as received, closing(charts):
         for _ in trainer.run():
             charts.update()
-            now, step = time.monotonic(), trainer.progress.step
-            late = now > deadline
-            done = step == trainer.variant.training.steps  # the outputs may yet fail
-            if stopped or late or done or now - last_save > checkpoint_every:
-                checkpoint.save(trainer.state(), step, folder)
-                last_save = time.monotonic()
-            if stopped or late:
-                why = "stopped" if stopped else "the time budget is used up"
+            stop, late = processes.any([bool(received), time.monotonic() > deadline])
+            if stop or late:
+                _save_last(trainer, folder)
+                why = "stopped" if stop else "the time budget is used up"
+                step = trainer.progress.step
                 raise Interrupted(f"{why} at step {step}; run the same command to go on")
+            done = trainer.progress.step == trainer.variant.training.steps
+            if done or time.monotonic() - last_save > checkpoint_every:
+                _save(trainer, folder)  # in the end too: the outputs may yet fail
+                last_save = time.monotonic()
+
+
+def _save(trainer: Trainer, folder: Path) -> None:
+    """Save the state, which is the same in all processes."""
+    if trainer.processes.first:
+        checkpoint.save(trainer.state(), trainer.progress.step, folder)
+
+
+def _save_last(trainer: Trainer, folder: Path) -> None:
+    """Save the state in the end; no process goes on before, since what ended one may end all."""
+    _save(trainer, folder)
+    trainer.processes.agree(trainer.progress.step)
 
 
 @contextmanager
-def _stop_signals() -> Iterator[list[int]]:
+def stop_signals() -> Iterator[list[int]]:
     """Collect SIGTERM and SIGINT in a list instead of dying in the middle of a step."""
     received: list[int] = []
 

@@ -42,7 +42,8 @@ def fitting(variant: Variant, device: torch.device) -> Iterator[None]:
         cause = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TaaeError(
             f"training.batch: {training.batch} segments of {training.segment:g} s in"
-            f" {training.accumulate} part(s) do not fit the memory of {_name(device)}:"
+            f" {training.parts} part(s), of which each process computes one at a time, do not fit"
+            f" the memory of {_name(device)}:"
             f" {_peak(device) / 2**30:.1f} GiB were in use when more was asked for ({cause})."
             " Make training.batch smaller, training.accumulate larger, or set"
             " training.checkpointing"

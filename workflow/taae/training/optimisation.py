@@ -54,6 +54,10 @@ class Optimisation:
         """The rate of AdamW at this step."""
         return float(self.schedulers[0].get_last_lr()[0])
 
+    def gradients(self) -> list[Tensor]:
+        """Return the gradients that there are."""
+        return [weight.grad for weight in self.parameters if weight.grad is not None]
+
     def clip_gradients(self) -> Tensor:
         """Scale the gradients to a norm of at most `clip`; return the norm they had."""
         return nn.utils.clip_grad_norm_(self.parameters, self.clip, foreach=True)

@@ -10,11 +10,18 @@ from taae.corpus.store import Split
 from taae.errors import TaaeError
 
 
-def batch(split: Split, samples: int, size: int, seed: int, step: int) -> Tensor:
+def batch(
+    split: Split,
+    samples: int,
+    size: int,
+    seed: int,
+    step: int,
+    part: tuple[int, int] = (0, 1),
+) -> Tensor:
     """Return the segments (size, samples), float32, that training step `step` sees.
 
     Segments are drawn uniformly from the split's utterances laid end to end, so that a segment
-    may be longer than an utterance.
+    may be longer than an utterance. Where `part` is (i, n), part i of n equal ones is returned.
     """
     last = len(split.samples) - samples
     if last < 0:
@@ -22,7 +29,9 @@ def batch(split: Split, samples: int, size: int, seed: int, step: int) -> Tensor
             f"training.segment: {samples} samples are longer than the whole training split"
             f" ({len(split.samples)} samples)"
         )
+    index, count = part
     starts = np.random.default_rng([seed, step]).integers(0, last + 1, size)
+    starts = np.split(starts, count)[index]
     return torch.from_numpy(np.stack([split.segment(int(start), samples) for start in starts]))
 
 

@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 from taae.codec import CodecConfig, build
 from taae.corpus.store import Split
 from taae.errors import TaaeError
+from taae.fsq import FSQ
 from taae.progress import log
 from taae.study import Variant
 from taae.training import segments
@@ -21,6 +22,7 @@ from taae.training.adversarial import Adversary
 from taae.training.memory import fitting, recompute_layers
 from taae.training.objective import Reconstruction, Terms, weighted_sum, weights
 from taae.training.optimisation import Optimisation, averaged
+from taae.training.processes import ALONE, Processes
 from taae.training.record import Progress
 
 VALIDATION_SEGMENTS = 16
@@ -32,13 +34,27 @@ class Diverged(TaaeError):
 
 
 class Trainer:
-    """The codec, its average, its adversary and its data; `run` takes one step per item."""
+    """The codec, its average, its adversary and its data; `run` takes one step per item.
 
-    def __init__(self, variant: Variant, seed: int, corpus: Path, device: torch.device) -> None:
+    Where it is one of several `processes`, they all have a trainer, and take each step together.
+    """
+
+    def __init__(
+        self,
+        variant: Variant,
+        seed: int,
+        corpus: Path,
+        device: torch.device,
+        processes: Processes = ALONE,
+    ) -> None:
         training = variant.training
         self.variant, self.seed, self.device = variant, seed, device
+        self.processes = processes
         self.data = Split.open(corpus, "train")
         self.codec = build(CodecConfig.of(variant)).to(device)
+        assert isinstance(self.codec.quantizer, FSQ)
+        self.quantizer = self.codec.quantizer
+        self.quantizer.parts = training.parts
         self.average: AveragedModel = averaged(self.codec, training.ema)
         if training.checkpointing:
             recompute_layers(self.codec)
@@ -93,24 +109,33 @@ class Trainer:
 
     def _step(self) -> None:
         training, step = self.variant.training, self.progress.step
+        share = self.processes.rank, self.processes.count
         wave = segments.batch(
-            self.data, self.variant.segment_samples, training.batch, self.seed, step
+            self.data, self.variant.segment_samples, training.batch, self.seed, step, share
         ).to(self.device)
-        # Everything random in a step depends on (seed, step), so that a resumed training
-        # repeats it without having to save the state of any generator.
-        torch.manual_seed((self.seed << 32) + step + 1)
         self.codec.train()
-        parts = [self._differentiate(part) for part in wave.chunk(training.accumulate)]
-        terms = {name: torch.stack([part[name] for part in parts]).mean() for name in parts[0]}
-        self._update(terms)
+        first = self.processes.rank * training.accumulate
+        parts = [
+            self._differentiate(part, number)
+            for number, part in enumerate(wave.chunk(training.accumulate), start=first)
+        ]
+        sums = torch.stack([torch.stack(list(part.values())) for part in parts]).sum(0)
+        self.processes.add([sums])
+        self._update(dict(zip(parts[0], sums / training.parts, strict=True)))
 
-    def _differentiate(self, wave: Tensor) -> Terms:
+    def _differentiate(self, wave: Tensor, number: int) -> Terms:
         """Add the gradients of a part of the batch to those of the codec and of its adversary.
+
+        Everything random in it depends on (seed, step), so that a resumed training repeats it
+        without having to save the state of any generator, and on the place of its segments in the
+        batch, so that it does not matter how many parts the batch is cut into.
 
         The codec runs once. All that is asked of its output is asked of a copy that is a leaf of
         the graph, where the gradient for the codec is collected: so neither network is ever
         trained by the loss of the other.
         """
+        torch.manual_seed((self.seed << 32) + self.progress.step + 1)
+        self.quantizer.part.fill_(number)
         with self._autocast():
             decoded = self.forward(wave)
         leaf = decoded.detach().float().requires_grad_()
@@ -132,7 +157,7 @@ class Trainer:
                 terms |= adversary.terms(decoded, target, step)
             if self.perception and step >= self.perception_start:
                 terms["perceptual"] = self.perception(decoded, target)
-        share = 1 / training.accumulate
+        share = 1 / training.parts
         loss = share * weighted_sum(terms, weights(training.loss, step))
         loss.backward(inputs=[decoded], retain_graph=adversary is not None)
         if adversary:
@@ -145,6 +170,8 @@ class Trainer:
         playing = [self.optimisation]
         if "discriminator" in terms and self.adversary:
             playing.append(self.adversary.optimisation)
+        for optimisation in playing:
+            self.processes.add(optimisation.gradients())
         norms = [optimisation.clip_gradients() for optimisation in playing]
         if torch.stack([*terms.values(), *norms]).isfinite().all():
             for optimisation in playing:
@@ -167,7 +194,8 @@ class Trainer:
         weight = weights(training.loss, step)
         if step % LOG_EVERY == 0 or step == last:
             progress.add_training_row(weight, rate)
-        if step % training.validate_every == 0 or step == last:
+        due = step % training.validate_every == 0 or step == last
+        if due and self.processes.first:
             return progress.add_row("validation", self._validate(), weight, rate)
         return None
 

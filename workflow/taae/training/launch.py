@@ -1,0 +1,155 @@
+"""Starting the processes of a training: here, over nodes, or as torchrun or srun has done already.
+
+On one node the processes are children of this one. For several nodes, SLURM's srun starts one
+process for each GPU of each node; elsewhere torchrun does. Such a process finds its place among the
+others in its environment.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from functools import partial
+from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
+from typing import Any, NoReturn
+
+import torch
+from torch.multiprocessing.spawn import ProcessContext, ProcessException, start_processes
+
+from taae.devices import compute
+from taae.errors import TaaeError
+from taae.study import Training, Variant
+from taae.training.loop import Interrupted, stop_signals, train
+from taae.training.processes import join
+
+MEETING = ("MASTER_ADDR", "MASTER_PORT")  # where the processes meet
+POLL = 0.5  # seconds between looks at what the processes and the signals do
+Work = Callable[..., None]  # takes `device` and `processes`
+
+
+def launch(variant: Variant, *arguments: Any) -> None:
+    """Call `train` in as many processes as `variant.training` asks for, and wait for their end.
+
+    Raises:
+        Interrupted: on SIGTERM or SIGINT to any of the processes.
+        TaaeError: what `train` raises; fewer GPUs than asked for; a process was killed.
+    """
+    training = variant.training
+    work: Work = partial(train, variant, *arguments)
+    place = place_in(os.environ)
+    if place is not None:
+        rank, count = place
+        if count != training.all_processes:
+            raise TaaeError(
+                f"training: {count} processes were started, but gpus, processes and nodes ask for"
+                f" {training.all_processes}"
+            )
+        with compute(min(1, training.gpus)) as device, join(rank, count, device) as processes:
+            work(device=device, processes=processes)
+    elif training.nodes > 1:
+        _become_srun(training)
+    else:
+        with compute(training.gpus) as device:
+            if training.all_processes == 1:
+                work(device=device)
+            else:
+                run(work, training.all_processes, device)
+
+
+def place_in(environment: Mapping[str, str]) -> tuple[int, int] | None:
+    """Return rank and number of this process where torchrun or `_become_srun` started it.
+
+    Both say where the processes meet. Other steps of SLURM do not, such as those in which Snakemake
+    runs its jobs.
+    """
+    for names in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
+        if {*names, *MEETING} <= environment.keys():
+            rank, count = (int(environment[name]) for name in names)
+            return rank, count
+    return None
+
+
+def _become_srun(training: Training) -> NoReturn:
+    """Run this command by srun, in a process for each one of the training, in this SLURM job."""
+    if os.environ.get("SLURM_JOB_NUM_NODES") != str(training.nodes):
+        raise TaaeError(
+            f"training.nodes: {training.nodes}, but this is no SLURM job of as many nodes; run"
+            " `torchrun --nnodes ... -m taae train ...` on each of them instead"
+        )
+    with closing(socket.create_server(("", 0))) as server:  # a port that is free here
+        port = server.getsockname()[1]
+    # Rank 0 runs on the first node of the job, which is this one.
+    os.environ |= dict(zip(MEETING, (socket.gethostname(), str(port)), strict=True))
+    shape = [
+        f"--nodes={training.nodes}",
+        f"--ntasks={training.all_processes}",
+        f"--ntasks-per-node={training.processes_per_node}",
+        f"--cpus-per-task={training.threads}",
+    ]
+    # --overlap: what the job has is held already by the step that this process is.
+    command = ["srun", "--overlap", "--cpu-bind=none", *shape, sys.executable, "-m", "taae"]
+    sys.stderr.flush()
+    os.execvp(command[0], [*command, *sys.argv[1:]])
+
+
+def run(work: Work, count: int, device: str) -> None:
+    """Run `work(device=..., processes=...)` in `count` processes that are children of this one.
+
+    A signal to stop is passed on to them; what `work` raises in one of them is raised here.
+    """
+    context = get_context("spawn")
+    outcomes: SimpleQueue[Exception | None] = context.SimpleQueue()
+    with tempfile.TemporaryDirectory(prefix="taae-") as folder, stop_signals() as received:
+        common = (count, device, f"file://{folder}/meeting", outcomes, work)
+        children = start_processes(_child, common, count, join=False)
+        try:
+            _wait(children, received)
+            lost = "its processes ended"
+        except ProcessException as error:
+            lost = str(error)
+    if not outcomes.empty():
+        outcome = outcomes.get()
+        if outcome is not None:
+            raise outcome
+    elif received:
+        raise Interrupted("stopped; run the same command to go on")
+    else:
+        raise TaaeError(f"training: {lost}; run the same command to go on from the last state")
+
+
+def _child(
+    rank: int,
+    count: int,
+    device: str,
+    meeting: str,
+    outcomes: SimpleQueue[Exception | None],
+    work: Work,
+) -> None:
+    if device == "cuda":
+        torch.cuda.set_device(rank)
+    try:
+        with join(rank, count, device, meeting) as processes:
+            work(device=device, processes=processes)
+        if rank == 0:
+            outcomes.put(None)
+    except Interrupted as interrupted:  # raised by all, each of which may end in peace
+        outcomes.put(interrupted)
+    except (TaaeError, OSError) as error:
+        outcomes.put(error)
+        sys.exit(1)
+
+
+def _wait(children: ProcessContext, received: list[int]) -> None:
+    """Wait for the end of the children, passing on the signals that are received meanwhile."""
+    passed = 0
+    while not children.join(POLL):
+        for number in received[passed:]:
+            for child in children.processes:
+                if child.is_alive():
+                    os.kill(child.pid, number)
+        passed = len(received)
