@@ -295,6 +295,21 @@ def test_a_killed_snakemake_is_recovered_as_the_readme_says(struck: Site) -> Non
     assert "resuming at step" in struck.log(1)
 
 
+def test_a_training_over_two_nodes(
+    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    site = Site(tmp_path_factory.mktemp("nodes") / "clone", cluster, "two.yaml")
+    study = (HERE / "struck.yaml").read_text()
+    (site.folder / "two.yaml").write_text(study.replace("batch: 1", "batch: 2\n  nodes: 2"))
+    with trainings(site) as (run, (training,)):
+        assert training.job["NumNodes"] == "2"
+        site.cluster.command("scontrol", "requeue", training.job["JobId"])
+        training.go_on()
+        assert run.wait(PATIENCE) == 0
+    assert "resuming at step" in site.log(1)
+    assert site.model(1).exists()
+
+
 def test_memory_and_gpus_arrive_as_asked_for(
     cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -32,12 +32,26 @@ rule train:
         "../../envs/train.yaml"
     threads: lambda wildcards: training(wildcards).threads_per_task
     resources:
-        mem_mb=megabytes(4000),
+        mem_mb=lambda wildcards, attempt: (
+            attempt * 4000 * training(wildcards).processes_per_node
+        ),
         runtime=minutes(6 * 3600),
         gpu=lambda wildcards: training(wildcards).all_gpus,
         nodes=over_nodes(lambda training: training.nodes),
         mpi=over_nodes(lambda training: "srun"),
-        tasks=over_nodes(lambda training: training.all_processes),
+        # The SLURM executor takes one of the two, and the second above 1 alone.
+        tasks=over_nodes(
+            lambda training: (
+                training.nodes if training.processes_per_node == 1 else None
+            )
+        ),
+        tasks_per_node=over_nodes(
+            lambda training: (
+                training.processes_per_node
+                if training.processes_per_node > 1
+                else None
+            )
+        ),
         tasks_per_gpu=over_nodes(lambda training: 1 if training.gpus else None),
     params:
         spec=variant_of,

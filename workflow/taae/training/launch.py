@@ -19,7 +19,12 @@ from multiprocessing.queues import SimpleQueue
 from typing import Any, NoReturn
 
 import torch
-from torch.multiprocessing.spawn import ProcessContext, ProcessException, start_processes
+from torch.multiprocessing.spawn import (
+    ProcessContext,
+    ProcessException,
+    ProcessExitedException,
+    start_processes,
+)
 
 from taae.devices import compute
 from taae.errors import TaaeError
@@ -27,7 +32,7 @@ from taae.study import Training, Variant
 from taae.training.loop import Interrupted, stop_signals, train
 from taae.training.processes import join
 
-MEETING = ("MASTER_ADDR", "MASTER_PORT")  # where the processes meet
+MEETING = ("MASTER_ADDR", "MASTER_PORT")  # environment: where the processes meet
 POLL = 0.5  # seconds between looks at what the processes and the signals do
 Work = Callable[..., None]  # takes `device` and `processes`
 
@@ -76,9 +81,9 @@ def place_in(environment: Mapping[str, str]) -> tuple[int, int] | None:
 
 def _become_srun(training: Training) -> NoReturn:
     """Run this command by srun, in a process for each one of the training, in this SLURM job."""
-    if os.environ.get("SLURM_JOB_NUM_NODES") != str(training.nodes):
+    if "SLURM_JOB_ID" not in os.environ:
         raise TaaeError(
-            f"training.nodes: {training.nodes}, but this is no SLURM job of as many nodes; run"
+            f"training.nodes: {training.nodes}, but this is no SLURM job; run"
             " `torchrun --nnodes ... -m taae train ...` on each of them instead"
         )
     with closing(socket.create_server(("", 0))) as server:  # a port that is free here
@@ -91,8 +96,8 @@ def _become_srun(training: Training) -> NoReturn:
         f"--ntasks-per-node={training.processes_per_node}",
         f"--cpus-per-task={training.threads}",
     ]
-    # --overlap: what the job has is held already by the step that this process is.
-    command = ["srun", "--overlap", "--cpu-bind=none", *shape, sys.executable, "-m", "taae"]
+    # --overlap: this process may be a step that holds what the job has.
+    command = ["srun", "--overlap", *shape, sys.executable, "-m", "taae"]
     sys.stderr.flush()
     os.execvp(command[0], [*command, *sys.argv[1:]])
 
@@ -107,19 +112,23 @@ def run(work: Work, count: int, device: str) -> None:
     with tempfile.TemporaryDirectory(prefix="taae-") as folder, stop_signals() as received:
         common = (count, device, f"file://{folder}/meeting", outcomes, work)
         children = start_processes(_child, common, count, join=False)
+        failure: ProcessException | None = None
         try:
             _wait(children, received)
-            lost = "its processes ended"
         except ProcessException as error:
-            lost = str(error)
-    if not outcomes.empty():
-        outcome = outcomes.get()
-        if outcome is not None:
-            raise outcome
-    elif received:
-        raise Interrupted("stopped; run the same command to go on")
-    else:
-        raise TaaeError(f"training: {lost}; run the same command to go on from the last state")
+            failure = error
+        if not outcomes.empty():
+            outcome = outcomes.get()
+            if outcome is not None:
+                raise outcome
+        elif received:  # before any of them could save anything
+            raise Interrupted("stopped; run the same command to go on")
+        elif isinstance(failure, ProcessExitedException):
+            raise TaaeError(
+                f"training: {failure}; run the same command to go on from the last state"
+            )
+        elif failure:
+            raise failure
 
 
 def _child(
