@@ -140,6 +140,18 @@ def model_mb(wildcards, attempt):
     return attempt * (4000 + round(10e-6 * parameters(chains)))
 
 
+def training(wildcards):
+    """The settings of a training."""
+    return STUDY.variants[wildcards.variant].training
+
+
+def over_nodes(value):
+    """What SLURM is asked for where a training takes several nodes; else nothing."""
+    return lambda wildcards: (
+        value(training(wildcards)) if training(wildcards).nodes > 1 else None
+    )
+
+
 def installed(wildcards):
     """Where the program of another codec is: installing it reruns the codec."""
     program = {"opus": "opusenc", "codec2": "c2enc"}.get(

@@ -1,17 +1,6 @@
 # Training: one model per variant and seed; or a model from elsewhere, copied.
 
 
-def training(wildcards):
-    return STUDY.variants[wildcards.variant].training
-
-
-def over_nodes(value):
-    """What SLURM is asked for where a training takes several nodes; else nothing."""
-    return lambda wildcards: (
-        value(training(wildcards)) if training(wildcards).nodes > 1 else None
-    )
-
-
 rule train:
     input:
         code("training/loop"),
