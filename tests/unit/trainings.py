@@ -22,7 +22,7 @@ ADVERSARIAL = {
 
 
 def tiny(training: dict[str, Any] | None = None, **sections: Any) -> Variant:
-    """Return the demo's baseline, made small, with some keys changed."""
+    """Return the demo's baseline, small and without its adversarial stage, some keys changed."""
     return Study.resolve(tiny_config(training, **sections)).variants["baseline"]
 
 
@@ -32,7 +32,10 @@ def tiny_config(training: dict[str, Any] | None = None, **sections: Any) -> dict
         "model": {"layers": [1, 1], "width": 16, "head_dim": 8},
         "training": {"steps": 8, "batch": 2, "segment": 0.64, "validate_every": 4},
     }
-    config = merge(read_yaml(ROOT / "config.yaml"), small)
+    demo = read_yaml(ROOT / "config.yaml")
+    del demo["training"]["discriminator"]
+    del demo["training"]["loss"]["adversarial"], demo["training"]["loss"]["feature_matching"]
+    config = merge(demo, small)
     config = merge(config, {"training": training or {}, **sections})
     config["ablations"], config["variants"], config["codecs"] = {}, {}, {}
     config["bitrates"], config["lengths"] = {}, {}
