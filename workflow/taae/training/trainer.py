@@ -22,6 +22,7 @@ from taae.training.adversarial import Adversary
 from taae.training.memory import fitting, recompute_layers
 from taae.training.objective import Reconstruction, Terms, weighted_sum, weights
 from taae.training.optimisation import Optimisation, averaged
+from taae.training.phases import Phases
 from taae.training.processes import ALONE, Processes
 from taae.training.record import Progress
 
@@ -76,6 +77,7 @@ class Trainer:
             Split.open(corpus, "validation"), variant.segment_samples, VALIDATION_SEGMENTS
         )
         self.progress = Progress()
+        self.phase = Phases()
 
     def run(self) -> Iterator[None]:
         """Train to the last step, yielding after each one.
@@ -110,18 +112,21 @@ class Trainer:
     def _step(self) -> None:
         training, step = self.variant.training, self.progress.step
         share = self.processes.rank, self.processes.count
-        wave = segments.batch(
-            self.data, self.variant.segment_samples, training.batch, self.seed, step, share
-        ).to(self.device)
+        with self.phase("data"):
+            wave = segments.batch(
+                self.data, self.variant.segment_samples, training.batch, self.seed, step, share
+            ).to(self.device)
         self.codec.train()
         first = self.processes.rank * training.accumulate
-        parts = [
-            self._differentiate(part, number)
-            for number, part in enumerate(wave.chunk(training.accumulate), start=first)
-        ]
-        sums = torch.stack([torch.stack(list(part.values())) for part in parts]).sum(0)
-        self.processes.add([sums])
-        self._update(dict(zip(parts[0], sums / training.parts, strict=True)))
+        with self.phase("generator"):
+            parts = [
+                self._differentiate(part, number)
+                for number, part in enumerate(wave.chunk(training.accumulate), start=first)
+            ]
+            sums = torch.stack([torch.stack(list(part.values())) for part in parts]).sum(0)
+        with self.phase("optimiser"):
+            self.processes.add([sums])
+            self._update(dict(zip(parts[0], sums / training.parts, strict=True)))
 
     def _differentiate(self, wave: Tensor, number: int) -> Terms:
         """Add the gradients of a part of the batch to those of the codec and of its adversary.
@@ -154,15 +159,17 @@ class Trainer:
         adversary = self.adversary if self.adversary and step >= self.adversary.start else None
         with self._autocast():
             if adversary:
-                terms |= adversary.terms(decoded, target, step)
+                with self.phase("discriminator"):
+                    terms |= adversary.terms(decoded, target, step)
             if self.perception and step >= self.perception_start:
                 terms["perceptual"] = self.perception(decoded, target)
         share = 1 / training.parts
         loss = share * weighted_sum(terms, weights(training.loss, step))
-        loss.backward(inputs=[decoded], retain_graph=adversary is not None)
-        if adversary:
-            own = list(adversary.network.parameters())
-            (share * terms["discriminator"]).backward(inputs=own)
+        with self.phase("discriminator" if adversary else "generator"):
+            loss.backward(inputs=[decoded], retain_graph=adversary is not None)
+            if adversary:
+                own = list(adversary.network.parameters())
+                (share * terms["discriminator"]).backward(inputs=own)
         return {name: term.detach() for name, term in terms.items()}
 
     def _update(self, terms: Terms) -> None:
