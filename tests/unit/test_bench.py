@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,11 +13,14 @@ import torch
 from torch import Tensor
 
 from taae.attention import sliding_window_attention
-from taae.bench import attention, codec, speech, stream
+from taae.bench import attention, codec, speech, stream, train
 from taae.bench.timing import medians
 from taae.codec import TAAE
+from taae.coverage import window_sides
 from taae.errors import TaaeError
 from taae.study import Attention
+from taae.training.phases import PHASES, Phases
+from tests.unit.trainings import ADVERSARIAL, noise_corpus, tiny
 
 
 def last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
@@ -118,3 +122,42 @@ def test_stream(capsys: pytest.CaptureFixture[str]) -> None:
     assert last_line(capsys) == found
     assert found["frames"] == 50
     assert found["frame_ms_median"] > 0
+
+
+def test_train(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = noise_corpus(tmp_path / "corpus", monkeypatch)
+    monkeypatch.setitem(train.SQUARE, "cpu", 16)
+    variant = tiny(ADVERSARIAL)
+    found = train.train(variant, steps=2, discriminator=True, corpus=corpus, device="cpu")
+    assert last_line(capsys) == found
+    assert found["throughput_ratio"] > 0 < found["mfu"]
+    assert 0 <= found["loader_share"] < 1
+    assert found["discriminator_ms"] > 0
+    found = train.train(variant, steps=1, corpus=corpus, device="cpu")
+    assert found["discriminator_ms"] == 0
+    parts = sum(found[f"{phase}_ms"] for phase in PHASES)
+    seconds = 2 * 0.64  # of audio in a step
+    assert parts == pytest.approx(1000 * seconds / found["audio_s_per_s"], rel=0.5)
+
+
+def test_training_by_itself_is_of_18_million_parameters_and_the_reference_sees_all() -> None:
+    variant = train.chosen(None)
+    assert train.costs(variant).parameters == 18_477_382
+    assert train.step_seconds(variant) == 4 * 5.12
+    other = train.reference(variant)
+    left, right = window_sides(other.attention.window, other.attention.causal)
+    assert min(left, right) >= variant.segment_samples / variant.model.patch
+    assert (other.model, other.training.precision) == (variant.model, "float32")
+    changed = train.chosen(variant, "tiny", batch=2, precision=None)
+    assert (changed.model.width, changed.training.batch) == (128, 2)
+    assert changed.training.precision == variant.training.precision
+
+
+def test_a_phase_interrupts_the_one_around_it() -> None:
+    clock = iter([0.0, 1.0, 4.0, 9.0])
+    phase = Phases(lambda: next(clock))
+    with phase("generator"), phase("discriminator"):
+        pass
+    assert phase.seconds == {"data": 0, "generator": 6, "discriminator": 3, "optimiser": 0}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Backend = Literal["auto", "blocked", "flex"]
 BLOCK = 64  # queries per block; smaller blocks cost more in bookkeeping than they save
+SHORT = 1.5  # sequences over what a block of queries meets; so short ones are one block in training
 FLEX_BLOCK = 128  # queries and keys per block of FlexAttention's mask
 
 ENVIRONMENT = "TAAE_ATTENTION"
@@ -53,7 +54,8 @@ def sliding_window_attention(
     if time == 0:
         return torch.empty_like(q)
     chosen = choose(q, backend)
-    _announce(chosen, q.device.type)
+    if not torch.compiler.is_compiling():  # printing would cut the graph in two
+        _announce(chosen, q.device.type)
     left, right = min(left, time - 1), min(right, time - 1)
     if left == right == time - 1:  # every query sees every key
         return F.scaled_dot_product_attention(q, k, v)
@@ -93,10 +95,11 @@ def _blocked(q: Tensor, k: Tensor, v: Tensor, left: int, right: int) -> Tensor:
     time = q.shape[2]
     # Away from the ends every window is whole and all blocks are alike, with one mask for all.
     start = -(-left // BLOCK) * BLOCK
-    count = (time - right - start) // BLOCK
-    if count < 1:
+    count, reach = (time - right - start) // BLOCK, left + BLOCK + right
+    # Blocks that together meet most pairs all the same cost more in bookkeeping than they save.
+    if count < 1 or (_plain(q) and time <= SHORT * reach):
         return _part(q, k, v, left, right, 0, time)
-    stop, reach = start + count * BLOCK, left + BLOCK + right
+    stop = start + count * BLOCK
 
     def stretches(x: Tensor) -> Tensor:
         """What each block meets: (batch * heads, count, reach, dim)."""

@@ -17,8 +17,9 @@ from taae.devices import compute
 from taae.errors import TaaeError
 from taae.links import links, parameters
 from taae.metrics import METRICS
+from taae.presets import PRESETS as MODELS
 from taae.stages import NATIVE, PRESETS
-from taae.study import Study
+from taae.study import BASELINE, Study
 
 FIGURES = [
     *["metrics", "forest", "training", "coverage", "spectrograms"],
@@ -55,6 +56,22 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--subset", nargs="+", metavar="NAME", help="default: all of the study")
     _path(stage, "--output", "folder for SUBSET.json, what was brought")
     stage.set_defaults(call=_download)
+
+    stage = stages.add_parser("plan", help="predict time, memory and disk of a study, by arm")
+    _study(stage, "--configfile")
+    stage.add_argument("--cores", type=int, help="that the jobs share; default this machine's")
+    stage.add_argument("--gpus", type=int, help="that they share; default what one job takes")
+    stage.add_argument(
+        "--gpu-tflops",
+        type=float,
+        default=0.0,
+        metavar="T",
+        help="that a GPU reaches in training, where this machine has none: about a third of what"
+        " its maker promises for large models, far less for small ones",
+    )
+    stage.add_argument("--results", type=Path, help="of a run, to compare the prediction with")
+    stage.add_argument("--output", type=Path, help="CSV, one row per job")
+    stage.set_defaults(call=_plan)
 
     stage = stages.add_parser("corpus", help="prepare the corpus: 16 kHz, mono, one loudness")
     _study(stage)
@@ -192,15 +209,25 @@ def _parser() -> argparse.ArgumentParser:
     stage.set_defaults(call=_score)
 
     stage = stages.add_parser("bench", help="measure speed, side by side; ends in a JSON line")
-    stage.add_argument("what", choices=["attention", "codec", "score", "stream"])
+    stage.add_argument("what", choices=["attention", "codec", "score", "stream", "train"])
     stage.add_argument("--quick", action="store_true", help="shorter inputs")
     stage.add_argument("--model", type=Path, help="trained codec for codec and stream")
     stage.add_argument(
-        "--corpus", type=Path, help="for codec and score: its test split; default built-in speech"
+        "--corpus", type=Path, help="for codec, score and train; default built-in speech"
     )
-    stage.add_argument("--device", choices=["cpu", "cuda"], help="for attention and codec")
+    stage.add_argument("--device", choices=["cpu", "cuda"], help="for attention, codec and train")
     stage.add_argument("--jobs", type=int, default=2, metavar="N", help="processes of score; 2")
     stage.add_argument("--threads", type=int, help="CPU threads; default all, stream: 1")
+    trained = stage.add_argument_group("train", "by itself the preset small, 4 x 5.12 s, AdamW")
+    trained.add_argument("--study", type=Path, nargs="+", help="config files of a study, and")
+    trained.add_argument("--variant", default=BASELINE, help="its variant; default baseline")
+    trained.add_argument("--preset", choices=list(MODELS), help="shape of the codec instead")
+    trained.add_argument("--batch", type=int, help="segments per step")
+    trained.add_argument("--segment", type=float, metavar="S", help="seconds of each")
+    trained.add_argument("--precision", choices=["bfloat16", "float32"])
+    trained.add_argument("--compile", action="store_true", help="compile it, and show both")
+    trained.add_argument("--discriminator", action="store_true", help="let it play")
+    trained.add_argument("--steps", type=int, default=20, help="of each that count; default 20")
     stage.set_defaults(call=_bench)
 
     stage = stages.add_parser("summarise", help="scores of all runs -> tables of the study")
@@ -282,9 +309,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _study(stage: argparse.ArgumentParser) -> None:
+def _study(stage: argparse.ArgumentParser, *aliases: str) -> None:
     stage.add_argument(
         "--study",
+        *aliases,
         type=Path,
         nargs="+",
         default=[Path("config.yaml")],
@@ -356,6 +384,19 @@ def _download(options: argparse.Namespace) -> None:
             raise TaaeError(f"no subset '{subset}' is published; there are {', '.join(ARCHIVES)}")
         receipt = download(ARCHIVES[subset], wanted.url, Path(wanted.path))
         write_json(receipt, options.output / f"{subset}.json")
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from taae.planning.plan import plan
+
+    plan(
+        Study.load(options.study),
+        options.cores or os.cpu_count() or 1,
+        options.gpus,
+        rate=1e12 * options.gpu_tflops,
+        results=options.results,
+        output=options.output,
+    )
 
 
 def _corpus(options: argparse.Namespace) -> None:
@@ -599,10 +640,26 @@ def _bench(options: argparse.Namespace) -> None:
         from taae.bench.score import score
 
         score(options.corpus, options.jobs, rounds=1 if options.quick else 3)
+    elif options.what == "train":
+        _bench_train(options)
     else:
         from taae.bench.stream import stream
 
         stream(options.model, quick=options.quick)
+
+
+def _bench_train(options: argparse.Namespace) -> None:
+    from taae.bench.train import chosen, train
+
+    variant = Study.load(options.study).variant(options.variant) if options.study else None
+    changes = {"precision": options.precision, "batch": options.batch, "segment": options.segment}
+    train(
+        chosen(variant, options.preset, compile=options.compile or None, **changes),
+        steps=options.steps,
+        discriminator=options.discriminator,
+        corpus=options.corpus,
+        device=options.device,
+    )
 
 
 def _summarise(options: argparse.Namespace) -> None:

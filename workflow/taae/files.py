@@ -153,7 +153,9 @@ def write_json(value: Any, path: Path) -> None:
     write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", path)
 
 
-def read_csv(path: Path, columns: list[str], text: list[str] | None = None) -> pd.DataFrame:
+def read_csv(
+    path: Path, columns: list[str], text: list[str] | None = None, separator: str = ","
+) -> pd.DataFrame:
     """Read a CSV that must have `columns`; every failure is a `TaaeError` naming the file.
 
     Columns in `text` are not taken for numbers: speaker 007 stays 007.
@@ -161,7 +163,7 @@ def read_csv(path: Path, columns: list[str], text: list[str] | None = None) -> p
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(text or [], str))
+        table = pd.read_csv(path, sep=separator, dtype=dict.fromkeys(text or [], str))
     except FileNotFoundError:
         raise TaaeError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:

@@ -1,4 +1,4 @@
-"""Speech for the benchmarks: the test split of a corpus, or one that is spoken on the spot."""
+"""Speech for the benchmarks: a corpus, or one that is spoken on the spot."""
 
 from __future__ import annotations
 
@@ -15,18 +15,25 @@ VOICES, UTTERANCES = 12, 4
 
 
 @contextmanager
-def speech_split(corpus: Path | None) -> Iterator[Split]:
-    """Open the test split of `corpus`; without one, of built-in speech that is prepared now."""
+def speech_corpus(corpus: Path | None) -> Iterator[Path]:
+    """Yield the folder `corpus`; without one, one of built-in speech that is prepared now."""
     if corpus:
-        yield Split.open(corpus, "test")
+        yield corpus
         return
-    few = {"voices": 1, "utterances": 1}
+    few = {"voices": 1, "utterances": 4}
     splits = {
-        "train": {"voices": 1, "minutes": 0.1},
+        "train": {"voices": 1, "minutes": 1},
         "validation": few,
         "test": {"voices": VOICES, "utterances": UTTERANCES},
     }
     settings = section_defaults("corpus") | {"kind": "synthetic", "synthetic": splits}
     with tempfile.TemporaryDirectory() as folder:
         prepare(settings, Path(folder))
-        yield Split.open(Path(folder), "test")
+        yield Path(folder)
+
+
+@contextmanager
+def speech_split(corpus: Path | None) -> Iterator[Split]:
+    """Open the test split of `corpus`; without one, of built-in speech."""
+    with speech_corpus(corpus) as folder:
+        yield Split.open(folder, "test")

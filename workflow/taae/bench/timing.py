@@ -41,15 +41,16 @@ def medians(
     for turn in range(most + 1):
         for name, prepare in works.items():
             work = prepare()
-            started = _now()
+            started = now()
             work()
-            times[name].append(_now() - started)
+            times[name].append(now() - started)
         if turn >= least and time.perf_counter() - begun > seconds:
             break
     return {name: statistics.median(found[1:]) for name, found in times.items()}
 
 
-def _now() -> float:
+def now() -> float:
+    """Return seconds, once the GPU has done what was asked of it."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()

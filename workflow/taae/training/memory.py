@@ -1,4 +1,4 @@
-"""Memory of a training: activations that are computed again, and a batch that does not fit."""
+"""A batch that does not fit the memory: what was needed, and what to change."""
 
 from __future__ import annotations
 
@@ -6,26 +6,11 @@ import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 
 import torch
-from torch.utils.checkpoint import checkpoint
 
-from taae.codec import Codec, Layer
-from taae.conv import ResidualUnit
 from taae.errors import TaaeError
 from taae.study import Variant
-
-
-def recompute_layers(codec: Codec) -> None:
-    """Let each layer of a codec keep its input alone and compute the rest again (checkpointing).
-
-    Names and values of weights, results and gradients stay what they are.
-    """
-    for module in codec.modules():
-        if isinstance(module, (Layer, ResidualUnit)):
-            again = partial(checkpoint, module.forward, use_reentrant=False)
-            module.forward = again  # type: ignore[method-assign]
 
 
 @contextmanager
@@ -44,7 +29,7 @@ def fitting(variant: Variant, device: torch.device) -> Iterator[None]:
             f"training.batch: {training.batch} segments of {training.segment:g} s in"
             f" {training.parts} part(s), of which each process computes one at a time, do not fit"
             f" the memory of {_name(device)}:"
-            f" {_peak(device) / 2**30:.1f} GiB were in use when more was asked for ({cause})."
+            f" {peak_bytes(device) / 2**30:.1f} GiB were in use when more was asked for ({cause})."
             " Make training.batch smaller, training.accumulate larger, or set"
             " training.checkpointing"
         ) from error
@@ -54,7 +39,7 @@ def _name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "this machine"
 
 
-def _peak(device: torch.device) -> int:
+def peak_bytes(device: torch.device) -> int:
     """Return the largest number of bytes that were in use so far."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)

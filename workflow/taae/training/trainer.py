@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from taae.progress import log
 from taae.study import Variant
 from taae.training import segments
 from taae.training.adversarial import Adversary
-from taae.training.memory import fitting, recompute_layers
+from taae.training.layers import compile_layers, recompute_layers
+from taae.training.memory import fitting
 from taae.training.objective import Reconstruction, Terms, weighted_sum, weights
 from taae.training.optimisation import Optimisation, averaged
 from taae.training.phases import Phases
@@ -59,9 +60,8 @@ class Trainer:
         self.average: AveragedModel = averaged(self.codec, training.ema)
         if training.checkpointing:
             recompute_layers(self.codec)
-        self.forward: Callable[[Tensor], Tensor] = self.codec
         if training.compile:
-            self.forward = torch.compile(self.codec, dynamic=False)
+            compile_layers(self.codec)
         self.optimisation = Optimisation(self.codec, training)
         self.reconstruction = Reconstruction(training.loss).to(device)
         self.adversary: Adversary | None = None
@@ -142,7 +142,7 @@ class Trainer:
         torch.manual_seed((self.seed << 32) + self.progress.step + 1)
         self.quantizer.part.fill_(number)
         with self._autocast():
-            decoded = self.forward(wave)
+            decoded = self.codec(wave)
         leaf = decoded.detach().float().requires_grad_()
         terms = self._judge(leaf, wave)
         assert leaf.grad is not None

@@ -1,0 +1,239 @@
+"""Plans against closed forms, the tensors that a training really holds, and a run's own times."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taae import cli
+from taae.bench.train import step_flops
+from taae.codec import CodecConfig, build
+from taae.errors import TaaeError
+from taae.planning import calibrate, memory, plan
+from taae.planning.calibrate import Calibration
+from taae.planning.jobs import durations, jobs, training_seconds
+from taae.planning.schedule import Job, makespan
+from taae.planning.steps import Steady, extrapolated, key, measure, signature, stand_in
+from taae.schema import read_yaml
+from taae.study import Study
+from taae.training.discriminator import Discriminator
+from taae.training.trainer import Trainer
+from tests.unit.trainings import ADVERSARIAL, ROOT, noise_corpus, tiny
+
+SMOKE = [ROOT / "config.yaml", ROOT / "workflow" / "studies" / "smoke.yaml"]
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return Study.load(SMOKE)
+
+
+def calibration(study: Study, seconds: float = 0.5) -> Calibration:
+    """Every step takes the same, every metric a hundredth of the audio."""
+    steps = {
+        key(variant, playing): Steady(seconds * (1 + playing), 100.0, 0.1)
+        for variant in study.variants.values()
+        for playing in (False, True)
+    }
+    return Calibration(steps, 2.0, 3.0, 300.0, 0.01, dict.fromkeys(study.metrics.names, 0.01))
+
+
+@pytest.mark.parametrize("kind", ["taae", "conv"])
+def test_parameters_are_those_of_the_networks(kind: str) -> None:
+    variant = tiny(ADVERSARIAL, model={"kind": kind})
+    built = sum(weight.numel() for weight in build(CodecConfig.of(variant)).parameters())
+    assert memory.codec_parameters(variant) == built
+    settings = variant.training.discriminator
+    network = Discriminator(settings.fft_sizes, settings.width)
+    assert memory.discriminator_parameters(settings) == sum(
+        weight.numel() for weight in network.parameters()
+    )
+
+
+@pytest.mark.parametrize(("optimizer", "tolerance"), [("adamw", 1e-3), ("muon", 0.05)])
+def test_states_are_the_tensors_that_a_training_keeps(
+    optimizer: str, tolerance: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variant = tiny({**ADVERSARIAL, "optimizer": optimizer, "steps": 2})
+    corpus = noise_corpus(tmp_path / "corpus", monkeypatch)
+    trainer = Trainer(variant, 1, corpus, torch.device("cpu"))
+    for _ in trainer.run():
+        pass
+    assert trainer.adversary
+    held = [*trainer.codec.parameters(), *trainer.average.parameters()]
+    held += trainer.adversary.network.parameters()
+    for optimisation in (trainer.optimisation, trainer.adversary.optimisation):
+        for each in optimisation.optimizers:
+            for state in each.state.values():
+                held += [value for value in state.values() if isinstance(value, torch.Tensor)]
+    size = sum(tensor.numel() * tensor.element_size() for tensor in held)
+    assert memory.state_bytes(variant) == pytest.approx(size, rel=tolerance)
+
+
+def test_what_costs_nothing_is_calibrated_once(study: Study) -> None:
+    base = study.variants["baseline"]
+    rounded = replace(base, bottleneck=replace(base.bottleneck, rounding="original", levels=16))
+    slower = replace(base, training=replace(base.training, learning_rate=1e-5, steps=7))
+    assert key(base, False) == key(rounded, False) == key(slower, False)
+    assert key(base, False) != key(study.variants["window-32"], False)
+    assert key(base, False) != key(base, True)
+    assert signature(base, True).training.discriminator.share == 1
+
+
+def test_larger_codecs_are_extrapolated_by_their_flops(study: Study) -> None:
+    base = study.variants["baseline"]
+    huge = replace(base, model=replace(base.model, width=1024, head_dim=64, layers=[8, 20]))
+    small = stand_in(huge)
+    steady = Steady(2.0, 500.0, 0.1)
+    one = extrapolated(huge, small, steady)
+    assert one.seconds / steady.seconds == pytest.approx(step_flops(huge) / step_flops(small))
+    batches = replace(huge, training=replace(huge.training, batch=2 * huge.training.batch))
+    two = extrapolated(batches, small, steady)
+    assert two.seconds == pytest.approx(2 * one.seconds)
+    gradients = memory.gradient_bytes(huge) / 2**20
+    assert two.memory - gradients == pytest.approx(2 * (one.memory - gradients))
+    assert two.decoding == pytest.approx(one.decoding)
+    assert one.basis == "extrapolated"
+
+
+def test_a_gpu_that_is_not_here_computes_at_the_given_rate(study: Study) -> None:
+    base = study.variants["baseline"]
+    assert calibrate.by_rate(base, step_flops(base)).seconds == pytest.approx(1)
+    assert math.isnan(calibrate.by_rate(base, 0.0).seconds)
+
+
+def test_measured_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = noise_corpus(tmp_path / "corpus", monkeypatch)
+    found = measure(signature(tiny(), False), corpus)
+    assert found.seconds > 0 < found.decoding
+    assert found.memory > memory.gradient_bytes(tiny()) / 2**20
+
+
+def test_durations(study: Study, tmp_path: Path) -> None:
+    assert durations(study.corpus, None)["train"] == 60
+    splits = {name: {"seconds": 7.0} for name in ("train", "validation", "test")}
+    path = tmp_path / "corpus.json"
+    path.write_text(json.dumps({"settings": study.corpus, "splits": splits}))
+    assert durations(study.corpus, path)["train"] == 7
+    path.write_text(json.dumps({"settings": {"seed": 2}, "splits": splits}))
+    assert durations(study.corpus, path)["train"] == 60
+
+
+def test_durations_of_files(study: Study, tmp_path: Path) -> None:
+    for speaker in "abc":
+        (tmp_path / "audio" / speaker).mkdir(parents=True)
+        for number in (1, 2):
+            soundfile.write(tmp_path / "audio" / speaker / f"{number}.wav", np.zeros(8000), 8000)
+    folder = {"path": str(tmp_path / "audio"), "manifest": "", "speaker": "parent"}
+    folder |= {"validation_speakers": 1, "test_speakers": 1, "test_utterances": 1}
+    corpus = {**study.corpus, "kind": "folder", "folder": folder}
+    assert durations(corpus, None) == {"train": 2, "validation": 2, "test": 1}
+
+
+def test_a_training_takes_its_steps_and_validations() -> None:
+    config = read_yaml(ROOT / "config.yaml")
+    config["training"] |= {"steps": 100, "batch": 2, "validate_every": 50}
+    config["training"]["loss"] |= {"adversarial": 1.0}
+    config["training"]["discriminator"] = {"share": 0.25}
+    study = Study.resolve(config)
+    found = training_seconds(study.variants["baseline"], calibration(study, 0.5))
+    assert found == pytest.approx(75 * 0.5 + 25 * 1.0 + 2 * 16 / 2 * 0.5 / 3)
+
+
+def test_jobs_have_the_names_of_the_workflow_s_benchmarks(study: Study) -> None:
+    found = jobs(study, calibration(study), durations(study.corpus, None), cores=2)
+    names = [job.name for job in found]
+    assert len(set(names)) == len(names)
+    assert {name for job in found for name in job.after} <= set(names)
+    rules = "".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
+    patterns = [
+        re.sub(r"\\{\w+\\}", "[^/]+", re.escape(found))
+        for found in re.findall(r'"results/benchmarks/(.*)\.tsv"', rules)
+    ]
+    own = [name for name in names if any(re.fullmatch(pattern, name) for pattern in patterns)]
+    stages = {name.split("/")[0] for name in names} - {name.split("/")[0] for name in own}
+    assert stages == {"precision", "tables"}  # which have no benchmark
+    scored = next(job for job in found if job.name == "score/baseline/seed1/native")
+    test = durations(study.corpus, None)["test"]
+    assert scored.seconds == pytest.approx(3 + 0.01 * len(study.metrics.names) * test)
+
+
+def single(count: int, seconds: float = 1.0) -> list[Job]:
+    return [Job(str(number), "", seconds) for number in range(count)]
+
+
+def test_schedules_of_closed_form() -> None:
+    assert makespan(single(7), cores=3, gpus=0) == 3
+    chain = [Job(str(n), "", 2.0, after=(str(n - 1),)) for n in range(4)]
+    assert makespan(chain, cores=9, gpus=0) == 8
+    wide = [Job("wide", "", 5.0, threads=64), *single(2)]
+    assert makespan(wide, cores=2, gpus=0) == 6
+    on_gpu = [Job(str(n), "", 1.0, gpus=1) for n in range(4)]
+    assert makespan(on_gpu, cores=8, gpus=2) == 2
+    with pytest.raises(TaaeError, match="needs 1 GPU"):
+        makespan(on_gpu, cores=8, gpus=0)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.1, 10), st.integers(0, 5)), min_size=1, max_size=12),
+    st.integers(1, 4),
+)
+def test_schedules_are_within_grahams_bound(shape: list[tuple[float, int]], cores: int) -> None:
+    """Any list schedule takes at most (2 - 1/m) times the best one's (Graham 1969)."""
+    planned, paths = [], []
+    for number, (seconds, back) in enumerate(shape):
+        before = [number - back] if 0 < back <= number else []
+        planned.append(Job(str(number), "", seconds, after=tuple(map(str, before))))
+        paths.append(seconds + max((paths[n] for n in before), default=0.0))
+    least = max(max(paths), sum(seconds for seconds, _ in shape) / cores)
+    found = makespan(planned, cores, 0)
+    assert least - 1e-9 <= found
+    assert found <= sum(s for s, _ in shape) / cores + (1 - 1 / cores) * max(paths) + 1e-9
+
+
+def test_plan_beside_a_run(
+    study: Study,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(plan, "calibrate", lambda study, cores, rate: calibration(study))
+    expected = 2 + training_seconds(study.variants["baseline"], calibration(study))
+    times = tmp_path / "results" / "benchmarks" / "train" / "baseline" / "seed1.tsv"
+    times.parent.mkdir(parents=True)
+    times.write_text(f"s\th:m:s\tmax_rss\n{2 * expected}\t0:00:10\t512.5\n")
+    words = ["plan", "--configfile", *SMOKE, "--cores", "2", "--gpus", "0"]
+    words += ["--results", tmp_path / "results", "--output", tmp_path / "plan.csv"]
+    assert cli.main([str(word) for word in words]) == 0
+    rows = pd.read_csv(tmp_path / "plan.csv").set_index("job")
+    row = rows.loc["train/baseline/seed1"]
+    assert row["off_percent"] == pytest.approx(-50, abs=0.1)
+    assert row["measured_memory_mib"] == 512.5
+    assert rows["off_percent"].notna().sum() == 1
+    printed = capsys.readouterr().out
+    assert "train: 4 jobs" in printed
+    assert re.search(r"train: .* off by -(50.0|49\.\d) % where measured", printed)
+    assert "on 2 cores" in printed
+
+
+@pytest.mark.slow
+def test_a_calibration(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["si_sdr", "stft_distance"]
+    few = replace(study, metrics=replace(study.metrics, names=names))
+    few = replace(few, variants={"baseline": study.variants["baseline"]})
+    found = calibrate.calibrate(few, cores=1)
+    assert set(found.scoring) == set(names)
+    assert found.steps[key(few.variants["baseline"], False)].seconds > 0
+    assert found.process > 100
+    assert found.corpus > 0 < found.start_scoring
