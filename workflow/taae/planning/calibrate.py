@@ -32,8 +32,8 @@ from taae.planning.steps import Steady, extrapolated, key, measure, signature, s
 from taae.progress import log
 from taae.study import SAMPLE_RATE, Study, Variant, canonical
 
-SHARE = 0.1  # of the matrix-product rate that a small codec reaches on a CPU, about
-SLOWEST = 4.0  # s; steps that would take longer are extrapolated from a smaller codec's
+SHARE = 0.3  # of the rate of float32 matrix products that a training reaches on a CPU, at least
+SLOWEST = 4.0  # s; steps that might take longer are extrapolated from a smaller codec's
 LARGEST = 0.25  # share of the memory that a calibrated training may hold between its steps
 SCORED = 3  # utterances
 COPIES = 8  # that run at once, at most
@@ -88,6 +88,7 @@ def _steps(study: Study, corpus: Path, cores: int, rate: float) -> dict[str, Ste
     for variant in study.variants.values():
         for playing in {False, variant.training.discriminator.share > 0}:
             wanted[key(variant, playing)] = signature(variant, playing)
+    torch.set_num_threads(1)  # the rate is that of one
     product, flops = matrix_product("float32", "cpu")
     begun = now()
     product()
