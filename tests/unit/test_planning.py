@@ -24,7 +24,7 @@ from taae.planning import calibrate, memory, plan
 from taae.planning.calibrate import Calibration
 from taae.planning.jobs import durations, jobs, training_seconds
 from taae.planning.schedule import Job, makespan
-from taae.planning.steps import Steady, extrapolated, key, measure, signature, stand_in
+from taae.planning.steps import Steady, extrapolated, judged, key, measure, signature, stand_in
 from taae.schema import read_yaml
 from taae.study import Study
 from taae.training.discriminator import Discriminator
@@ -42,8 +42,9 @@ def study() -> Study:
 def calibration(study: Study, seconds: float = 0.5) -> Calibration:
     """Every step takes the same, every metric a hundredth of the audio."""
     steps = {
-        key(variant, playing): Steady(seconds * (1 + playing), 100.0, 0.1)
+        key(codec, playing): Steady(seconds * (1 + playing), 100.0, 0.1)
         for variant in study.variants.values()
+        for codec in (variant, judged(variant))
         for playing in (False, True)
     }
     return Calibration(steps, 2.0, 3.0, 300.0, 0.01, dict.fromkeys(study.metrics.names, 0.01))
@@ -87,7 +88,7 @@ def test_what_costs_nothing_is_calibrated_once(study: Study) -> None:
     slower = replace(base, training=replace(base.training, learning_rate=1e-5, steps=7))
     assert key(base, False) == key(rounded, False) == key(slower, False)
     assert key(base, False) != key(study.variants["window-32"], False)
-    assert key(base, False) != key(base, True)
+    assert key(base, False) != key(base, True) == key(study.variants["window-32"], True)
     assert signature(base, True).training.discriminator.share == 1
 
 

@@ -28,7 +28,7 @@ from taae.corpus.utterance import SPLITS
 from taae.decoded import write_flac
 from taae.memory import MIB
 from taae.planning.memory import gradient_bytes, state_bytes
-from taae.planning.steps import Steady, extrapolated, key, measure, signature, stand_in
+from taae.planning.steps import Steady, extrapolated, judged, key, measure, signature, stand_in
 from taae.progress import log
 from taae.study import SAMPLE_RATE, Study, Variant, canonical
 
@@ -86,8 +86,10 @@ def _steps(study: Study, corpus: Path, cores: int, rate: float) -> dict[str, Ste
     runs = max(1, len(study.trained) * len(study.seeds))
     wanted = {}
     for variant in study.variants.values():
-        for playing in {False, variant.training.discriminator.share > 0}:
-            wanted[key(variant, playing)] = signature(variant, playing)
+        wanted[key(variant, False)] = signature(variant, False)
+        if variant.training.discriminator.share:
+            wanted[key(judged(variant), False)] = signature(judged(variant), False)
+            wanted[key(variant, True)] = signature(variant, True)
     torch.set_num_threads(1)  # the rate is that of one
     product, flops = matrix_product("float32", "cpu")
     begun = now()

@@ -11,13 +11,14 @@ from typing import Any
 import soundfile
 
 from taae.corpus.prepare import PLANS
+from taae.corpus.recordings import audio_folder
 from taae.corpus.utterance import SPLITS
 from taae.errors import TaaeError
 from taae.memory import MIB
 from taae.planning.calibrate import Calibration
 from taae.planning.memory import FLOAT, codec_parameters, state_bytes
 from taae.planning.schedule import Job
-from taae.planning.steps import Steady, key
+from taae.planning.steps import Steady, judged, key
 from taae.stages import NATIVE
 from taae.study import SAMPLE_RATE, Study, Variant
 from taae.training.trainer import VALIDATION_SEGMENTS
@@ -48,11 +49,13 @@ def durations(corpus: dict[str, Any], prepared: Path | None) -> dict[str, float]
             for split in ("validation", "test")
         }
         return {"train": settings["train"]["minutes"] * 60, **held_out}
+    kind = corpus["kind"]
+    folder = audio_folder(corpus[kind]["path"], f"corpus.{kind}.path")
     found = dict.fromkeys(SPLITS, 0.0)
-    for batch in PLANS[corpus["kind"]](corpus).jobs:
+    for batch in PLANS[kind](corpus).jobs:
         for recording in batch:
             try:
-                found[recording.label.split] += soundfile.info(recording.path).duration
+                found[recording.label.split] += soundfile.info(folder / recording.path).duration
             except (OSError, soundfile.SoundFileError):
                 continue  # the corpus stage rejects it
     if not found["train"]:
@@ -64,10 +67,11 @@ def training_seconds(variant: Variant, calibration: Calibration) -> float:
     """Return what the steps and validations of a training take."""
     training = variant.training
     quiet = calibration.steps[key(variant, False)].seconds
-    playing = training.steps - training.start(training.discriminator.share)
-    seconds = (training.steps - playing) * quiet
-    if playing:
-        seconds += playing * calibration.steps[key(variant, True)].seconds
+    seconds = training.steps * quiet
+    if training.discriminator.share:
+        playing, alone = _discriminator(variant, calibration)
+        steps = training.steps - training.start(training.discriminator.share)
+        seconds += steps * (playing.seconds - alone.seconds)
     validations = -(-training.steps // training.validate_every)
     return seconds + validations * VALIDATION_SEGMENTS / training.batch * quiet / PASSES
 
@@ -167,7 +171,14 @@ def _jobs(
 
 def _training_mib(variant: Variant, calibration: Calibration) -> float:
     """Return what the tensors of a training take at its peak."""
-    stages: list[Steady] = [calibration.steps[key(variant, False)]]
+    step = calibration.steps[key(variant, False)].memory
     if variant.training.discriminator.share:
-        stages.append(calibration.steps[key(variant, True)])
-    return state_bytes(variant) / MIB + max(stage.memory for stage in stages)
+        playing, alone = _discriminator(variant, calibration)
+        step += playing.memory - alone.memory
+    return state_bytes(variant) / MIB + step
+
+
+def _discriminator(variant: Variant, calibration: Calibration) -> tuple[Steady, Steady]:
+    """Return steps that differ in the discriminator alone: with it and without it."""
+    steps = calibration.steps
+    return steps[key(variant, True)], steps[key(judged(variant), False)]

@@ -48,9 +48,10 @@ def signature(variant: Variant, playing: bool) -> Variant:
 
     Args:
         variant: of a study.
-        playing: with the discriminator, else without it.
+        playing: with the discriminator, else without it; then the codec is that of `judged`.
     """
     like = chosen(None).training
+    variant = judged(variant) if playing else variant
     training, loss = variant.training, variant.training.loss
     alike = replace(
         variant,
@@ -70,6 +71,15 @@ def signature(variant: Variant, playing: bool) -> Variant:
         return with_discriminator(alike)
     silent = replace(alike.training, discriminator=like.discriminator)
     return generator_only(replace(alike, training=silent))
+
+
+def judged(variant: Variant) -> Variant:
+    """Return the variant with the demo's codec: what a discriminator takes does not depend on it.
+
+    So that is measured once, as the difference of two kinds of step.
+    """
+    like = chosen(None, "demo")
+    return replace(variant, model=like.model, attention=like.attention, bottleneck=like.bottleneck)
 
 
 def key(variant: Variant, playing: bool) -> str:
