@@ -216,7 +216,7 @@ def test_failures_are_listed_with_the_first_one(scores: pd.DataFrame) -> None:
 
 def test_coverage_of_the_demo() -> None:
     found = tables.coverage(STUDY)
-    assert len(found) == 2 * (len(STUDY.variants) - 1)  # conv attends to nothing
+    assert len(found) == 2 * len(STUDY.variants)
     row = found[(found["variant"] == "window-256") & (found["rate_hz"] == 100)].iloc[0]
     assert (row["tokens"], row["left"], row["right"]) == (512, 127, 128)
     query, key = np.indices((512, 512))
