@@ -123,6 +123,12 @@ def to_json(value):
     return json.dumps(value, indent=2, sort_keys=True) + "\n"
 
 
+def manifest(corpus):
+    """The list of a corpus's recordings, where there is one; the stage says where it is missing."""
+    listed = corpus["kind"] == "folder" and corpus["folder"]["manifest"]
+    return [listed] if listed and Path(listed).is_file() else []
+
+
 def variant_of(wildcards):
     """What determines a training, as the value whose change reruns it."""
     return canonical(STUDY.variants[wildcards.variant])
@@ -138,6 +144,14 @@ def model_mb(wildcards, attempt):
     variant = STUDY.variants[wildcards.variant]
     chains = links(variant.model, variant.attention, variant.bottleneck)
     return attempt * (4000 + round(10e-6 * parameters(chains)))
+
+
+def train_mb(wildcards, attempt):
+    """Memory to ask for on a node that trains: weights, averages, optimiser, a state being saved."""
+    variant = STUDY.variants[wildcards.variant]
+    chains = links(variant.model, variant.attention, variant.bottleneck)
+    each = 4000 + round(40e-6 * parameters(chains))
+    return attempt * each * variant.training.processes_per_node
 
 
 def training(wildcards):

@@ -21,6 +21,7 @@ rule corpus:
     input:
         code("corpus/prepare"),
         expand("results/download/{subset}.json", subset=STUDY.download.subsets),
+        manifest(STUDY.corpus),
     output:
         expand(f"{CORPUS}/{{split}}.{{kind}}", split=SPLITS, kind=("npy", "csv")),
         f"{CORPUS}/rejected.csv",

@@ -21,9 +21,7 @@ rule train:
         "../../envs/train.yaml"
     threads: lambda wildcards: training(wildcards).threads_per_task
     resources:
-        mem_mb=lambda wildcards, attempt: (
-            attempt * 4000 * training(wildcards).processes_per_node
-        ),
+        mem_mb=train_mb,
         runtime=minutes(6 * 3600),
         gpu=lambda wildcards: training(wildcards).all_gpus,
         nodes=over_nodes(lambda training: training.nodes),

@@ -145,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     stage = stages.add_parser("tokens", help="fit token models to the training utterances")
     _path(stage, "--model", "folder of the model")
     _path(stage, "--corpus", "folder of the corpus")
-    _path(stage, "--output", "folder for POINT/order0.npz and order1.npz; MODEL/tokens by habit")
+    _path(stage, "--output", "folder for POINT/order0.npz and order1.npz; usually MODEL/tokens")
     stage.add_argument("--bitrates", nargs="+", metavar="POINT", default=[NATIVE])
     stage.add_argument("--minutes", type=float, default=0.0, help="of speech to use; 0: all")
     _hardware(stage)
@@ -173,7 +173,7 @@ def _parser() -> argparse.ArgumentParser:
         "--chunk", type=_frames, default=1, metavar="FRAMES", help="latent frames; default 1"
     )
     stage.add_argument("--rate", type=int, help="of the input in Hz; must be the model's")
-    stage.add_argument("--threads", type=int, default=1)
+    stage.add_argument("--threads", type=int, default=1, help="CPU threads; default 1")
     stage.set_defaults(call=_stream)
 
     stage = stages.add_parser("peer", help="the test utterances through another codec")
@@ -181,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--codec", required=True, help="its name under codecs: of the study")
     _path(stage, "--corpus", "folder of the corpus")
     _path(stage, "--output", "folder for audio/, utterances.csv and peer.json")
-    stage.add_argument("--threads", type=int, default=1)
+    stage.add_argument("--threads", type=int, default=1, help="CPU threads; default 1")
     stage.set_defaults(call=_peer)
 
     stage = stages.add_parser("mosnet", help="fetch MOSNet's published weights and check them")
@@ -264,7 +264,7 @@ def _parser() -> argparse.ArgumentParser:
     stage = stages.add_parser("cost", help="latency, time and memory of a model")
     _path(stage, "--model", "folder of the model")
     _path(stage, "--output", "JSON")
-    stage.add_argument("--threads", type=int, default=1)
+    stage.add_argument("--threads", type=int, default=1, help="CPU threads; default 1")
     stage.set_defaults(call=_cost)
 
     stage = stages.add_parser("cost-table", help="costs of all models -> one table")
@@ -334,7 +334,7 @@ def _point(stage: argparse.ArgumentParser) -> None:
 
 
 def _hardware(stage: argparse.ArgumentParser) -> None:
-    stage.add_argument("--threads", type=int, default=1)
+    stage.add_argument("--threads", type=int, default=1, help="CPU threads; default 1")
     stage.add_argument("--gpus", type=int, default=0, choices=[0, 1], help="default 0: the CPU")
 
 
@@ -344,7 +344,11 @@ def _jobs(stage: argparse.ArgumentParser) -> None:
 
 def _checkpoints(stage: argparse.ArgumentParser) -> None:
     stage.add_argument(
-        "--checkpoint-every", type=float, default=60.0, metavar="S", help="seconds; default 60"
+        "--checkpoint-every",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="seconds between saved states; default 60",
     )
 
 

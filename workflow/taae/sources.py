@@ -8,7 +8,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 # Modules that carry values between stages and change no result. `study` is among them since
-# every rule has its own part of the study among its params.
+# every rule has its own part of the study among its params; its few formulas are not tracked.
 PLUMBING = {"devices", "errors", "files", "locks", "progress", "provenance", "schema", "study"}
 
 

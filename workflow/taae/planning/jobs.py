@@ -73,7 +73,8 @@ def training_seconds(variant: Variant, calibration: Calibration) -> float:
         steps = training.steps - training.start(training.discriminator.share)
         seconds += steps * (playing.seconds - alone.seconds)
     validations = -(-training.steps // training.validate_every)
-    return seconds + validations * VALIDATION_SEGMENTS / training.batch * quiet / PASSES
+    validating = validations * VALIDATION_SEGMENTS / training.batch * quiet / PASSES
+    return seconds / training.all_processes + validating
 
 
 def jobs(
@@ -123,8 +124,8 @@ def _jobs(
                     seconds=start + training_seconds(variant, calibration),
                     memory=process + _training_mib(variant, calibration),
                     disk=weights + KEPT_STATES * state_bytes(variant) / MIB,
-                    threads=variant.training.threads,
-                    gpus=variant.training.gpus,
+                    threads=variant.training.threads * variant.training.all_processes,
+                    gpus=variant.training.all_gpus,
                     after=("corpus",),
                 )
             for point in points:

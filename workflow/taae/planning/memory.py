@@ -50,5 +50,5 @@ def activation_numbers(variant: Variant) -> float:
     model, training = variant.model, variant.training
     frames = [rate * variant.segment_samples / SAMPLE_RATE for rate in variant.rates()]
     layers = zip(frames, model.layers, strict=True)
-    part = training.batch / training.accumulate
+    part = training.batch / training.parts
     return part * model.width * sum(count * depth for count, depth in layers)
