@@ -213,7 +213,7 @@ def test_the_smoke_study_runs_as_jobs(
     tables, figures = site.folder / "results" / "tables", site.folder / "results" / "figures"
     assert (tables / "summary.md").stat().st_size > 500
     assert (figures / "smoke" / "forest.pdf").stat().st_size > 5000
-    # 57 jobs: the small ones run here or share a submission.
+    # The small ones run here or share a submission.
     submitted = Counter(re.sub(r"^rule_|_.*", "", job["Comment"]) for job in site.submitted())
     assert submitted == Counter(
         corpus=1, reference=1, train=4, decode=6, score=6, cost=4, lengths=2, precision=2

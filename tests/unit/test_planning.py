@@ -238,3 +238,10 @@ def test_a_calibration(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.steps[key(few.variants["baseline"], False)].seconds > 0
     assert found.process > 100
     assert found.corpus > 0 < found.start_scoring
+
+
+def test_processes_share_the_cost_of_a_step() -> None:
+    whole, halves = (tiny({"batch": 4, "processes": count}) for count in (1, 2))
+    half = tiny({"batch": 2})
+    assert key(halves, False) == key(half, False) != key(whole, False)
+    assert memory.activation_numbers(halves) == memory.activation_numbers(half)

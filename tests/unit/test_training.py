@@ -230,3 +230,14 @@ def test_what_else_is_in_the_state_folder_is_left_alone(
     loop.train(variant, 1, corpus, tmp_path / "a", tmp_path / "state", checkpoint_every=0)
     after = {path for path in (tmp_path / "state").rglob("*") if "tensorboard" not in path.parts}
     assert after == before
+
+
+def test_a_state_is_taken_to_the_device_of_the_process(variant: Variant, corpus: Path) -> None:
+    """Each of several processes has another GPU than the one that saved."""
+    first = loop.Trainer(variant, 1, corpus, torch.device("cpu"))
+    next(first.run())
+    other = loop.Trainer(variant, 1, corpus, torch.device("cpu"))
+    other.device = torch.device("meta")
+    other.restore(first.state())
+    (losses,) = other.progress.losses
+    assert {term.device.type for term in losses.values()} == {"meta"}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from taae.errors import NotInstalled, TaaeError
+from taae.pretrained import sha256
 
 
 def load_network(architecture: str, kind: str, weights: str) -> Any:
@@ -47,6 +48,12 @@ def load_network(architecture: str, kind: str, weights: str) -> Any:
         missing = sorted(map(str, [*about["missing_keys"], *about["mismatched_keys"]]))
         raise TaaeError(f"{weights}: the weights lack {', '.join(missing[:3])}, ...")
     return network
+
+
+def weights_identity(weights: str) -> dict[str, str]:
+    """Return what tells weights from others: the hashes of a folder's files, or the hub's name."""
+    files = sorted(Path(weights).glob("*.safetensors"))
+    return {path.name: sha256(path) for path in files} or {"repository": weights}
 
 
 def _first_line(error: Exception) -> str:

@@ -57,10 +57,17 @@ class Steps:
 
 
 def generator_only(variant: Variant) -> Variant:
-    """Return the variant in its first stage, for ever: no discriminator, nothing perceptual."""
+    """Return the variant in its first stage, for ever: no discriminator, nothing perceptual.
+
+    Of several processes it is one, with its share of the batch.
+    """
     training = variant.training
     quiet = replace(
         training,
+        batch=training.batch // training.all_processes,
+        gpus=min(1, training.gpus),
+        processes=1,
+        nodes=1,
         steps=ENDLESS,
         validate_every=ENDLESS,
         discriminator=replace(training.discriminator, share=0.0),

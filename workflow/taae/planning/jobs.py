@@ -73,8 +73,8 @@ def training_seconds(variant: Variant, calibration: Calibration) -> float:
         steps = training.steps - training.start(training.discriminator.share)
         seconds += steps * (playing.seconds - alone.seconds)
     validations = -(-training.steps // training.validate_every)
-    validating = validations * VALIDATION_SEGMENTS / training.batch * quiet / PASSES
-    return seconds / training.all_processes + validating
+    share = training.batch / training.all_processes  # of a batch, which `quiet` is the time of
+    return seconds + validations * VALIDATION_SEGMENTS / share * quiet / PASSES
 
 
 def jobs(

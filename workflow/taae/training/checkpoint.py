@@ -43,7 +43,8 @@ def load(folder: Path) -> State | None:
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest()[:16] == path.stem.rsplit("-", 1)[1]:
             try:  # weights_only: tensors and plain values, never code from a pickle
-                state: State = torch.load(io.BytesIO(content), weights_only=True)
+                # On the CPU: of several processes, each moves what it takes to its own GPU.
+                state: State = torch.load(io.BytesIO(content), "cpu", weights_only=True)
             except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
                 raise TaaeError(
                     f"{path}: refused, since it holds other things than tensors and plain values;"

@@ -20,6 +20,7 @@ from taae.errors import TaaeError
 from taae.files import write_csv, write_json
 from taae.progress import log
 from taae.provenance import libraries, provenance
+from taae.published import weights_identity
 from taae.sources import sources
 from taae.study import Variant, digest
 from taae.training import checkpoint
@@ -82,6 +83,7 @@ def train(
         )
     if saved is not None:
         log(f"resuming at step {trainer.progress.step} from {folder}")
+    del saved  # which is as large as the training itself
 
     try:
         _run(trainer, folder, state / "tensorboard", checkpoint_every, deadline)
@@ -122,6 +124,8 @@ def _key(variant: Variant, seed: int, corpus: str) -> str:
     """Return the digest of all that determines a training, so that no other's state is taken."""
     code = hashlib.sha256(b"".join(path.read_bytes() for path in sources("training/loop")))
     rest = {"seed": seed, "corpus": corpus, "code": code.hexdigest(), "libraries": libraries()}
+    if variant.training.perceptual.share:
+        rest["perceptual"] = weights_identity(variant.training.perceptual.weights)
     return digest(variant, rest)
 
 

@@ -230,6 +230,10 @@ class Trainer:
         """Take up a state, to go on as if the training had never stopped."""
         self.progress = Progress(**state["progress"])
         self.progress.resumptions += 1
+        self.progress.losses = [
+            {name: term.to(self.device) for name, term in terms.items()}
+            for terms in self.progress.losses
+        ]
         self.codec.load_state_dict(state["codec"])
         self.average.load_state_dict(state["average"])
         self.optimisation.load_state_dict(state["optimisation"])
