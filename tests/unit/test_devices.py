@@ -106,9 +106,18 @@ def test_jobs_share_devices_without_meeting(tmp_path: Path, counts: list[int]) -
         assert all(end <= begin for (_, end), (begin, _) in pairwise(times))
 
 
-def test_a_killed_holder_frees_its_device(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_part_of_a_gpu_may_have_slashes_in_its_name(tmp_path: Path) -> None:
+    names = ("MIG-GPU-a1/7/0", "MIG-GPU-a1/8/0")
+    parts = [Gpu(name, name) for name in names]
+    with hold(1, parts, tmp_path) as first, hold(1, parts, tmp_path) as second:
+        assert [*first, *second] == parts
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "all",
+        *(name.replace("/", "-") for name in names),
+    }
+
+
+def test_a_killed_holder_frees_its_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def keep() -> None:
         with hold(1, TWO[:1], tmp_path):
             (tmp_path / "held").touch()
@@ -118,19 +127,21 @@ def test_a_killed_holder_frees_its_device(
     holder.start()
     while not (tmp_path / "held").exists():
         time.sleep(0.01)
-    killer = FORK.Process(target=lambda: (time.sleep(0.2), os.kill(holder.pid or 0, 9)))
-    killer.start()
-    start = time.monotonic()
+    lines: list[str] = []
+
+    def log(line: str) -> None:
+        lines.append(line)
+        if line.startswith("waiting"):
+            holder.kill()
+
+    monkeypatch.setattr(devices, "log", log)
     with hold(1, TWO[:1], tmp_path, poll=0.01) as held:
         assert held == TWO[:1]
-    assert time.monotonic() - start > 0.1
-    lines = capsys.readouterr().err.splitlines()
     assert lines == [
         "waiting for 1 of 1 GPUs: other jobs of this user hold them",
         "GPU 0: free now",
     ]
-    for process in (holder, killer):
-        process.join(60)
+    holder.join(60)
     assert holder.exitcode == -signal.SIGKILL
 
 
@@ -155,6 +166,26 @@ def test_a_job_has_its_own_gpus_before_cuda_begins(
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "2,1"
     (folder,) = tmp_path.iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [("", "PCI_BUS_ID"), ("FASTEST_FIRST",) * 2])
+def test_cuda_counts_gpus_as_nvidia_smi_does_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, chosen: str, expected: str
+) -> None:
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", chosen)
+    if not chosen:
+        monkeypatch.delenv("CUDA_DEVICE_ORDER")
+    seen: list[str] = []
+
+    def is_available() -> bool:
+        seen.append(os.environ["CUDA_DEVICE_ORDER"])
+        return True
+
+    monkeypatch.setattr(devices, "installed", lambda: UUIDS)
+    monkeypatch.setattr(torch.cuda, "is_available", is_available)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with compute(1):
+        assert seen == [expected]
 
 
 @pytest.mark.parametrize(

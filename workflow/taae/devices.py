@@ -45,6 +45,9 @@ def compute(gpus: int) -> Iterator[str]:
         yield "cpu"
         return
     before = os.environ.get(VISIBLE)
+    # CUDA counts the fastest GPU first by itself, nvidia-smi goes by the bus: an index must mean
+    # the same GPU to both, or jobs lock one and use another.
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     import torch
 
     with hold(gpus, visible(before, installed())) as held:
@@ -150,7 +153,7 @@ def _take(count: int, gpus: Sequence[Gpu], folder: Path, locks: ExitStack) -> li
         held: list[Gpu] = []
         with ExitStack() as taken:
             for gpu in gpus:
-                if len(held) < count and taken.enter_context(_lock(folder / gpu.identity)):
+                if len(held) < count and taken.enter_context(_lock(folder / _file(gpu))):
                     held.append(gpu)
             if len(held) < count:
                 return []
@@ -158,10 +161,14 @@ def _take(count: int, gpus: Sequence[Gpu], folder: Path, locks: ExitStack) -> li
         return held
 
 
+def _file(gpu: Gpu) -> str:
+    return gpu.identity.replace("/", "-")  # MIG-GPU-<UUID>/7/0, as older drivers name a part
+
+
 @contextmanager
 def _lock(path: Path, wait: bool = False) -> Iterator[bool]:
     """Yield whether the file's lock was free; it ends with the context or with the process."""
-    with path.with_name(path.name.replace("/", "-")).open("w") as file:
+    with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
