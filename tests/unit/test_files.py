@@ -5,16 +5,23 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import tempfile
+import time
 from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import torch
 
+from taae import files
 from taae.errors import TaaeError
 from taae.files import atomic, read_csv, write_csv, write_json, write_text
 from taae.training import checkpoint
+
+FORK = get_context("fork")
 
 
 def listing(folder: Path) -> list[str]:
@@ -62,7 +69,7 @@ def test_where_the_new_folder_cannot_be_put_the_old_one_stays(
 
 def test_what_a_killed_writer_left_goes_and_a_living_ones_stays(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
-    writer = get_context("fork").Process(target=write_and_die, args=(path,))
+    writer = FORK.Process(target=write_and_die, args=(path,))
     writer.start()
     writer.join()
     (left,) = tmp_path.iterdir()
@@ -73,6 +80,52 @@ def test_what_a_killed_writer_left_goes_and_a_living_ones_stays(tmp_path: Path) 
         write_text("inner", path)
     assert path.read_text() == "outer"
     assert listing(tmp_path) == [".other.csv.mine", "table.csv"]
+
+
+def test_what_a_killed_writer_of_another_file_left_stays(tmp_path: Path) -> None:
+    for name in ("model2", "model.partial", "model-1-partial-2", "a.model"):
+        (tmp_path / f".{name}.partial-x").mkdir()
+    before = listing(tmp_path)
+    write_text("", tmp_path / "model")
+    assert listing(tmp_path) == sorted([*before, "model"])
+
+
+@pytest.mark.parametrize("removed", [True, False], ids=["removed", "about to be"])
+def test_a_scratch_folder_swept_before_it_is_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removed: bool
+) -> None:
+    path = tmp_path / "table.csv"
+    make = tempfile.mkdtemp
+    swept: list[Path] = []
+
+    def swept_at_once(**place: Any) -> str:
+        folder = Path(make(**place))
+        if not swept:
+            swept.append(folder)
+            if removed:
+                files.sweep(tmp_path, path.name)
+            else:  # another process has locked it, and goes on to remove it
+                locked = FORK.Event()
+                other = FORK.Process(target=remove_slowly, args=(folder, locked), daemon=True)
+                other.start()
+                assert locked.wait(60)
+        return str(folder)
+
+    monkeypatch.setattr(tempfile, "mkdtemp", swept_at_once)
+    with atomic(path) as temporary:
+        assert not swept[0].exists()
+        assert temporary.parent != swept[0]
+        temporary.write_text("whole")
+    assert path.read_text() == "whole"
+    assert listing(tmp_path) == ["table.csv"]
+
+
+def remove_slowly(folder: Path, locked: Event) -> None:
+    with files._locked(folder) as mine:
+        assert mine
+        locked.set()
+        time.sleep(0.1)
+        folder.rmdir()
 
 
 def write_and_die(path: Path) -> None:

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,14 +37,13 @@ def atomic(path: Path) -> Iterator[Path]:
         TaaeError: the disk is full, read-only or failing; names `path`.
     """
     path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sweep(path.parent, path.name)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.{PARTIAL}", dir=path.parent))
-    except OSError as error:
-        raise TaaeError(f"{path}: cannot write here ({error.strerror})") from error
-    temporary = scratch / path.name
-    with _locked(scratch):
+    with ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sweep(path.parent, glob.escape(path.name))
+            temporary = stack.enter_context(_scratch(path)) / path.name
+        except OSError as error:
+            raise TaaeError(f"{path}: cannot write here ({error.strerror})") from error
         try:
             yield temporary
             _put_in_place(temporary, path)
@@ -52,8 +51,21 @@ def atomic(path: Path) -> Iterator[Path]:
             if error.errno in DISK_ERRORS:
                 raise TaaeError(f"{path}: cannot write here ({error.strerror})") from error
             raise
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _scratch(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path`, which no `sweep` removes before the end."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.{PARTIAL}", dir=path.parent))
+        with _locked(folder, wait=True):
+            if not folder.exists():  # another process took it for a dead one, not locked yet
+                continue
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+            return
 
 
 def _put_in_place(temporary: Path, path: Path) -> None:
@@ -85,20 +97,21 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def sweep(folder: Path, name: str) -> None:
-    """Remove what killed processes left of their `atomic` writing of files `name`* in `folder`."""
-    for scratch in folder.glob(f".{glob.escape(name)}*{PARTIAL}*/"):
+def sweep(folder: Path, pattern: str) -> None:
+    """Remove what killed processes left of their `atomic` writing of `pattern` in `folder`."""
+    for scratch in folder.glob(f".{pattern}.{PARTIAL}*/"):
         with _locked(scratch) as dead:
             if dead:
                 shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
+def _locked(folder: Path, wait: bool = False) -> Iterator[bool]:
     """Lock a folder, if nobody else has; the lock ends with the process, however that ends.
 
-    Yields whether the folder is locked now. Some network file systems cannot do it: then a
-    scratch folder is neither marked as in use nor ever taken for a dead one.
+    With `wait`, it waits for whoever has. Yields whether the folder is locked now. Some network
+    file systems cannot do it: then a scratch folder is neither marked as in use nor ever taken
+    for a dead one.
     """
     try:
         descriptor = os.open(folder, os.O_RDONLY)
@@ -106,7 +119,7 @@ def _locked(folder: Path) -> Iterator[bool]:
         yield False
         return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         mine = True
     except OSError:
         mine = False

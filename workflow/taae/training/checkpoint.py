@@ -16,6 +16,7 @@ from taae.files import atomic, sweep
 from taae.progress import log
 
 KEPT = 2
+FILES = "step-*.pt"
 State = dict[str, Any]
 
 
@@ -31,7 +32,7 @@ def save(state: State, step: int, folder: Path) -> Path:
     path = folder / f"step-{step:08d}-{digest[:16]}.pt"
     with atomic(path) as temporary:
         temporary.write_bytes(content)
-    sweep(folder, "step-")
+    sweep(folder, FILES)
     for old in _newest_first(folder)[KEPT:]:
         old.unlink(missing_ok=True)
     return path
@@ -62,13 +63,15 @@ def clear(state: Path) -> None:
 
     Those of other trainings of the same variant and seed are of configs or code of before.
     """
-    for folder in [*state.glob("[0-9a-f]" * 16), state]:
+    folders = list(state.glob("[0-9a-f]" * 16))
+    for folder in folders:
         for path in _newest_first(folder):
             path.unlink(missing_ok=True)
-        sweep(folder, "step-")
+        sweep(folder, FILES)
+    for folder in [*folders, state]:
         with contextlib.suppress(OSError):  # it holds something else
             folder.rmdir()
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    return sorted(folder.glob("step-*.pt"), reverse=True)
+    return sorted(folder.glob(FILES), reverse=True)
