@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -17,10 +18,12 @@ import pytest
 import soundfile
 import yaml
 
+from taae import files
 from taae.corpus import prepare as prepare_module
 from taae.corpus import recordings
 from taae.corpus.journal import Journal
 from taae.corpus.prepare import prepare
+from taae.errors import TaaeError
 from taae.study import Study
 
 JOBS = 30
@@ -181,6 +184,64 @@ def test_the_state_of_another_corpus_is_not_gone_on_with(
     run(study, tmp_path, **settings)
     assert "going on" not in capsys.readouterr().err
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("damage", [False, True])
+def test_a_disk_that_is_full_at_the_end_costs_no_work(
+    study: Path,
+    whole: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    links: bool,
+    damage: bool,
+) -> None:
+    """Some files are in place then; a state damaged after that takes none of them with it."""
+    monkeypatch.setattr(recordings, "BATCH_FILES", 2)
+    put_in_place = files._put_in_place
+
+    def fail(temporary: Path, path: Path) -> None:
+        if path.name == "validation.npy":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        put_in_place(temporary, path)
+
+    def no_link(source: Path, target: Path) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    if not links:
+        monkeypatch.setattr(os, "link", no_link)
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "_put_in_place", fail)
+        with pytest.raises(TaaeError, match="No space left"):
+            run(study, tmp_path)
+    assert noted(tmp_path / "state") == JOBS
+    placed = contents(tmp_path / "out")
+    names = ("rejected.csv", "test.csv", "test.npy", "validation.csv")
+    assert placed == {name: whole[name] for name in names}
+    if damage:
+        next((tmp_path / "state").glob("*/note.json")).unlink()
+        with monkeypatch.context() as patch:
+            patch.setattr(prepare_module.Writer, "add", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                run(study, tmp_path)
+        assert contents(tmp_path / "out") == placed
+    assert run(study, tmp_path) == whole
+    assert (f"going on after {JOBS} of {JOBS} jobs" in capsys.readouterr().err) != damage
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_else_is_in_the_state_folder_is_left_alone(study: Path, tmp_path: Path) -> None:
+    """A person may give any folder."""
+    for name in ("notes.txt", "fedcba9876543210", "other/x", "0123456789abcdef/old"):
+        (tmp_path / "state" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "state" / name).touch()
+    run(study, tmp_path)
+    left = {str(path.relative_to(tmp_path / "state")) for path in (tmp_path / "state").rglob("*")}
+    assert left == {"lock", "notes.txt", "fedcba9876543210", "other", "other/x"}
 
 
 def test_a_journal_cuts_off_what_was_not_committed(tmp_path: Path) -> None:

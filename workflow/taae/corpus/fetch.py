@@ -49,7 +49,7 @@ def fetch(archive: Archive, base: str, folder: Path) -> Path:
             _verify(archive, part)
         except WrongFile as found:
             problem = found
-            part.unlink()
+            part.unlink(missing_ok=True)
             log(f"{url}: {found}; removed")
         else:
             part.replace(target)

@@ -28,6 +28,8 @@ class Journal:
         self.note, sizes = _read(folder, names)
         self.files: dict[str, BinaryIO] = {}
         for name in names:
+            if name not in sizes:  # never written over: what it held may have another name, too
+                (folder / name).unlink(missing_ok=True)
             self.files[name] = file = (folder / name).open("r+b" if name in sizes else "wb")
             file.truncate(sizes.get(name, 0))
             file.seek(0, os.SEEK_END)

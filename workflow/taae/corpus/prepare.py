@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections import Counter, defaultdict
@@ -86,7 +87,7 @@ def _prepare(
     checkpoint_every: float,
 ) -> None:
     folder = state / _key(corpus, plan)
-    for path in state.iterdir():
+    for path in state.glob("[0-9a-f]" * 16):
         if path.is_dir() and path != folder:  # of other settings or files
             shutil.rmtree(path)
     with Journal(folder, STORED) as journal:
@@ -193,9 +194,16 @@ def _place(corpus: dict[str, Any], writer: Writer, folder: Path, output: Path) -
         path = stack.enter_context(atomic(output / "corpus.json"))
         path.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", "utf-8")
         for name in STORED:
-            # The state may be on another disk.
-            shutil.move(folder / name, stack.enter_context(atomic(output / name)))
+            _link(folder / name, stack.enter_context(atomic(output / name)))
     log("corpus: " + "; ".join(_describe(split, summaries[split]) for split in SPLITS))
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name, so that the journal stays whole until all are in place."""
+    try:
+        os.link(source, target)
+    except OSError:  # the state is on another disk, or on one without links
+        shutil.copyfile(source, target)
 
 
 def _libraries() -> dict[str, str]:
