@@ -139,7 +139,7 @@ def test_train(
     assert found["discriminator_ms"] == 0
     parts = sum(found[f"{phase}_ms"] for phase in PHASES)
     seconds = 2 * 0.64  # of audio in a step
-    assert parts == pytest.approx(1000 * seconds / found["audio_s_per_s"], rel=0.5)
+    assert 0 < parts <= 1.01 * 1000 * seconds / found["audio_s_per_s"]  # they are rounded
 
 
 def test_training_by_itself_is_of_18_million_parameters_and_the_reference_sees_all() -> None:
