@@ -176,7 +176,11 @@ def under_way(site: Site, seed: int) -> bool:
 
 
 def process_of(site: Site, seed: int) -> psutil.Process:
-    """Return the process of a training in the folder of a site."""
+    """Return the process of a training in the folder of a site.
+
+    Of several it is the latest: the first one merely waits for srun, which starts the others.
+    """
+    found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             words = process.cmdline()
@@ -185,8 +189,9 @@ def process_of(site: Site, seed: int) -> psutil.Process:
                 and words[words.index("--seed") + 1] == str(seed)
                 and process.cwd() == str(site.folder)
             ):
-                return process
-    raise AssertionError(f"no training with seed {seed}")
+                found.append(process)
+    assert found, f"no training with seed {seed}"
+    return max(found, key=psutil.Process.create_time)
 
 
 def readme(heading: str) -> str:

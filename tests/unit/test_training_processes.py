@@ -8,7 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,11 +21,12 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, distributed
 
 from taae.errors import TaaeError
 from taae.fsq import FSQ
 from taae.study import Variant
+from taae.training import launch as launching
 from taae.training import loop, segments, trainer
 from taae.training.launch import launch, place_in, run
 from taae.training.objective import Terms
@@ -109,6 +113,14 @@ def be_killed(device: str, processes: Processes) -> None:
     processes.agree(0)
 
 
+def fail_and_die_on_leaving(device: str, processes: Processes) -> None:
+    if processes.rank == 1:
+        die = partial(os.kill, os.getpid(), signal.SIGKILL)
+        pytest.MonkeyPatch().setattr(distributed, "destroy_process_group", die)
+        raise TaaeError("the cause")
+    processes.agree(0)
+
+
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
@@ -184,6 +196,31 @@ def test_a_process_that_is_killed_ends_all() -> None:
         run(be_killed, 2, "cpu")
 
 
+def test_the_cause_of_a_failure_comes_before_what_follows_from_it() -> None:
+    with pytest.raises(TaaeError, match="the cause"):
+        run(fail_and_die_on_leaving, 2, "cpu")
+
+
+def test_the_time_budget_counts_from_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times, deadlines = [time.monotonic()], []
+
+    @contextmanager
+    def wait(gpus: int) -> Iterator[str]:
+        times.append(time.monotonic())
+        yield "cpu"
+
+    def train(*_: Any, deadline: float, **__: Any) -> None:
+        deadlines.append(deadline)
+
+    monkeypatch.setattr(launching, "compute", wait)
+    monkeypatch.setattr(launching, "train", train)
+    launch(tiny(), 1, tmp_path, tmp_path, tmp_path, time_budget=100)
+    before, waiting = times
+    assert before + 100 <= deadlines[0] <= waiting + 100
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -225,8 +262,9 @@ def test_the_place_of_a_process() -> None:
     assert place_in({}) is None
     assert place_in(meeting | {"RANK": "2", "WORLD_SIZE": "4"}) == (2, 4)
     step = {"SLURM_PROCID": "3", "SLURM_STEP_NUM_TASKS": "4"}
-    assert place_in(meeting | step) == (3, 4)
-    assert place_in(step) is None  # a step in which Snakemake runs a job
+    assert place_in(meeting | step | {"TAAE_SRUN": "1"}) == (3, 4)
+    # A step in which Snakemake runs a job, at a site that sets the meeting point itself.
+    assert place_in(meeting | step) is None
 
 
 class Command:
@@ -276,6 +314,22 @@ def test_stopped_and_resumed_ends_with_the_same_bytes(
     assert again.returncode == 0, said
     assert said.count("resuming at step") == 1
     assert weights(command.output) == uninterrupted
+
+
+def test_srun_hands_on_what_stops_a_training(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    srun = tmp_path / "srun"
+    srun.write_text("#!/bin/sh\ntrap 'exit 75' USR1\necho $TAAE_SRUN $* >&2\nwhile :; do :; done\n")
+    srun.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    training = Command(tmp_path, corpus, nodes=2).start()
+    assert training.stderr
+    said = training.stderr.readline()
+    assert said.startswith("1 --overlap --wait=600 --nodes=2 --ntasks=2 "), said
+    training.send_signal(signal.SIGTERM)
+    assert training.wait(60) == 75
 
 
 def test_two_nodes_by_torchrun(corpus: Path, tmp_path: Path, uninterrupted: bytes) -> None:

@@ -7,16 +7,21 @@ others in its environment.
 
 from __future__ import annotations
 
+import math
 import os
+import signal
 import socket
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.queues import SimpleQueue
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import NoReturn
 
 import torch
 from torch.multiprocessing.spawn import (
@@ -33,19 +38,39 @@ from taae.training.loop import Interrupted, stop_signals, train
 from taae.training.processes import join
 
 MEETING = ("MASTER_ADDR", "MASTER_PORT")  # environment: where the processes meet
-POLL = 0.5  # seconds between looks at what the processes and the signals do
+SRUN = "TAAE_SRUN"  # environment: set where `_run_by_srun` started the process
+STRAGGLE = 600  # seconds that the processes of srun have to end after the first one has
+POLL = 0.05  # seconds between looks at what the processes and the signals do
 Work = Callable[..., None]  # takes `device` and `processes`
 
 
-def launch(variant: Variant, *arguments: Any) -> None:
+def launch(
+    variant: Variant,
+    seed: int,
+    corpus: Path,
+    output: Path,
+    state: Path,
+    checkpoint_every: float = 60.0,
+    time_budget: float = math.inf,
+) -> None:
     """Call `train` in as many processes as `variant.training` asks for, and wait for their end.
 
+    The arguments are those of `train`, but for the seconds in `time_budget`: they count from this
+    call on, also those in which it waits for a GPU or for its processes.
+
+    Processes that torchrun starts on one machine take a GPU each, on their own. Two such trainings
+    at once on the same GPUs can have a part of them each and wait for one another for ever: start
+    one at a time.
+
     Raises:
-        Interrupted: on SIGTERM or SIGINT to any of the processes.
+        Interrupted: on a signal of `stop_signals` to any of the processes.
         TaaeError: what `train` raises; fewer GPUs than asked for; a process was killed.
     """
+    deadline = time.monotonic() + time_budget
     training = variant.training
-    work: Work = partial(train, variant, *arguments)
+    work: Work = partial(
+        train, variant, seed, corpus, output, state, checkpoint_every, deadline=deadline
+    )
     place = place_in(os.environ)
     if place is not None:
         rank, count = place
@@ -57,7 +82,7 @@ def launch(variant: Variant, *arguments: Any) -> None:
         with compute(min(1, training.gpus)) as device, join(rank, count, device) as processes:
             work(device=device, processes=processes)
     elif training.nodes > 1:
-        _become_srun(training)
+        _run_by_srun(training)
     else:
         with compute(training.gpus) as device:
             if training.all_processes == 1:
@@ -67,20 +92,24 @@ def launch(variant: Variant, *arguments: Any) -> None:
 
 
 def place_in(environment: Mapping[str, str]) -> tuple[int, int] | None:
-    """Return rank and number of this process where torchrun or `_become_srun` started it.
+    """Return rank and number of this process where torchrun or `_run_by_srun` started it.
 
-    Both say where the processes meet. Other steps of SLURM do not, such as those in which Snakemake
-    runs its jobs.
+    Other steps of SLURM have a rank too, such as those in which Snakemake runs its jobs, and some
+    sites say in every job where processes may meet: hence a mark of our own.
     """
-    for names in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
-        if {*names, *MEETING} <= environment.keys():
-            rank, count = (int(environment[name]) for name in names)
-            return rank, count
+    by_srun = (SRUN, "SLURM_PROCID", "SLURM_STEP_NUM_TASKS")
+    by_torchrun = (*MEETING, "RANK", "WORLD_SIZE")
+    for *marks, rank, count in (by_srun, by_torchrun):
+        if {*marks, rank, count} <= environment.keys():
+            return int(environment[rank]), int(environment[count])
     return None
 
 
-def _become_srun(training: Training) -> NoReturn:
-    """Run this command by srun, in a process for each one of the training, in this SLURM job."""
+def _run_by_srun(training: Training) -> NoReturn:
+    """Run this command by srun, in a process for each one of the training, in this SLURM job.
+
+    Exits with the status of srun, which is the highest one of the processes.
+    """
     if "SLURM_JOB_ID" not in os.environ:
         raise TaaeError(
             f"training.nodes: {training.nodes}, but this is no SLURM job; run"
@@ -89,17 +118,37 @@ def _become_srun(training: Training) -> NoReturn:
     with closing(socket.create_server(("", 0))) as server:  # a port that is free here
         port = server.getsockname()[1]
     # Rank 0 runs on the first node of the job, which is this one.
-    os.environ |= dict(zip(MEETING, (socket.gethostname(), str(port)), strict=True))
-    shape = [
+    meeting = dict(zip(MEETING, (socket.gethostname(), str(port)), strict=True))
+    command = [
+        "srun",
+        "--overlap",  # this process may be a step that holds what the job has
+        # Where one process fails, the others are not to wait for it as long as PyTorch lets them.
+        # --kill-on-bad-exit would also kill, for the first one that stops with its state saved,
+        # those that are about to, and hide its status.
+        f"--wait={STRAGGLE}",
         f"--nodes={training.nodes}",
         f"--ntasks={training.all_processes}",
         f"--ntasks-per-node={training.processes_per_node}",
         f"--cpus-per-task={training.threads}",
+        *(sys.executable, "-m", "taae", *sys.argv[1:]),
     ]
-    # --overlap: this process may be a step that holds what the job has.
-    command = ["srun", "--overlap", *shape, sys.executable, "-m", "taae"]
     sys.stderr.flush()
-    os.execvp(command[0], [*command, *sys.argv[1:]])
+    # At SIGTERM srun kills its processes, which are to save their state. So it gets a group of its
+    # own, which signals to that of this process do not reach, and is sent one that it hands on.
+    with (
+        stop_signals() as received,
+        subprocess.Popen(
+            command,
+            env=os.environ | meeting | {SRUN: "1"},
+            stdin=subprocess.DEVNULL,  # a terminal stops what reads it from another group
+            process_group=0,
+        ) as srun,
+    ):
+        while srun.poll() is None and not received:
+            time.sleep(POLL)
+        if received:
+            srun.send_signal(signal.SIGUSR1)
+    sys.exit(srun.returncode)
 
 
 def run(work: Work, count: int, device: str) -> None:
@@ -141,16 +190,18 @@ def _child(
 ) -> None:
     if device == "cuda":
         torch.cuda.set_device(rank)
-    try:
-        with join(rank, count, device, meeting) as processes:
+    with join(rank, count, device, meeting) as processes:
+        # The outcome is told before this process leaves the others: they fail for want of it, and
+        # then all are killed.
+        try:
             work(device=device, processes=processes)
-        if rank == 0:
-            outcomes.put(None)
-    except Interrupted as interrupted:  # raised by all, each of which may end in peace
-        outcomes.put(interrupted)
-    except (TaaeError, OSError) as error:
-        outcomes.put(error)
-        sys.exit(1)
+            if rank == 0:
+                outcomes.put(None)
+        except Interrupted as interrupted:  # raised by all, each of which may end in peace
+            outcomes.put(interrupted)
+        except (TaaeError, OSError) as error:
+            outcomes.put(error)
+            sys.exit(1)
 
 
 def _wait(children: ProcessContext, received: list[int]) -> None:

@@ -41,7 +41,7 @@ def train(
     output: Path,
     state: Path,
     checkpoint_every: float = 60.0,
-    time_budget: float = math.inf,
+    deadline: float = math.inf,
     device: str = "cpu",
     processes: Processes = ALONE,
 ) -> None:
@@ -58,15 +58,14 @@ def train(
             code that was stopped goes on from there, any other ignores it. Removed at the end,
             but for its folder tensorboard.
         checkpoint_every: seconds between saves of the state.
-        time_budget: seconds after which to save and stop, at the end of the step.
+        deadline: value of `time.monotonic` after which to save and stop, at the end of the step.
         device: cpu or cuda; see `taae.devices.compute`.
         processes: those of this training, and which of them this is.
 
     Raises:
-        Interrupted: on SIGTERM or SIGINT or at the end of the budget, after the state was saved.
+        Interrupted: on a signal of `stop_signals` or past the deadline, after the state was saved.
         TaaeError: the training diverged, or does not fit the memory; the state is kept.
     """
-    deadline = time.monotonic() + time_budget
     torch.set_num_threads(variant.training.threads)
     torch.manual_seed(seed)
     trainer = Trainer(variant, seed, corpus, torch.device(device), processes)
@@ -165,13 +164,17 @@ def _save_last(trainer: Trainer, folder: Path) -> None:
 
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """Collect SIGTERM and SIGINT in a list instead of dying in the middle of a step."""
+    """Collect signals to stop in a list instead of dying in the middle of a step.
+
+    SIGUSR1 is one of them: unlike the others, srun hands it on to its processes.
+    """
     received: list[int] = []
 
     def note(number: int, _: FrameType | None) -> None:
         received.append(number)
 
-    old = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    stops = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+    old = {number: signal.signal(number, note) for number in stops}
     try:
         yield received
     finally:
