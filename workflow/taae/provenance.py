@@ -55,6 +55,7 @@ def _git() -> dict[str, Any]:
 
     try:
         ask("ls-files", "--error-unmatch", Path(__file__).name)  # else: a clone of something else
-        return {"revision": ask("rev-parse", "HEAD"), "dirty": bool(ask("status", "--porcelain"))}
+        edited = bool(ask("status", "--porcelain", "--untracked-files=no"))
+        return {"revision": ask("rev-parse", "HEAD"), "dirty": edited}
     except (OSError, subprocess.CalledProcessError):
         return {}
