@@ -72,6 +72,8 @@ class Site(Clone):
                 env=self.environment,
                 stdout=log,
                 stderr=log,
+                # Where a script started the tests by `&`, SIGINT is ignored, here too.
+                preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
             )
         try:
             yield run
