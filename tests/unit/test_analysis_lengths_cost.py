@@ -141,6 +141,9 @@ def test_the_cost_table_has_a_row_per_arm_and_the_figure_a_reason_for_each_gap(
     tmp_path: Path,
 ) -> None:
     found = study()
+    model = found.variants["window-256"].model
+    conv = replace(found.variants["window-256"], model=replace(model, kind="conv"))
+    found = replace(found, variants=found.variants | {"window-256": conv})
     measured = {
         "latency_ms": 20.0, "look_ahead_ms": 0.0, "receptive_field_ms": 1234.0, "parameters": 5e6,
         "flops_per_second": 3e7, "rtf": 0.01, "peak_mib": 3.0, "state_kib": 4.0,
