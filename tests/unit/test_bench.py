@@ -155,6 +155,19 @@ def test_training_by_itself_is_of_18_million_parameters_and_the_reference_sees_a
     assert changed.training.precision == variant.training.precision
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_training_by_itself_is_compiled_where_there_is_a_compiler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if there:
+        (tmp_path / "g++").touch(mode=0o755)
+    assert train.chosen(None).training.compile == there
+    assert train.chosen(None, compile=not there).training.compile != there
+    assert not train.chosen(tiny(), compile=None).training.compile
+
+
 def test_a_phase_interrupts_the_one_around_it() -> None:
     clock = iter([0.0, 1.0, 4.0, 9.0])
     phase = Phases(lambda: next(clock))
