@@ -1,0 +1,74 @@
+"""Measurements of speed: bench."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from taae.cli.shared import Stages
+from taae.presets import PRESETS
+from taae.study import BASELINE, Study
+
+
+def add_stages(stages: Stages) -> None:
+    """Add `bench`."""
+    stage = stages.add_parser("bench", help="measure speed, side by side; ends in a JSON line")
+    stage.add_argument("what", choices=["attention", "codec", "score", "stream", "train"])
+    stage.add_argument("--quick", action="store_true", help="shorter inputs")
+    stage.add_argument("--model", type=Path, help="trained codec for codec and stream")
+    stage.add_argument(
+        "--corpus", type=Path, help="for codec, score and train; default built-in speech"
+    )
+    stage.add_argument("--device", choices=["cpu", "cuda"], help="for attention, codec and train")
+    stage.add_argument("--jobs", type=int, default=2, metavar="N", help="processes of score; 2")
+    stage.add_argument("--threads", type=int, help="CPU threads; default all, stream: 1")
+    trained = stage.add_argument_group("train", "by itself the preset small, 4 x 5.12 s, AdamW")
+    trained.add_argument("--study", type=Path, nargs="+", help="config files of a study, and")
+    trained.add_argument("--variant", default=BASELINE, help="its variant; default baseline")
+    trained.add_argument("--preset", choices=list(PRESETS), help="shape of the codec instead")
+    trained.add_argument("--batch", type=int, help="segments per step")
+    trained.add_argument("--segment", type=float, metavar="S", help="seconds of each")
+    trained.add_argument("--precision", choices=["bfloat16", "float32"])
+    trained.add_argument("--compile", action="store_true", help="compile it, and show both")
+    trained.add_argument("--discriminator", action="store_true", help="let it play")
+    trained.add_argument("--steps", type=int, default=20, help="of each that count; default 20")
+    stage.set_defaults(call=_bench)
+
+
+def _bench(options: argparse.Namespace) -> None:
+    import torch
+
+    if options.threads or options.what == "stream":
+        torch.set_num_threads(options.threads or 1)
+    if options.what == "attention":
+        from taae.bench.attention import attention
+
+        attention(quick=options.quick, device=options.device)
+    elif options.what == "codec":
+        from taae.bench.codec import codec
+
+        codec(options.model, options.corpus, quick=options.quick, device=options.device)
+    elif options.what == "score":
+        from taae.bench.score import score
+
+        score(options.corpus, options.jobs, rounds=1 if options.quick else 3)
+    elif options.what == "train":
+        _bench_train(options)
+    else:
+        from taae.bench.stream import stream
+
+        stream(options.model, quick=options.quick)
+
+
+def _bench_train(options: argparse.Namespace) -> None:
+    from taae.bench.train import chosen, train
+
+    variant = Study.load(options.study).variant(options.variant) if options.study else None
+    changes = {"precision": options.precision, "batch": options.batch, "segment": options.segment}
+    train(
+        chosen(variant, options.preset, compile=options.compile or None, **changes),
+        steps=options.steps,
+        discriminator=options.discriminator,
+        corpus=options.corpus,
+        device=options.device,
+    )

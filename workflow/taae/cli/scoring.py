@@ -1,0 +1,94 @@
+"""Scores of decoded speech: mosnet, score."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from taae.cli.shared import Stages, add_jobs, add_path
+from taae.metrics import METRICS
+
+
+def add_stages(stages: Stages) -> None:
+    """Add the stages of this group, in the order of `--help`."""
+    _add_mosnet(stages)
+    _add_score(stages)
+
+
+def _add_mosnet(stages: Stages) -> None:
+    stage = stages.add_parser("mosnet", help="fetch MOSNet's published weights and check them")
+    stage.add_argument("--weights", required=True, help="path or https URL of cnn_blstm.h5")
+    add_path(stage, "--output", "file")
+    stage.set_defaults(call=_mosnet)
+
+
+def _mosnet(options: argparse.Namespace) -> None:
+    from taae.scoring.mosnet_weights import fetch_weights
+
+    fetch_weights(options.weights, options.output)
+
+
+def _add_score(stages: Stages) -> None:
+    stage = stages.add_parser("score", help="score decoded audio against its reference")
+    add_path(stage, "--reference", "folder of reference audio")
+    add_path(stage, "--decoded", "folder of decoded audio; files pair by name without extension")
+    add_path(stage, "--output", "CSV, one row per utterance and metric")
+    stage.add_argument("--metrics", nargs="+", choices=list(METRICS), default=list(METRICS))
+    stage.add_argument("--max-failed", type=float, default=0.1, help="share of a metric's values")
+    stage.add_argument("--max-seconds", type=float, default=30.0, help="longest for PESQ")
+    stage.add_argument("--manifest", type=Path, help="CSV with the columns utterance and speaker")
+    for label in ("--run", "--variant"):
+        stage.add_argument(label, default="", help="of every row; default: name of DECODED")
+    stage.add_argument("--split", default="", help="written to every row")
+    stage.add_argument("--seed", type=int, default=0, help="written to every row; default 0")
+    stage.add_argument("--bitrate", type=float, help="bit/s, written to every row")
+    stage.add_argument("--peer", type=Path, help="peer.json: bitrate, or that it is not installed")
+    stage.add_argument("--mosnet-weights", type=Path, help="cnn_blstm.h5; else mosnet is left out")
+    stage.add_argument("--cache", type=Path, metavar="FILE", help="keeps values for the next call")
+    add_jobs(stage)
+    stage.set_defaults(call=_score)
+
+
+def _score(options: argparse.Namespace) -> None:
+    from taae.files import read_csv
+    from taae.peers.about import NOT_INSTALLED, read_about
+    from taae.scoring.score import score_absent, score_folders
+
+    speakers = None
+    if options.manifest:
+        text = ["utterance", "speaker"]
+        manifest = read_csv(options.manifest, text, text)
+        speakers = dict(zip(manifest["utterance"], manifest["speaker"], strict=True))
+    given = {
+        name: getattr(options, name) for name in ("run", "variant", "seed", "bitrate", "split")
+    }
+    labels = {name: value for name, value in given.items() if value not in ("", None)}
+    common = {
+        "names": options.metrics,
+        "speakers": speakers,
+        "mosnet_weights": options.mosnet_weights,
+    }
+    if options.peer:
+        about = read_about(options.peer)
+        if about["status"] == NOT_INSTALLED:
+            score_absent(
+                options.reference,
+                options.decoded,
+                options.output,
+                message=about["message"],
+                labels=labels,
+                **common,
+            )
+            return
+        labels["bitrate"] = about["bitrate"]
+    score_folders(
+        options.reference,
+        options.decoded,
+        options.output,
+        max_failed=options.max_failed,
+        max_seconds=options.max_seconds,
+        workers=options.jobs,
+        labels=labels,
+        cache=options.cache,
+        **common,
+    )

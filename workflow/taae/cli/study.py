@@ -1,0 +1,96 @@
+"""The study itself: check, download, plan."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from taae.cli.shared import Stages, add_path, add_study
+from taae.errors import TaaeError
+from taae.links import links, parameters
+from taae.study import Study
+
+
+def add_stages(stages: Stages) -> None:
+    """Add the stages of this group, in the order of `--help`."""
+    _add_check(stages)
+    _add_download(stages)
+    _add_plan(stages)
+
+
+def _add_check(stages: Stages) -> None:
+    stage = stages.add_parser("check", help="resolve a study and list its variants")
+    add_study(stage)
+    stage.set_defaults(call=_check)
+
+
+def _check(options: argparse.Namespace) -> None:
+    study = Study.load(options.study)
+    for warning in study.warnings:
+        print(f"warning: {warning}")
+    for note in study.notes:
+        print(f"note: {note}")
+    for name, variant in study.variants.items():
+        size = parameters(links(variant.model, variant.attention, variant.bottleneck)) / 1e6
+        conv = variant.model.kind == "conv"
+        what = "convolutional" if conv else f"window {variant.attention.window}"
+        print(
+            f"{name}: {variant.bitrate:.0f} bit/s, {what}, {size:.1f}M parameters"
+            f"{', causal' if variant.attention.causal else ''}"
+            f"{', pretrained' if variant.pretrained else ''}"
+        )
+
+
+def _add_download(stages: Stages) -> None:
+    stage = stages.add_parser("download", help="bring subsets of LibriSpeech to the study's folder")
+    add_study(stage)
+    stage.add_argument("--subset", nargs="+", metavar="NAME", help="default: all of the study")
+    add_path(stage, "--output", "folder for SUBSET.json, what was brought")
+    stage.set_defaults(call=_download)
+
+
+def _download(options: argparse.Namespace) -> None:
+    from taae.corpus.archives import ARCHIVES
+    from taae.corpus.download import download
+    from taae.files import write_json
+
+    wanted = Study.load(options.study).download
+    if not wanted.subsets:
+        raise TaaeError("config: the study downloads nothing: see corpus.librispeech.download")
+    for subset in options.subset or wanted.subsets:
+        if subset not in ARCHIVES:
+            raise TaaeError(f"no subset '{subset}' is published; there are {', '.join(ARCHIVES)}")
+        receipt = download(ARCHIVES[subset], wanted.url, Path(wanted.path))
+        write_json(receipt, options.output / f"{subset}.json")
+
+
+def _add_plan(stages: Stages) -> None:
+    stage = stages.add_parser("plan", help="predict time, memory and disk of a study, by arm")
+    add_study(stage, "--configfile")
+    stage.add_argument("--cores", type=int, help="that the jobs share; default this machine's")
+    stage.add_argument("--gpus", type=int, help="that they share; default what one job takes")
+    stage.add_argument(
+        "--gpu-tflops",
+        type=float,
+        default=0.0,
+        metavar="T",
+        help="that a GPU reaches in training, where this machine has none: about a third of what"
+        " its maker promises for large models, far less for small ones",
+    )
+    stage.add_argument("--results", type=Path, help="of a run, to compare the prediction with")
+    stage.add_argument("--output", type=Path, help="CSV, one row per job")
+    stage.set_defaults(call=_plan)
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from taae.planning.plan import plan
+
+    plan(
+        Study.load(options.study),
+        options.cores or os.cpu_count() or 1,
+        options.gpus,
+        rate=1e12 * options.gpu_tflops,
+        results=options.results,
+        output=options.output,
+    )
