@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from taae import cli
+from taae.bench import train
 
 STAGES = ["corpus", "train", "decode", "score", "summarise", "compare", "plot"]
 
@@ -28,18 +29,39 @@ def test_help_lists_every_stage_without_loading_torch() -> None:
     code = (
         "import sys, runpy; sys.argv = ['taae', '--help']\n"
         "try: runpy.run_module('taae', run_name='__main__')\n"
-        "except SystemExit: print('torch' in sys.modules)"
+        "except SystemExit: print({'torch', 'numpy', 'pandas', 'scipy'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     for stage in STAGES:
         assert f"\n    {stage}" in done.stdout
-    assert done.stdout.endswith("False\n")
+    assert done.stdout.endswith("set()\n")
 
 
 def test_check_lists_the_variants(capsys: pytest.CaptureFixture[str]) -> None:
     root = Path(__file__).parents[2]
     assert cli.main(["check", "--study", str(root / "config.yaml")]) == 0
     assert "window-32: 2452 bit/s, window 32, 1.3M parameters\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["--study", "--configfile"])
+def test_plan_takes_a_study_by_the_name_that_snakemake_has_too(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = tmp_path / "nowhere.yaml"
+    assert str(missing) in error_of(capsys, "plan", name, missing)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [(["--compile"], True), (["--no-compile"], False), ([], None)]
+)
+def test_a_bench_is_told_to_compile_or_not_to_or_chooses(
+    words: list[str], expected: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(train, "chosen", lambda *_, compile, **__: asked.append(compile))
+    monkeypatch.setattr(train, "train", lambda *_, **__: {})
+    assert cli.main(["bench", "train", *words]) == 0
+    assert asked == [expected]
 
 
 def test_score_pairs_two_folders(tmp_path: Path) -> None:

@@ -29,7 +29,9 @@ def add_stages(stages: Stages) -> None:
     trained.add_argument("--batch", type=int, help="segments per step")
     trained.add_argument("--segment", type=float, metavar="S", help="seconds of each")
     trained.add_argument("--precision", choices=["bfloat16", "float32"])
-    trained.add_argument("--compile", action="store_true", help="compile it, and show both")
+    trained.add_argument(
+        "--compile", action=argparse.BooleanOptionalAction, help="compile it, and show both, or not"
+    )
     trained.add_argument("--discriminator", action="store_true", help="let it play")
     trained.add_argument("--steps", type=int, default=20, help="of each that count; default 20")
     stage.set_defaults(call=_bench)
@@ -66,7 +68,7 @@ def _bench_train(options: argparse.Namespace) -> None:
     variant = Study.load(options.study).variant(options.variant) if options.study else None
     changes = {"precision": options.precision, "batch": options.batch, "segment": options.segment}
     train(
-        chosen(variant, options.preset, compile=options.compile or None, **changes),
+        chosen(variant, options.preset, compile=options.compile, **changes),
         steps=options.steps,
         discriminator=options.discriminator,
         corpus=options.corpus,
