@@ -30,7 +30,9 @@ def add_stages(stages: Stages) -> None:
     trained.add_argument("--segment", type=float, metavar="S", help="seconds of each")
     trained.add_argument("--precision", choices=["bfloat16", "float32"])
     trained.add_argument(
-        "--compile", action=argparse.BooleanOptionalAction, help="compile it, and show both, or not"
+        "--compile",
+        action=argparse.BooleanOptionalAction,
+        help="compile it, and show both; by itself where there is a compiler",
     )
     trained.add_argument("--discriminator", action="store_true", help="let it play")
     trained.add_argument("--steps", type=int, default=20, help="of each that count; default 20")
