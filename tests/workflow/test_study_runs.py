@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from tests import results_readme as readme
 from tests.workflow.conftest import PARTS, Clone
 
 pytestmark = pytest.mark.slow
@@ -92,6 +93,24 @@ def test_every_stage_left_what_the_results_folder_promises(clone: Clone) -> None
         for kind in ("png", "pdf"):
             assert (results / "figures" / f"{figure}.{kind}").stat().st_size > 5000
     assert not list((results / "state").rglob("*.pt"))
+
+
+def test_the_readme_of_the_results_has_every_file_and_its_columns(clone: Clone) -> None:
+    results = clone.folder / "results"
+    entries, unseen = readme.entries(), {entry.path for entry in readme.entries()}
+    for path in sorted(results.rglob("*")):
+        name = path.relative_to(results).as_posix()
+        if path.is_dir() or path.name.startswith("."):
+            continue
+        found = [entry for entry in entries if entry.matches(name)]
+        assert found, f"{name} is not in results/README.md"
+        unseen -= {entry.path for entry in found}
+        described = [entry.columns for entry in found if entry.columns]
+        if described or (path.suffix in (".csv", ".tsv") and not name.startswith("state/")):
+            assert list(map(sorted, described)) == [sorted(readme.fields(path))], name
+    # What the smoke study has no use for, or what needs a program that may be missing.
+    elsewhere = ("download/", "mosnet/", "peers/{codec}/audio/", "state/{variant}/")
+    assert [path for path in unseen if not path.startswith(elsewhere)] == []
 
 
 def test_scores_are_those_of_the_files(clone: Clone) -> None:
