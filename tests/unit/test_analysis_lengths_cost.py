@@ -10,16 +10,15 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from matplotlib.figure import Figure
 from scipy import stats
 
 from taae.analysis import cost, cost_figure, length_figure, lengths
-from taae.codec import CodecConfig, build
 from taae.errors import TaaeError
 from taae.probes.cost import measure
-from taae.study import Attention, Bottleneck, Model, Study
+from taae.study import Study
 from tests.unit.analysis_scores import fake_scores, study
+from tests.unit.codecs import codec
 
 SECONDS = [1.0, 5.0, 20.0]  # the demo trains on 5.12 s
 DROP = {"window-256": 0.05, "window-64": -0.05}  # of every metric, at 20 s
@@ -108,25 +107,13 @@ def test_hollow_points_are_those_that_are_worse(summary: pd.DataFrame) -> None:
         assert sorted(hollow) == pytest.approx(sorted(expected))
 
 
-def saved(folder: Path, attention: Attention, **changes: object) -> Path:
-    torch.manual_seed(0)
-    shape = Model(
-        patch=80, layers=[1, 1], strides=[2], width=16, head_dim=8, ff_mult=2, norm_eps=1e-2,
-        layer_scale=0.5,
-    )  # fmt: skip
-    model = replace(shape, **changes)  # type: ignore[arg-type]
-    build(CodecConfig(model, attention, Bottleneck(3, 5, "symmetric", "hybrid"))).save_pretrained(
-        folder
-    )
-    return folder
-
-
 @pytest.mark.parametrize("kind", ["taae", "conv"])
 def test_a_codec_that_looks_ahead_has_no_streaming_costs_and_a_reason(
     tmp_path: Path, kind: str
 ) -> None:
-    ahead = measure(saved(tmp_path / "ahead", Attention(8, False), kind=kind))
-    causal = measure(saved(tmp_path / "causal", Attention(8, True), kind=kind))
+    codec(causal=False, patch=80, kind=kind).save_pretrained(tmp_path / "ahead")
+    codec(causal=True, patch=80, kind=kind).save_pretrained(tmp_path / "causal")
+    ahead, causal = measure(tmp_path / "ahead"), measure(tmp_path / "causal")
     for key in ("state_kib", "chunk_ms_median", "chunk_ms_p99"):
         assert ahead[key] is None
         assert causal[key] > 0

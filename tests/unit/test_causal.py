@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from taae.codec import TAAE, CodecConfig, Convolution, Downsample, Upsample
-from taae.study import Attention, Bottleneck, Model
-
-MODEL = Model(
-    patch=16,
-    layers=[1, 1],
-    strides=[2],
-    width=16,
-    head_dim=8,
-    ff_mult=2,
-    norm_eps=1e-2,
-    layer_scale=0.3,
-)
-BOTTLENECK = Bottleneck(3, 5, "symmetric", "hybrid")
-
-
-def codec(strides: list[int], attention: Attention) -> TAAE:
-    torch.manual_seed(0)
-    model = replace(MODEL, strides=strides, layers=[1] * (len(strides) + 1))
-    return TAAE(CodecConfig(model, attention, BOTTLENECK)).eval().double()
+from taae.codec import Convolution, Downsample, Upsample
+from tests.unit.codecs import codec
 
 
 @settings(max_examples=30, deadline=None)
@@ -42,7 +22,7 @@ def codec(strides: list[int], attention: Attention) -> TAAE:
 def test_a_cut_recording_has_the_codes_and_samples_of_the_whole(
     strides: list[int], window: int, kept: int, more: int
 ) -> None:
-    model = codec(strides, Attention(window, True))
+    model = codec(window, causal=True, strides=strides).double()
     wave = torch.randn(2, (kept + more) * model.hop, dtype=torch.float64)
     cut = wave[:, : kept * model.hop]
     assert torch.equal(model.encode(wave)[:, :kept], model.encode(cut))
@@ -79,14 +59,14 @@ def test_the_layers_equal_their_definitions(stride: int) -> None:
 
 
 def test_causal_or_not_the_weights_have_one_layout() -> None:
-    one, other = (codec([2], Attention(8, causal)).state_dict() for causal in (True, False))
+    one, other = (codec(causal=causal).state_dict() for causal in (True, False))
     assert {name: weight.shape for name, weight in one.items()} == {
         name: weight.shape for name, weight in other.items()
     }
 
 
 def test_positions_are_exact_hours_into_a_recording() -> None:
-    rotary = codec([2], Attention(8, True)).float().encoder.blocks[0].rotary  # type: ignore[union-attr]
+    rotary = codec(causal=True).encoder.blocks[0].rotary  # type: ignore[union-attr]
     assert isinstance(rotary.frequencies, torch.Tensor)
     start = 3 * 3600 * 100
     cos, sin = rotary(start, 4)  # type: ignore[operator]

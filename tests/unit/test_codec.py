@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,26 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taae.codec import TAAE, CodecConfig
+from taae.codec import TAAE
 from taae.errors import TaaeError
-from taae.study import Attention, Bottleneck, Model
-
-MODEL = Model(
-    patch=16,
-    layers=[1, 1],
-    strides=[2],
-    width=16,
-    head_dim=8,
-    ff_mult=2,
-    norm_eps=1e-2,
-    layer_scale=0.3,
-)
-CONFIG = CodecConfig(MODEL, Attention(8, False), Bottleneck(3, 5, "symmetric", "hybrid"))
-
-
-def codec(**changes: object) -> TAAE:
-    torch.manual_seed(0)
-    return TAAE(replace(CONFIG, model=replace(MODEL, **changes))).eval()  # type: ignore[arg-type]
+from tests.unit.codecs import codec
 
 
 @settings(max_examples=40, deadline=None)
@@ -39,7 +21,7 @@ def codec(**changes: object) -> TAAE:
     strides=st.sampled_from([[], [2], [3], [2, 3]]),
 )
 def test_the_output_is_as_long_as_the_input(samples: int, batch: int, strides: list[int]) -> None:
-    model = codec(strides=strides, layers=[1] * (len(strides) + 1))
+    model = codec(strides=strides)
     wave = torch.randn(batch, samples)
     codes = model.encode(wave)
     assert codes.dtype == torch.int64
@@ -85,10 +67,10 @@ def test_a_sample_reaches_what_windows_and_convolutions_let_it_reach_and_no_more
 
 
 def test_parameters_of_a_layer_are_16_width_squared() -> None:
-    config = replace(CONFIG, model=replace(MODEL, ff_mult=4, width=64, head_dim=16))
+    model = codec(ff_mult=4, width=64, head_dim=16)
     weights = sum(
         weight.numel()
-        for weight in TAAE(config).encoder.blocks[0].layers[0].parameters()  # type: ignore[union-attr,index]
+        for weight in model.encoder.blocks[0].layers[0].parameters()  # type: ignore[union-attr,index]
         if weight.dim() == 2
     )
     assert weights == 16 * 64**2
@@ -129,12 +111,11 @@ def test_what_is_no_waveform_is_refused(wave: torch.Tensor) -> None:
         codec().encode(wave)
 
 
-@pytest.mark.parametrize("attention", [Attention(4, False), Attention(3, True)])
+@pytest.mark.parametrize(("window", "causal"), [(4, False), (3, True)])
 def test_inference_in_segments_is_that_of_the_whole(
-    attention: Attention, monkeypatch: pytest.MonkeyPatch
+    window: int, causal: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    torch.manual_seed(0)
-    model = TAAE(replace(CONFIG, attention=attention)).eval().double()
+    model = codec(window, causal).double()
     wave = torch.randn(2, 101 * 32, dtype=torch.float64)
     whole = model.decoder(model.encoder(wave)).detach()  # with gradients nothing is cut
     for segment in (1, 13, 100):

@@ -15,7 +15,7 @@ import soundfile
 import torch
 
 from taae import cli
-from taae.codec import TAAE, CodecConfig
+from taae.codec import TAAE
 from taae.coding.container import Packet, read_taae
 from taae.coding.fitting import tokens_path
 from taae.coding.tokens import TokenModel
@@ -26,27 +26,17 @@ from taae.errors import TaaeError
 from taae.probes.codebook import load_codes
 from taae.schema import merge, section_defaults
 from taae.stages import NATIVE, PRESETS, alphabet, stages_of
-from taae.study import Attention, Bottleneck, Model
+from taae.study import Bottleneck
+from tests.unit import codecs
 from tests.unit.speechlike import speech
 
-MODEL = Model(
-    patch=80,
-    layers=[1, 1],
-    strides=[2],
-    width=16,
-    head_dim=8,
-    ff_mult=2,
-    norm_eps=1e-2,
-    layer_scale=0.3,
-)
 HOP, DIMENSIONS = 160, 4
 BOTTLENECK = Bottleneck(DIMENSIONS, 17, "symmetric", "hybrid")
 FREE = "7@1+3@0.3"
 
 
 def save_model(folder: Path, seed: int) -> Path:
-    torch.manual_seed(seed)
-    TAAE(CodecConfig(MODEL, Attention(8, False), BOTTLENECK)).save_pretrained(folder)
+    codecs.codec(bottleneck=BOTTLENECK, seed=seed, patch=HOP // 2).save_pretrained(folder)
     return folder
 
 

@@ -12,34 +12,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taae.checks import training_coverage
-from taae.codec import TAAE, Codec, CodecConfig, build
+from taae.codec import TAAE, Codec
 from taae.conv import ConvCodec
 from taae.errors import TaaeError
 from taae.latency import profile
 from taae.links import conv_shape, conv_strides, links, parameters
 from taae.schema import merge, read_yaml
-from taae.study import Attention, Bottleneck, Model, Study
+from taae.study import Attention, Study
+from tests.unit import codecs
 from tests.unit.reach import reached
 
-MODEL = Model(
-    patch=12,
-    layers=[1, 1],
-    strides=[2],
-    width=16,
-    head_dim=8,
-    ff_mult=4,
-    norm_eps=1e-2,
-    layer_scale=0.5,
-    kind="conv",
-)
-BOTTLENECK = Bottleneck(3, 5, "symmetric", "hybrid")
+MODEL = replace(codecs.MODEL, patch=12, ff_mult=4, kind="conv")
 ROOT = Path(__file__).parents[2]
 
 
 def codec(causal: bool = False, **changes: object) -> Codec:
-    torch.manual_seed(0)
-    model = replace(MODEL, **changes)  # type: ignore[arg-type]
-    return build(CodecConfig(model, Attention(8, causal), BOTTLENECK)).eval()
+    return codecs.codec(causal=causal, **vars(MODEL) | changes)
 
 
 @pytest.mark.parametrize("causal", [True, False])
@@ -77,7 +65,7 @@ def test_strides_by_hand() -> None:
 def test_parameters_are_as_many_as_the_taae_has(width: int, layers: list[int], patch: int) -> None:
     model = replace(MODEL, width=width, layers=layers, patch=patch)
     conv, taae = (
-        parameters(links(replace(model, kind=kind), Attention(8, True), BOTTLENECK))  # type: ignore[arg-type]
+        parameters(links(replace(model, kind=kind), Attention(8, True), codecs.BOTTLENECK))  # type: ignore[arg-type]
         for kind in ("conv", "taae")
     )
     assert conv == pytest.approx(taae, rel=0.03)
@@ -88,12 +76,12 @@ def test_parameters_are_as_many_as_the_taae_has(width: int, layers: list[int], p
 def test_costs_and_reach_are_those_of_the_model(causal: bool, patch: int) -> None:
     model = codec(causal, patch=patch).double()
     config = model.config
-    expected = profile(config.model, config.attention, BOTTLENECK)
+    expected = profile(config.model, config.attention, codecs.BOTTLENECK)
     assert sum(weight.numel() for weight in model.parameters()) == expected.parameters
     assert (expected.state_bytes is None) == (not causal)
     if causal:
         assert expected.latency_samples == model.hop
-    encoder, decoder = links(config.model, config.attention, BOTTLENECK)
+    encoder, decoder = links(config.model, config.attention, codecs.BOTTLENECK)
     wave = torch.randn(1, 20 * model.hop, dtype=torch.float64)
     for phase in (0, 1, model.hop - 1):
         place = 10 * model.hop + phase
@@ -165,5 +153,5 @@ def test_as_a_variant_it_is_comparable_but_has_no_window() -> None:
 
 
 def test_the_shape_does_not_depend_on_the_window() -> None:
-    shapes = [conv_shape(MODEL, Attention(window, False), BOTTLENECK) for window in (8, 128)]
+    shapes = [conv_shape(MODEL, Attention(window, False), codecs.BOTTLENECK) for window in (8, 128)]
     assert shapes[0] == shapes[1]

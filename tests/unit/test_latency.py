@@ -12,13 +12,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from taae.codec import TAAE, CodecConfig
 from taae.latency import Profile, milliseconds, profile
 from taae.links import links, sees
-from taae.study import Attention, Bottleneck, Model
+from taae.study import Attention, Bottleneck
+from tests.unit import codecs
 from tests.unit.reach import reached
 
-MODEL = Model(
-    patch=8, layers=[1, 1], strides=[2], width=8, head_dim=4, ff_mult=1, norm_eps=1e-2,
-    layer_scale=1.0,
-)  # fmt: skip
+MODEL = replace(codecs.MODEL, patch=8, width=8, head_dim=4, ff_mult=1, layer_scale=1.0)
 SHAPES = [
     ([], [2]),
     ([2], [1, 1]),
@@ -30,7 +28,7 @@ ATTENTION = [Attention(4, False), Attention(6, False), Attention(3, True), Atten
 
 def config(strides: list[int], layers: list[int], attention: Attention) -> CodecConfig:
     model = replace(MODEL, strides=strides, layers=layers)
-    return CodecConfig(model, attention, Bottleneck(3, 5, "symmetric", "hybrid"))
+    return CodecConfig(model, attention, codecs.BOTTLENECK)
 
 
 def codec(config: CodecConfig) -> TAAE:

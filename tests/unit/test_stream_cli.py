@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,34 +15,17 @@ import pytest
 import torch
 
 from taae.cli import main
-from taae.codec import TAAE, CodecConfig, build
 from taae.errors import TaaeError
 from taae.pcm import PcmStream
-from taae.study import Attention, Bottleneck, Model
+from tests.unit.codecs import codec
 
-MODEL = Model(
-    patch=16,
-    layers=[1, 1],
-    strides=[2],
-    width=16,
-    head_dim=8,
-    ff_mult=2,
-    norm_eps=1e-2,
-    layer_scale=0.5,
-)
 HOP = 32
-BOTTLENECK = Bottleneck(3, 5, "symmetric", "hybrid")
-
-
-def codec(causal: bool = True) -> TAAE:
-    torch.manual_seed(0)
-    return TAAE(CodecConfig(MODEL, Attention(8, causal), BOTTLENECK)).eval()
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
-    codec().save_pretrained(folder)
+    codec(causal=True).save_pretrained(folder)
     return folder
 
 
@@ -54,7 +36,7 @@ def speech(samples: int) -> bytes:
 
 def offline(data: bytes) -> np.ndarray:
     wave = torch.from_numpy(np.frombuffer(data, "<i2").astype(np.float32) / 32768)[None]
-    model = codec()
+    model = codec(causal=True)
     return model.decode(model.encode(wave), wave.shape[1])[0].numpy() * 32768
 
 
@@ -66,7 +48,7 @@ def command(model: Path, *options: str) -> list[str]:
 @pytest.mark.parametrize("chunk", [1, 3])
 def test_as_many_samples_come_out_as_went_in(samples: int, chunk: int) -> None:
     data, out = speech(samples), io.BytesIO()
-    stream = PcmStream(codec(), chunk)
+    stream = PcmStream(codec(causal=True), chunk)
     stream.run(io.BytesIO(data), out)
     found = np.frombuffer(out.getvalue(), "<i2")
     assert len(found) == samples
@@ -79,7 +61,7 @@ def test_as_many_samples_come_out_as_went_in(samples: int, chunk: int) -> None:
 
 
 def test_nothing_in_is_nothing_out() -> None:
-    stream, out = PcmStream(codec()), io.BytesIO()
+    stream, out = PcmStream(codec(causal=True)), io.BytesIO()
     stream.run(io.BytesIO(b""), out)
     assert out.getvalue() == b""
     report = stream.report()
@@ -90,9 +72,9 @@ def test_nothing_in_is_nothing_out() -> None:
 def test_half_a_sample_at_the_end_is_an_error_and_nothing_else_is_lost() -> None:
     data, out = speech(100), io.BytesIO()
     with pytest.raises(TaaeError, match="odd byte after 100 samples"):
-        PcmStream(codec()).run(io.BytesIO(data + b"\x01"), out)
+        PcmStream(codec(causal=True)).run(io.BytesIO(data + b"\x01"), out)
     whole = io.BytesIO()
-    PcmStream(codec()).run(io.BytesIO(data), whole)
+    PcmStream(codec(causal=True)).run(io.BytesIO(data), whole)
     assert out.getvalue() == whole.getvalue()
     assert len(out.getvalue()) == 200
 
@@ -186,7 +168,7 @@ def test_a_person_who_interrupts_gets_the_report(
 
 
 def test_a_convolutional_codec_streams_too() -> None:
-    conv = build(replace(codec().config, model=replace(MODEL, kind="conv"))).eval()
+    conv = codec(causal=True, kind="conv")
     data, out = speech(10 * HOP + 7), io.BytesIO()
     PcmStream(conv, 3).run(io.BytesIO(data), out)
     wave = torch.from_numpy(np.frombuffer(data, "<i2").astype(np.float32) / 32768)[None]
@@ -197,7 +179,7 @@ def test_a_convolutional_codec_streams_too() -> None:
 def test_a_window_that_sees_nothing_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    codec().save_pretrained(tmp_path)
+    codec(causal=True).save_pretrained(tmp_path)
     for window in (0, -8):
         config = json.loads((tmp_path / "config.json").read_text())
         config["attention"]["window"] = window

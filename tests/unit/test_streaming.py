@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import replace
 
 import psutil
 import pytest
@@ -13,24 +12,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from taae import streaming
-from taae.codec import Codec, CodecConfig, build
+from taae.codec import Codec
 from taae.errors import TaaeError
 from taae.latency import profile
 from taae.stages import stages_of
 from taae.streaming import StreamingDecoder, StreamingEncoder
-from taae.study import Attention, Bottleneck, Kind, Model
+from taae.study import Kind
+from tests.unit import codecs
 
-MODEL = Model(
-    patch=16,
-    layers=[1, 1],
-    strides=[2],
-    width=16,
-    head_dim=8,
-    ff_mult=2,
-    norm_eps=1e-2,
-    layer_scale=0.5,
-)
-BOTTLENECK = Bottleneck(3, 5, "symmetric", "hybrid")
 SHAPES: list[tuple[list[int], list[int], Kind]] = [
     ([], [2], "taae"),
     ([2], [2, 1], "taae"),
@@ -43,9 +32,7 @@ SHAPES: list[tuple[list[int], list[int], Kind]] = [
 def codec(
     strides: list[int], layers: list[int], kind: Kind = "taae", window: int = 8, causal: bool = True
 ) -> Codec:
-    torch.manual_seed(0)
-    model = replace(MODEL, strides=strides, layers=layers, kind=kind)
-    return build(CodecConfig(model, Attention(window, causal), BOTTLENECK)).eval()
+    return codecs.codec(window, causal, strides=strides, layers=layers, kind=kind)
 
 
 def encoded(encoder: StreamingEncoder, wave: Tensor, sizes: list[int]) -> Tensor:
@@ -124,7 +111,7 @@ def test_the_state_has_the_predicted_size_at_every_frame(
     strides: list[int], layers: list[int], kind: Kind, window: int
 ) -> None:
     model = codec(strides, layers, kind, window)
-    expected = profile(model.config.model, model.config.attention, BOTTLENECK).state_bytes
+    expected = profile(model.config.model, model.config.attention, codecs.BOTTLENECK).state_bytes
     encoder, decoder = StreamingEncoder(model), StreamingDecoder(model)
     for _ in range(100):
         assert encoder.state.nbytes + decoder.state.nbytes == expected
