@@ -316,11 +316,21 @@ def test_stopped_and_resumed_ends_with_the_same_bytes(
     assert weights(command.output) == uninterrupted
 
 
+@pytest.mark.parametrize(
+    ("at_signal", "status"),
+    [
+        ("exit 75", 75),
+        ("exit 138", 75),  # a process was not listening yet, or no longer
+        ("trap - TERM; kill -TERM $$", 75),
+        ("exit 1", 1),  # such as a disk that is full
+    ],
+)
 def test_srun_hands_on_what_stops_a_training(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_signal: str, status: int
 ) -> None:
     srun = tmp_path / "srun"
-    srun.write_text("#!/bin/sh\ntrap 'exit 75' USR1\necho $TAAE_SRUN $* >&2\nwhile :; do :; done\n")
+    loop = "echo $TAAE_SRUN $* >&2\nwhile :; do :; done\n"
+    srun.write_text(f"#!/bin/sh\ntrap '{at_signal}' USR1\n{loop}")
     srun.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setenv("SLURM_JOB_ID", "1")
@@ -329,7 +339,18 @@ def test_srun_hands_on_what_stops_a_training(
     said = training.stderr.readline()
     assert said.startswith("1 --overlap --wait=600 --nodes=2 --ntasks=2 "), said
     training.send_signal(signal.SIGTERM)
-    assert training.wait(60) == 75
+    assert training.wait(60) == status
+
+
+def test_srun_that_fails_by_itself_is_no_interruption(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    srun = tmp_path / "srun"
+    srun.write_text("#!/bin/sh\nexit 137\n")  # a process lacked memory
+    srun.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    assert Command(tmp_path, corpus, nodes=2).start().wait(60) == 137
 
 
 def test_two_nodes_by_torchrun(corpus: Path, tmp_path: Path, uninterrupted: bytes) -> None:

@@ -41,6 +41,8 @@ MEETING = ("MASTER_ADDR", "MASTER_PORT")  # environment: where the processes mee
 SRUN = "TAAE_SRUN"  # environment: set where `_run_by_srun` started the process
 STRAGGLE = 600  # seconds that the processes of srun have to end after the first one has
 POLL = 0.05  # seconds between looks at what the processes and the signals do
+BY_SIGNAL = 128  # exit statuses above say which signal ended a process
+STOPPED = "stopped; run the same command to go on"
 Work = Callable[..., None]  # takes `device` and `processes`
 
 
@@ -109,6 +111,9 @@ def _run_by_srun(training: Training) -> NoReturn:
     """Run this command by srun, in a process for each one of the training, in this SLURM job.
 
     Exits with the status of srun, which is the highest one of the processes.
+
+    Raises:
+        Interrupted: this process was told to stop, and that ended some of the others.
     """
     if "SLURM_JOB_ID" not in os.environ:
         raise TaaeError(
@@ -148,6 +153,10 @@ def _run_by_srun(training: Training) -> NoReturn:
             time.sleep(POLL)
         if received:
             srun.send_signal(signal.SIGUSR1)
+    # A process dies of the signal where it comes before the process listens to signals, or after
+    # its state was saved; its status would hide that of the others.
+    if received and (srun.returncode < 0 or srun.returncode > BY_SIGNAL):
+        raise Interrupted(STOPPED)
     sys.exit(srun.returncode)
 
 
@@ -171,7 +180,7 @@ def run(work: Work, count: int, device: str) -> None:
             if outcome is not None:
                 raise outcome
         elif received:  # before any of them could save anything
-            raise Interrupted("stopped; run the same command to go on")
+            raise Interrupted(STOPPED)
         elif isinstance(failure, ProcessExitedException):
             raise TaaeError(
                 f"training: {failure}; run the same command to go on from the last state"
