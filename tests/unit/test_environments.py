@@ -15,8 +15,11 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "workflow" / "taae"
 # Stages whose rules use the environment, as modules of the package.
 STAGES = {
-    "train": ["corpus", "training", "decoding", "codec", "fsq", "provenance", "coding"],
-    "peers": ["peers", "decoded", "corpus/store", "corpus/utterance"],
+    "train": [
+        *("corpus", "training", "published", "decoding", "codec", "fsq", "provenance"),
+        "coding",
+    ],
+    "peers": ["peers", "published", "decoded", "corpus/store", "corpus/utterance"],
     "score": ["scoring"],
     "figures": ["analysis"],
     "probe": ["decoding", "codec", "probes/recut", "probes/lengths", "scoring"],
