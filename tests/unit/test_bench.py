@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +14,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from taae import devices
 from taae.attention import sliding_window_attention
-from taae.bench import attention, codec, speech, stream, train
+from taae.bench import attention, codec, speech, stream, timing, train
 from taae.bench.timing import medians
 from taae.codec import TAAE
 from taae.coverage import window_sides
@@ -80,6 +83,28 @@ def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(TaaeError, match="sees no GPU"):
         attention.attention(device="cuda")
+
+
+def test_a_gpu_is_held_until_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(devices, "installed", lambda: ["GPU-a", "GPU-b"])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
+    ends: list[Callable[[], None]] = []
+    monkeypatch.setattr(timing.atexit, "register", ends.append)
+    timing._own_gpu.cache_clear()
+    assert timing.pick_device("cpu") == "cpu"
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "1,0"
+    assert [timing.pick_device(name) for name in (None, "cuda")] == ["cuda"] * 2
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+    others = [devices.Gpu("1", "GPU-b"), devices.Gpu("0", "GPU-a")]
+    with devices.hold(1, others) as free:
+        assert free == others[1:]
+    (end,) = ends
+    end()
+    timing._own_gpu.cache_clear()
+    with devices.hold(2, others) as free:
+        assert free == others
 
 
 def test_the_references_are_full_attention_and_a_dense_window() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taae import cli
+from taae import cli, devices
 from taae.bench.train import step_flops
 from taae.codec import CodecConfig, build
 from taae.errors import TaaeError
@@ -112,6 +113,21 @@ def test_a_gpu_that_is_not_here_computes_at_the_given_rate(study: Study) -> None
     base = study.variants["baseline"]
     assert calibrate.by_rate(base, step_flops(base)).seconds == pytest.approx(1)
     assert math.isnan(calibrate.by_rate(base, 0.0).seconds)
+
+
+@pytest.mark.parametrize(("gpus", "there"), [(0, True), (2, False), (2, True)])
+def test_a_gpu_is_held_where_one_is_measured(
+    study: Study, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, gpus: int, there: bool
+) -> None:
+    monkeypatch.setattr(devices, "installed", lambda: ["GPU-a", "GPU-b"] if there else [])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    base = study.variants["baseline"]
+    on_gpus = replace(base, training=replace(base.training, gpus=gpus))
+    with calibrate._gpu(replace(study, variants={"baseline": on_gpus})):
+        held = os.environ.get("CUDA_VISIBLE_DEVICES")
+    assert held == ("0" if gpus and there else None)
 
 
 def test_measured_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

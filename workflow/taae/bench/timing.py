@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+import atexit
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import cache
 
 import torch
 
+from taae.devices import compute
 from taae.errors import TaaeError
 
 Work = Callable[[], Callable[[], object]]  # prepares, and returns what is timed
 
 
 def pick_device(device: str | None) -> str:
-    """Return `device`, or the GPU where there is one, else the CPU."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise TaaeError("bench: --device cuda: this torch sees no GPU; leave it out for the CPU")
-    return device or ("cuda" if torch.cuda.is_available() else "cpu")
+    """Return `device`, or the GPU where there is one, else the CPU.
+
+    A GPU is this process's own until its end, since a training on it would slow both down.
+    """
+    if device == "cpu":
+        return device
+    try:
+        return _own_gpu()
+    except TaaeError as error:
+        if device:
+            raise TaaeError(
+                "bench: --device cuda: this torch sees no GPU; leave it out for the CPU"
+            ) from error
+        return "cpu"
+
+
+@cache
+def _own_gpu() -> str:
+    held = ExitStack()
+    device = held.enter_context(compute(1))
+    atexit.register(held.close)
+    return device
 
 
 def device_name(device: str) -> str:

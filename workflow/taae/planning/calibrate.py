@@ -9,8 +9,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -26,6 +27,7 @@ from taae.bench.train import matrix_product, step_flops
 from taae.corpus.store import Split
 from taae.corpus.utterance import SPLITS
 from taae.decoded import write_flac
+from taae.devices import compute
 from taae.memory import MIB
 from taae.planning.memory import gradient_bytes, state_bytes
 from taae.planning.steps import Steady, extrapolated, judged, key, measure, signature, stand_in
@@ -74,12 +76,21 @@ def calibrate(study: Study, cores: int, rate: float = 0.0) -> Calibration:
         spoken = sum(len(split.samples) for split in splits) / SAMPLE_RATE
         start, process = _import("taae.training.loop")
         start_scoring, scoring = _score(study.metrics.names, corpus, Path(scratch))
-        steps = _steps(study, corpus, cores, rate)
+        with _gpu(study):
+            steps = _steps(study, corpus, cores, rate)
     # The least, since a process that measures several keeps the most that any of them took.
     process = min(
         [steady.process for steady in steps.values() if not math.isnan(steady.process)] or [process]
     )
     return Calibration(steps, start, start_scoring, process, preparing / spoken, scoring)
+
+
+@contextmanager
+def _gpu(study: Study) -> Iterator[None]:
+    """Hold a GPU, as trainings do, where the study trains on one and there is one."""
+    wanted = any(variant.training.gpus for variant in study.variants.values())
+    with compute(int(wanted and torch.cuda.is_available())):
+        yield
 
 
 def _steps(study: Study, corpus: Path, cores: int, rate: float) -> dict[str, Steady]:
