@@ -23,7 +23,7 @@ from taae.codec import CodecConfig, build
 from taae.errors import TaaeError
 from taae.planning import calibrate, memory, plan
 from taae.planning.calibrate import Calibration
-from taae.planning.jobs import durations, jobs, training_seconds
+from taae.planning.jobs import CORPUS_THREADS, durations, jobs, training_seconds
 from taae.planning.schedule import Job, makespan
 from taae.planning.steps import Steady, extrapolated, judged, key, measure, signature, stand_in
 from taae.schema import read_yaml
@@ -184,6 +184,12 @@ def test_jobs_have_the_names_of_the_workflow_s_benchmarks(study: Study) -> None:
     scored = next(job for job in found if job.name == "score/baseline/seed1/native")
     test = durations(study.corpus, None)["test"]
     assert scored.seconds == pytest.approx(3 + 0.01 * len(study.metrics.names) * test)
+
+
+def test_the_corpus_is_planned_with_the_threads_of_its_rule() -> None:
+    rules = (ROOT / "workflow" / "rules" / "corpus.smk").read_text()
+    (threads,) = re.findall(r"^    threads: (\d+)$", rules, re.MULTILINE)
+    assert int(threads) == CORPUS_THREADS
 
 
 def single(count: int, seconds: float = 1.0) -> list[Job]:
