@@ -14,6 +14,7 @@ from taae.codec import Layer
 from taae.errors import TaaeError
 from taae.study import Variant
 from taae.training import loop
+from taae.training import trainer as training_step
 from taae.training.objective import Terms
 from taae.training.trainer import Trainer
 from tests.unit.trainings import ADVERSARIAL, noise_corpus, tiny, weights
@@ -211,6 +212,29 @@ def test_a_batch_that_does_not_fit(
     loop.train(tiny(), 1, corpus, tmp_path / "a", tmp_path / "state")
     loop.train(tiny(), 1, corpus, tmp_path / "b", tmp_path / "other")
     assert weights(tmp_path / "a") == weights(tmp_path / "b")
+
+
+@pytest.mark.parametrize("place", ["averaged", "torch.load"])
+def test_a_model_that_does_not_fit(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Neither when it is made nor when its state is read, which is not taken for a damaged one."""
+    break_steps(monkeypatch, *range(3, 100))
+    arguments = (tiny({"steps": 40, "max_skipped": 2}), 1, corpus, tmp_path / "a", tmp_path / "s")
+    with pytest.raises(TaaeError, match="diverged"):
+        loop.train(*arguments)
+    (kept,) = (tmp_path / "s").rglob("*.pt")
+    content = kept.read_bytes()
+
+    def lacks(*_: object, **__: object) -> None:
+        torch.empty(2**60)
+
+    target = torch if place == "torch.load" else training_step
+    monkeypatch.setattr(target, place.split(".")[-1], lacks)
+    expected = r"model: 0\.\dM parameters, .* do not fit .* GiB were in use .* smaller model"
+    with pytest.raises(TaaeError, match=expected):
+        loop.train(*arguments)
+    assert kept.read_bytes() == content
 
 
 def test_other_errors_of_a_step_are_not_about_memory(

@@ -14,6 +14,7 @@ import torch
 from taae.errors import TaaeError
 from taae.files import atomic, sweep
 from taae.progress import log
+from taae.training.memory import lacks_memory
 
 KEPT = 2
 FILES = "step-*.pt"
@@ -47,6 +48,8 @@ def load(folder: Path) -> State | None:
                 # On the CPU: of several processes, each moves what it takes to its own GPU.
                 state: State = torch.load(io.BytesIO(content), "cpu", weights_only=True)
             except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+                if lacks_memory(error):
+                    raise
                 raise TaaeError(
                     f"{path}: refused, since it holds other things than tensors and plain values;"
                     " remove it to train from the start"

@@ -25,6 +25,7 @@ from taae.sources import sources
 from taae.study import Variant, digest
 from taae.training import checkpoint
 from taae.training.events import Events
+from taae.training.memory import holding
 from taae.training.processes import ALONE, Processes
 from taae.training.record import COLUMNS
 from taae.training.trainer import Diverged, Trainer
@@ -68,13 +69,14 @@ def train(
     """
     torch.set_num_threads(variant.training.threads)
     torch.manual_seed(seed)
-    trainer = Trainer(variant, seed, corpus, torch.device(device), processes)
     identity = identity_of(corpus)
     key = _key(variant, seed, identity)
     folder = state / key[:16]
-    saved = checkpoint.load(folder)
-    if saved is not None:
-        trainer.restore(saved)
+    with holding(variant, torch.device(device)):
+        trainer = Trainer(variant, seed, corpus, torch.device(device), processes)
+        saved = checkpoint.load(folder)
+        if saved is not None:
+            trainer.restore(saved)
     if not processes.agree(trainer.progress.step):
         raise TaaeError(
             f"{state}: not the same for all processes of this training; it has to be on a file"

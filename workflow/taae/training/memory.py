@@ -1,4 +1,4 @@
-"""A batch that does not fit the memory: what was needed, and what to change."""
+"""A model or a batch that does not fit the memory: what was needed, and what to change."""
 
 from __future__ import annotations
 
@@ -10,29 +10,58 @@ from contextlib import contextmanager
 import torch
 
 from taae.errors import TaaeError
+from taae.links import links, parameters
 from taae.study import Variant
 
 
 @contextmanager
+def holding(variant: Variant, device: torch.device) -> Iterator[None]:
+    """Turn a lack of memory for what a training keeps into a `TaaeError`, before any batch."""
+    count = parameters(links(variant.model, variant.attention, variant.bottleneck))
+    what = (
+        f"model: {count / 1e6:.1f}M parameters, their average and what else a training keeps"
+        " between its steps"
+    )
+    with _within(device, what, "Take a smaller model, or a machine with more memory"):
+        yield
+
+
+@contextmanager
 def fitting(variant: Variant, device: torch.device) -> Iterator[None]:
-    """Turn a lack of memory into a `TaaeError` that says what was needed and what to change."""
+    """Turn a lack of memory for a batch into a `TaaeError`."""
+    training = variant.training
+    what = (
+        f"training.batch: {training.batch} segments of {training.segment:g} s in {training.parts}"
+        " part(s), of which each process computes one at a time,"
+    )
+    advice = (
+        "Make training.batch smaller, training.accumulate larger, or set training.checkpointing"
+    )
+    with _within(device, what, advice):
+        yield
+
+
+@contextmanager
+def _within(device: torch.device, what: str, advice: str) -> Iterator[None]:
+    """Say of a lack of memory what was needed, and what to change."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        # torch tells a lack of the CPU's memory by the words of its allocator alone.
-        lacking = isinstance(error, (MemoryError, torch.OutOfMemoryError))
-        if not lacking and "can't allocate memory" not in str(error):
+        if not lacks_memory(error):
             raise
-        training = variant.training
         cause = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TaaeError(
-            f"training.batch: {training.batch} segments of {training.segment:g} s in"
-            f" {training.parts} part(s), of which each process computes one at a time, do not fit"
-            f" the memory of {_name(device)}:"
+            f"{what} do not fit the memory of {_name(device)}:"
             f" {peak_bytes(device) / 2**30:.1f} GiB were in use when more was asked for ({cause})."
-            " Make training.batch smaller, training.accumulate larger, or set"
-            " training.checkpointing"
+            f" {advice}"
         ) from error
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Return whether an error is one of memory."""
+    # torch tells a lack of the CPU's memory by the words of its allocator alone.
+    known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    return known or "can't allocate memory" in str(error)
 
 
 def _name(device: torch.device) -> str:
