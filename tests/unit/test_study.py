@@ -96,6 +96,7 @@ def test_select_runs_the_chosen_ablations_alone(config: dict[str, Any]) -> None:
         ({"model": {"head_dim": 48}}, ["head_dim", "multiple"]),
         ({"model": {"strides": [2, 2]}}, ["model.strides"]),
         ({"seeds": []}, ["seeds"]),
+        ({"seeds": [2**32]}, ["seeds.0", "4294967296"]),
         ({"metrics": {"names": ["mosnet-x"]}}, ["metrics.names", "mosnet-x"]),
         ({"lengths": {"ablation": "windw"}}, ["lengths.ablation", "windw", "window"]),
         ({"bitrates": {"ablations": ["fsq-evne"]}}, ["bitrates.ablations", "fsq-evne"]),
