@@ -250,6 +250,19 @@ def test_plan_beside_a_run(
     assert "on 2 cores" in printed
 
 
+def test_what_is_not_known_is_not_nothing(
+    study: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = calibration(study)
+    steps = dict.fromkeys(known.steps, Steady(math.nan, math.nan, 0.0))
+    monkeypatch.setattr(plan, "calibrate", lambda *_: replace(known, steps=steps))
+    plan.plan(study, cores=2)
+    printed = capsys.readouterr().out
+    assert "train: 4 jobs, unknown time" in printed
+    assert "give --gpu-tflops" in printed
+    assert "largest job at least " in printed
+
+
 @pytest.mark.slow
 def test_a_calibration(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     names = ["si_sdr", "stft_distance"]

@@ -121,7 +121,9 @@ def _print_totals(table: pd.DataFrame, planned: Sequence[Job], cores: int, gpus:
     for stage, rows in table.groupby("stage", sort=False):
         error = _off(rows)
         beside = "" if math.isnan(error) else f", off by {error:+.1f} % where measured"
-        print(f"{stage}: {len(rows)} jobs, {rows['seconds'].sum() / 60:.1f} min{beside}")
+        seconds = float(rows["seconds"].sum(skipna=False))
+        spent = "unknown time" if math.isnan(seconds) else f"{seconds / 60:.1f} min"
+        print(f"{stage}: {len(rows)} jobs, {spent}{beside}")
     error = _off(table)
     if not math.isnan(error):
         print(f"all measured jobs: off by {error:+.1f} %")
@@ -131,4 +133,5 @@ def _print_totals(table: pd.DataFrame, planned: Sequence[Job], cores: int, gpus:
     else:
         wall = makespan(planned, cores, gpus)
         print(f"on {cores} cores and {gpus} GPUs: about {wall / 60:.1f} min from start to end")
-    print(f"largest job {peak / 1024:.1f} GiB; disk {disk / 1024:.2f} GiB at most")
+    least = "at least " if table["memory_mib"].isna().any() else ""
+    print(f"largest job {least}{peak / 1024:.1f} GiB; disk {disk / 1024:.2f} GiB at most")
