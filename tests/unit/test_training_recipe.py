@@ -187,7 +187,7 @@ def test_steps_that_are_never_finite_stop_the_training(
         loop.train(variant, 1, corpus, tmp_path / "a", tmp_path / "state")
 
 
-@pytest.mark.parametrize("lack", ["torch", "python", "cuda"])
+@pytest.mark.parametrize("lack", ["torch", "python", "cuda", "cublas"])
 def test_a_batch_that_does_not_fit(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lack: str
 ) -> None:
@@ -198,6 +198,8 @@ def test_a_batch_that_does_not_fit(
             return step(trainer)
         if lack == "cuda":
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 EiB.")
+        if lack == "cublas":
+            raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `create`")
         if lack == "python":
             bytearray(2**62)
         torch.empty(2**60)  # the allocator's own error

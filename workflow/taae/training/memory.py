@@ -13,6 +13,9 @@ from taae.errors import TaaeError
 from taae.links import links, parameters
 from taae.study import Variant
 
+# The CPU's allocator, CUDA beside PyTorch's allocator, and cuBLAS tell it by their words alone.
+LACKING = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+
 
 @contextmanager
 def holding(variant: Variant, device: torch.device) -> Iterator[None]:
@@ -59,9 +62,8 @@ def _within(device: torch.device, what: str, advice: str) -> Iterator[None]:
 
 def lacks_memory(error: Exception) -> bool:
     """Return whether an error is one of memory."""
-    # torch tells a lack of the CPU's memory by the words of its allocator alone.
     known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
-    return known or "can't allocate memory" in str(error)
+    return known or any(words in str(error) for words in LACKING)
 
 
 def _name(device: torch.device) -> str:
