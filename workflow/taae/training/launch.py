@@ -61,8 +61,8 @@ def launch(
     call on, also those in which it waits for a GPU or for its processes.
 
     Processes that torchrun starts on one machine take a GPU each, on their own. Two such trainings
-    at once on the same GPUs can have a part of them each and wait for one another for ever: start
-    one at a time.
+    at once on the same GPUs can have a part of them each, and wait for one another until, after
+    `taae.training.processes.PATIENCE`, one of them fails: start one at a time.
 
     Raises:
         Interrupted: on a signal of `stop_signals` to any of the processes.
