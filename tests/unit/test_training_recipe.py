@@ -261,3 +261,21 @@ def test_tensorboard_shows_what_the_history_has(corpus: Path, tmp_path: Path) ->
         events = charts.Scalars(f"loss/{split}")
         assert [event.step for event in events] == rows["step"].tolist()
         assert [event.value for event in events] == pytest.approx(rows["loss"].tolist())
+
+
+def test_validation_takes_segments_as_training_does_and_gives_the_mean_of_all(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_step, "VALIDATION_SEGMENTS", 3)
+    found = Trainer(tiny({"batch": 2}), 1, corpus, CPU)
+    assert len(found.validation) == 3
+    sizes = []
+    found.average.module.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    terms = found._validate()
+    assert sizes == [2, 1]
+    with torch.inference_mode(), found._autocast():
+        decoded = found.average(found.validation)
+    whole = found.reconstruction(decoded.float(), found.validation)
+    assert {name: float(term) for name, term in terms.items()} == pytest.approx(
+        {name: float(term) for name, term in whole.items()}, rel=1e-4
+    )

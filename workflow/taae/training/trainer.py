@@ -207,14 +207,20 @@ class Trainer:
         return None
 
     def _validate(self) -> Terms:
-        """Return the terms of the averaged codec on the validation segments."""
-        codec = self.average.eval()
-        with torch.inference_mode():
-            wave = self.validation.to(self.device)
-            with self._autocast():
-                decoded = codec(wave)
-            terms: Terms = self.reconstruction(decoded.float(), wave)
-        return terms
+        """Return the terms of the averaged codec on the validation segments.
+
+        They are computed as many at a time as in training, which is what fits the memory.
+        """
+        codec, training = self.average.eval(), self.variant.training
+        sums: Terms = {}
+        with torch.inference_mode(), fitting(self.variant, self.device):
+            for wave in self.validation.split(training.batch // training.parts):
+                wave = wave.to(self.device)
+                with self._autocast():
+                    decoded = codec(wave)
+                for name, term in self.reconstruction(decoded.float(), wave).items():
+                    sums[name] = sums.get(name, 0) + len(wave) * term
+        return {name: total / len(self.validation) for name, total in sums.items()}
 
     def state(self) -> dict[str, Any]:
         """Return all that the rest of the training depends on."""
