@@ -47,13 +47,16 @@ def fail(scores: pd.DataFrame, variant: str, metric: str, status: str, value: fl
 
 
 def test_collect_joins_files_and_keeps_names_as_text(scores: pd.DataFrame, tmp_path: Path) -> None:
-    numbered = scores.assign(speaker="007", utterance=scores["utterance"].str.replace("v", "0"))
+    numbered = scores.assign(
+        speaker=np.where(scores["metric"] == "stoi", "NA", "007"),
+        utterance=scores["utterance"].str.replace("v", "0"),
+    )
     parts = [tmp_path / f"{name}.csv" for name in ("a", "b")]
     write_csv(numbered.iloc[:100], parts[0])
     write_csv(numbered.iloc[100:], parts[1])
     found = tables.collect(parts)
     assert len(found) == len(scores)
-    assert set(found["speaker"]) == {"007"}
+    assert set(found["speaker"]) == {"007", "NA"}
     assert found["utterance"].tolist() == numbered["utterance"].tolist()
     assert found["value"].tolist() == scores["value"].tolist()
 
@@ -74,6 +77,12 @@ def test_collect_refuses_what_cannot_be_analysed(scores: pd.DataFrame, tmp_path:
         scores.assign(speaker=scores["speaker"].mask(scores.index == 1))
     )
     assert "unknown metric 'sisdr'" in refusal(scores.replace({"metric": {"si_sdr": "sisdr"}}))
+    renamed = scores.assign(
+        variant=scores["variant"].replace({"even": "baseline"}), run=scores["run"] + "-b"
+    )
+    message = refusal(renamed)
+    assert "the runs baseline-1-b, even-1-b are all of variant 'baseline' and seed 1" in message
+    assert "--variant" in message
     mixed = scores.assign(settings=np.where(scores["variant"] == "even", "b2", "a1"))
     assert "several settings (a1, b2)" in refusal(mixed)
     with pytest.raises(TaaeError, match="no score files"):

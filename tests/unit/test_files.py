@@ -152,6 +152,15 @@ def test_reading_what_is_no_table_is_a_clear_error(tmp_path: Path) -> None:
         read_csv(path, ["a"])
 
 
+def test_text_is_taken_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("name,value\nNA,1\nnull,\n007,NaN\n,2\n")
+    table = read_csv(path, ["name", "value"], ["name", "another"])
+    assert table["name"].tolist()[:3] == ["NA", "null", "007"]
+    assert table["name"].isna().tolist() == [False, False, False, True]
+    assert table["value"].isna().tolist() == [False, True, True, False]
+
+
 def test_the_newest_undamaged_checkpoint_is_loaded(tmp_path: Path) -> None:
     assert checkpoint.load(tmp_path) is None
     for step in (1, 2, 3):

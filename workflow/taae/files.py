@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import glob
+import io
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # the Snakefile imports this module, and each job parses the 
     import pandas as pd
     from numpy.typing import NDArray
 
+_MISSING = ["", "NA", "N/A", "NaN", "nan", "None", "null"]  # among numbers
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 PARTIAL = "partial-"  # in the names of folders of what is being written
 
@@ -171,12 +173,22 @@ def read_csv(
 ) -> pd.DataFrame:
     """Read a CSV that must have `columns`; every failure is a `TaaeError` naming the file.
 
-    Columns in `text` are not taken for numbers: speaker 007 stays 007.
+    Columns in `text` are taken as they are: speaker 007 stays 007, and NA is no missing value.
     """
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, sep=separator, dtype=dict.fromkeys(text or [], str))
+        content = path.read_bytes()
+        header = pd.read_csv(io.BytesIO(content), sep=separator, nrows=0)
+        table = pd.read_csv(
+            io.BytesIO(content),
+            sep=separator,
+            dtype=dict.fromkeys(text or [], str),
+            keep_default_na=False,
+            na_values={
+                name: [""] if name in (text or []) else _MISSING for name in map(str, header)
+            },
+        )
     except FileNotFoundError:
         raise TaaeError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:

@@ -38,8 +38,9 @@ def collect(paths: Iterable[Path]) -> pd.DataFrame:
     """Read score files into one table.
 
     Raises:
-        TaaeError: a file lacks a column, a row lacks its key, a run scores an utterance twice
-            with one metric, a metric is unknown or was measured with several settings.
+        TaaeError: a file lacks a column, a row lacks its key, a run, or a variant and seed, scores
+            an utterance twice with one metric, a metric is unknown or was measured with several
+            settings.
     """
     tables = []
     for path in paths:
@@ -63,6 +64,15 @@ def _check(scores: pd.DataFrame) -> None:
         raise TaaeError(
             f"scores: run '{row['run']}' has {row['metric']} of utterance '{row['utterance']}'"
             " twice; give each score file once"
+        )
+    twice = scores[scores.duplicated(["variant", "seed", "utterance", "metric"], keep=False)]
+    if len(twice):  # they would be paired each with each
+        row = twice.iloc[0]
+        same = (twice["variant"] == row["variant"]) & (twice["seed"] == row["seed"])
+        runs = ", ".join(sorted(twice.loc[same, "run"].unique()))
+        raise TaaeError(
+            f"scores: the runs {runs} are all of variant '{row['variant']}' and seed {row['seed']};"
+            " score each with a --variant or --seed of its own"
         )
     for metric in scores["metric"].unique():
         if metric not in METRICS:
