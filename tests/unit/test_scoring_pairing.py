@@ -3,7 +3,7 @@ import pytest
 import soundfile
 
 from taae.errors import TaaeError
-from taae.scoring.pairing import Pair, find_pairs, is_silent, read_pair
+from taae.scoring.pairing import Pair, find_pairs, is_silent, read_pair, read_speakers
 from taae.scoring.status import Status
 from tests.unit.speechlike import RATE, speech
 
@@ -52,6 +52,35 @@ def test_folders_that_do_not_pair(folders):
     write(decoded / "two.flac", np.ones(10) / 2, "PCM_16")
     with pytest.raises(TaaeError, match="'two' is there twice"):
         find_pairs(reference, decoded, {})
+
+
+def test_one_name_in_two_spellings_of_unicode_is_one_name(tmp_path):
+    composed, apart = "\u00e9t\u00e9", "e\u0301te\u0301"
+    one = write(tmp_path / "reference" / f"{composed}.wav", speech(0.1))
+    other = write(tmp_path / "decoded" / f"{apart}.wav", speech(0.1))
+    (tmp_path / "m.csv").write_text(f"speaker,utterance\nAnn,{apart}\n")
+    speakers = read_speakers(tmp_path / "m.csv")
+    pairs = find_pairs(tmp_path / "reference", tmp_path / "decoded", speakers)
+    assert pairs == [Pair(composed, "Ann", one, other)]
+
+
+def test_speakers_of_a_manifest(folders, tmp_path, capsys):
+    path = tmp_path / "m.csv"
+    path.write_text("utterance,speaker\ntwo,NA\nthree,007\ntwo,NA\n")
+    assert read_speakers(path) == {"two": "NA", "three": "007"}
+    find_pairs(*folders, read_speakers(path))
+    assert "1 of 3 utterances have no speaker in the manifest, for instance 'a/one.1'" in (
+        capsys.readouterr().err
+    )
+    path.write_text("utterance,speaker\none,Ann\ntwo,\n")
+    with pytest.raises(TaaeError, match="line 3: no utterance or no speaker"):
+        read_speakers(path)
+    path.write_text("utterance,speaker\none,Ann\none,Ben\n")
+    with pytest.raises(TaaeError, match="utterance 'one' has two speakers"):
+        read_speakers(path)
+    path.write_text("name,speaker\none,Ann\n")
+    with pytest.raises(TaaeError, match="no column utterance"):
+        read_speakers(path)
 
 
 @pytest.mark.parametrize("excess", [-320, -1, 0, 1, 320])

@@ -50,15 +50,11 @@ def _add_score(stages: Stages) -> None:
 
 
 def _score(options: argparse.Namespace) -> None:
-    from taae.files import read_csv
     from taae.peers.about import NOT_INSTALLED, read_about
+    from taae.scoring.pairing import read_speakers
     from taae.scoring.score import score_absent, score_folders
 
-    speakers = None
-    if options.manifest:
-        text = ["utterance", "speaker"]
-        manifest = read_csv(options.manifest, text, text)
-        speakers = dict(zip(manifest["utterance"], manifest["speaker"], strict=True))
+    speakers = read_speakers(options.manifest) if options.manifest else None
     given = {
         name: getattr(options, name) for name in ("run", "variant", "seed", "bitrate", "split")
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -48,6 +49,27 @@ class Signals:
     problem: Failure | None = None
 
 
+def read_speakers(manifest: Path) -> dict[str, str]:
+    """Return utterance -> speaker from a CSV with these columns.
+
+    Raises:
+        TaaeError: a row lacks one of them, or an utterance has two speakers.
+    """
+    from taae.files import read_csv  # imports pandas, which no worker needs
+
+    columns = ["utterance", "speaker"]
+    table = read_csv(manifest, columns, columns)[columns]
+    gaps = table.isna().any(axis="columns").to_numpy()
+    if gaps.any():
+        raise TaaeError(f"{manifest}: line {gaps.argmax() + 2}: no utterance or no speaker")
+    table["utterance"] = table["utterance"].map(_composed)
+    several = table.drop_duplicates()["utterance"].duplicated()
+    if several.any():
+        name = table.drop_duplicates()["utterance"][several].iloc[0]
+        raise TaaeError(f"{manifest}: utterance '{name}' has two speakers")
+    return dict(table.itertuples(index=False, name=None))
+
+
 def find_pairs(reference: Path, decoded: Path, speakers: dict[str, str]) -> list[Pair]:
     """Pair the audio files of two folders by relative name without extension, sorted by it.
 
@@ -74,9 +96,15 @@ def find_pairs(reference: Path, decoded: Path, speakers: dict[str, str]) -> list
 
 def find_references(reference: Path, speakers: dict[str, str]) -> list[Pair]:
     """Return the pairs of `find_pairs` as if no decoded file were there."""
+    found = sorted(_audio_files(reference).items())
+    unnamed = [name for name, _ in found if name not in speakers]
+    if speakers and unnamed:
+        log(
+            f"{reference}: {len(unnamed)} of {len(found)} utterances have no speaker in the"
+            f" manifest, for instance '{unnamed[0]}'; their folder's name is taken"
+        )
     return [
-        Pair(name, speakers.get(name) or _folder_name(name), path, None)
-        for name, path in sorted(_audio_files(reference).items())
+        Pair(name, speakers.get(name) or _folder_name(name), path, None) for name, path in found
     ]
 
 
@@ -96,7 +124,12 @@ def _audio_files(folder: Path) -> dict[str, Path]:
 
 def _text(path: Path) -> str:
     """Return a path as what a table can hold: a file name need not be text."""
-    return path.as_posix().encode(errors="backslashreplace").decode()
+    return _composed(path.as_posix().encode(errors="backslashreplace").decode())
+
+
+def _composed(name: str) -> str:
+    """Return the one spelling of a name: é is one character or two, by the system it comes from."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _folder_name(utterance: str) -> str:

@@ -161,7 +161,9 @@ def _problem(scorer: Scorer, signals: Signals, max_seconds: float) -> Failure | 
         if not np.isfinite(samples).all():
             return Failure(Status.NONFINITE, f"NaN or infinity in the {side} signal")
     seconds = signals.degraded.size / SAMPLE_RATE
-    if seconds == 0 or seconds < scorer.shortest:
+    if seconds == 0:
+        return Failure(Status.TOO_SHORT, "no samples")
+    if seconds < scorer.shortest:
         return Failure(Status.TOO_SHORT, f"{seconds:.3f} s; needs {scorer.shortest:g} s")
     if scorer.limited and seconds > max_seconds:
         return Failure(Status.TOO_LONG, f"{seconds:.1f} s; is given at most {max_seconds:g} s")
