@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -145,8 +146,11 @@ def test_utterances_as_units_would_reject_a_true_null_too_often() -> None:
 @pytest.mark.parametrize(("seeds", "seed_effect"), [(1, 0.0), (3, 0.5)])
 def test_interval_covers_the_truth_at_the_nominal_rate(seeds: int, seed_effect: float) -> None:
     random = np.random.default_rng(6)
-    found = [mean_interval(table(draw(random, seeds, seed_effect)), FEW) for _ in range(300)]
+    more = replace(FEW, resamples=200)
+    found = [mean_interval(table(draw(random, seeds, seed_effect)), more) for _ in range(300)]
     assert 0.92 <= np.mean([interval.low <= 0 <= interval.high for interval in found]) <= 0.98
+    bootstrap = [interval.bootstrap_low <= 0 <= interval.bootstrap_high for interval in found]
+    assert 0.90 <= np.mean(bootstrap) <= 0.98
 
 
 def test_a_missing_value_takes_only_its_own_pair() -> None:
@@ -175,6 +179,37 @@ def test_constant_differences_have_no_test(shift: float, seeds: int) -> None:
     assert found.status == "constant"
     assert found.interval.mean == pytest.approx(shift)
     assert np.isnan([found.p, found.d_z, found.interval.low]).all()
+
+
+def test_effect_sizes_need_a_spread_over_speakers() -> None:
+    """Where the seeds alone differ, speakers' means differ in their last bits, not by a spread."""
+    values = draw(np.random.default_rng(13), seeds=3)
+    shift = np.array([0.1, 0.2, 0.35])[:, None, None]
+    found = compare(table(values + shift), table(values), MANY)
+    assert found.status == "ok"
+    assert found.df == pytest.approx(2)
+    assert np.isnan(found.d_z)
+    assert found.rank_biserial == 1
+
+
+def test_speakers_who_lack_a_seed_are_excluded_and_counted() -> None:
+    random = np.random.default_rng(14)
+    one, other = table(draw(random, 3)), table(draw(random, 3))
+    lacks = (one["speaker"] == 4) & (one["seed"] == 1)
+    found = compare(one[~lacks], other, MANY)
+    expected = compare(*(rows[rows["speaker"] != 4] for rows in (one, other)), MANY)
+    assert (found.interval, found.p) == (expected.interval, expected.p)
+    assert (found.n_utterances, found.n_excluded) == (44, 12)
+    assert mean_interval(one[~lacks], MANY) == mean_interval(one[one["speaker"] != 4], MANY)
+    # Of one utterance alone, its pair at one seed goes; its speaker has others there.
+    single = (one["utterance"] == "4-0") & (one["seed"] == 1)
+    found = compare(one[~single], other, MANY)
+    assert (found.interval.n_speakers, found.n_utterances, found.n_excluded) == (12, 48, 1)
+    # Each seed with speakers of its own: nobody is left.
+    apart = one[one["speaker"] % 3 == one["seed"]]
+    found = compare(apart, apart, MANY)
+    assert (found.status, found.n_utterances, found.n_excluded) == ("too_few", 0, 48)
+    assert np.isnan(mean_interval(apart, MANY).mean)
 
 
 def test_too_few_speakers_and_no_pairs_have_no_test() -> None:

@@ -56,6 +56,8 @@ class Comparison:
     """A variant minus its reference over their common (utterance, seed) pairs.
 
     `status` is ok, constant (no spread, so no test), too_few (one speaker) or no_pairs.
+    `n_utterances` are those that enter; `n_excluded` counts (utterance, seed) that do not, as one
+    side has no value, or its speaker none at some of three or more seeds.
     `d_z` is the mean over the standard deviation of speakers' differences, `rank_biserial` the
     matched-pairs correlation of Kerby (2014): both have the sign of the difference.
     """
@@ -80,7 +82,7 @@ def mean_interval(values: pd.DataFrame, statistics: Statistics) -> Interval:
             more seeds, only speakers who have a value at every seed enter.
         statistics: level of confidence; resamples and seed of the bootstrap.
     """
-    return _interval(_layout(values), values["seed"].nunique(), statistics)
+    return _interval(_layout(_complete(values)), values["seed"].nunique(), statistics)
 
 
 def compare(variant: pd.DataFrame, reference: pd.DataFrame, statistics: Statistics) -> Comparison:
@@ -94,14 +96,17 @@ def compare(variant: pd.DataFrame, reference: pd.DataFrame, statistics: Statisti
     union = variant.merge(reference, on=PAIR, how="outer", suffixes=("", "_reference"))
     pairs = union.dropna(subset=["value", "value_reference"])
     pairs = pairs.assign(value=pairs["value"] - pairs["value_reference"])
-    cells = _layout(pairs)
-    interval = _interval(cells, pairs["seed"].nunique(), statistics)
-    n_utterances, n_excluded = pairs["utterance"].nunique(), len(union) - len(pairs)
+    n_seeds = pairs["seed"].nunique()
+    usable = _complete(pairs)
+    cells = _layout(usable)
+    interval = _interval(cells, n_seeds, statistics)
+    n_utterances, n_excluded = usable["utterance"].nunique(), len(union) - len(usable)
     if interval.n_speakers < 2:
         status = "no_pairs" if pairs.empty else "too_few"
         return Comparison(interval, n_utterances, n_excluded, status)
     # Equal differences differ in their last bits once subtracted, which is no spread to test by.
-    if np.ptp(cells) <= 1e-12 * pairs["value_reference"].abs().max():
+    rounding = 1e-12 * float(pairs["value_reference"].abs().max())
+    if np.ptp(cells) <= rounding:
         bare = Interval(interval.n_speakers, interval.n_seeds, interval.mean, interval.scope)
         return Comparison(bare, n_utterances, n_excluded, "constant")
     error, df = _standard_error(cells)
@@ -116,7 +121,7 @@ def compare(variant: pd.DataFrame, reference: pd.DataFrame, statistics: Statisti
         df=float(df),
         p=float(2 * stats.t.sf(abs(statistic), df)),
         wilcoxon_p=float(stats.wilcoxon(means).pvalue) if len(means) >= WILCOXON_LEAST else np.nan,
-        d_z=_ratio(float(means.mean()), float(means.std(ddof=1))),
+        d_z=_ratio(float(means.mean()), float(means.std(ddof=1)), rounding),
         rank_biserial=_rank_biserial(means),
     )
 
@@ -156,12 +161,20 @@ def _interval(cells: Array, n_seeds: int, statistics: Statistics) -> Interval:
     )
 
 
+def _complete(values: pd.DataFrame) -> pd.DataFrame:
+    """Leave out speakers without a value at every seed, where the seeds are a random factor."""
+    n_seeds = values["seed"].nunique()
+    if n_seeds < RANDOM_SEEDS:
+        return values
+    return values[values.groupby("speaker")["seed"].transform("nunique") == n_seeds]
+
+
 def _layout(values: pd.DataFrame) -> Array:
     """Return cell means (seeds, speakers); one row where the seeds are not a random factor."""
     ordered = values.sort_values(PAIR)  # sums in floating point depend on their order
     cells = ordered.pivot_table(index="seed", columns="speaker", values="value", aggfunc="mean")
     if len(cells) >= RANDOM_SEEDS:
-        return cells.dropna(axis="columns").to_numpy(dtype=np.float64)
+        return cells.to_numpy(dtype=np.float64)
     return cells.mean(axis="index").to_numpy(dtype=np.float64)[None]
 
 
@@ -208,5 +221,5 @@ def _rank_biserial(differences: Array) -> float:
     return _ratio(float((np.sign(nonzero) * ranks).sum()), float(ranks.sum()))
 
 
-def _ratio(numerator: float, denominator: float) -> float:
-    return numerator / denominator if denominator else np.nan
+def _ratio(numerator: float, denominator: float, rounding: float = 0.0) -> float:
+    return numerator / denominator if denominator > rounding else np.nan
