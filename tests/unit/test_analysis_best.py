@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,6 +94,65 @@ def test_what_is_the_same_as_the_best_is_not_shown_to_differ(scores: pd.DataFram
     assert np.nanmax(rows["p_best"][["window-64", "window-256"]]) == 1
 
 
+def published(scores: pd.DataFrame, folder: Path) -> tuple[str, dict[str, list[str]]]:
+    """Return the Markdown summary, and its cells by the name of the row."""
+    publish.write_summary(tables.summary(scores, STUDY), folder)
+    markdown = (folder / "summary.md").read_text()
+    lines = [line.split("|")[1:-1] for line in markdown.splitlines() if line.startswith("|")]
+    return markdown, {line[0].strip(): [cell.strip() for cell in line[1:]] for line in lines}
+
+
+def test_what_could_not_be_tested_is_not_shown_to_differ(
+    scores: pd.DataFrame, tmp_path: Path
+) -> None:
+    spoilt = scores.copy()
+    best = scores[scores["variant"] == "window-256"]
+    worse = np.where(best["metric"] == "mel_distance", 0.02, -0.02)
+    spoilt.loc[spoilt["variant"] == "window-64", "value"] = (best["value"] + worse).to_numpy()
+    rows = tables.summary(spoilt, STUDY).query("metric == 'stoi'").set_index("variant")
+    assert rows["mean"].idxmax() == "window-256"
+    assert np.isnan(rows["p_best"]["window-64"])  # a constant difference has no test
+    markdown, cells = published(spoilt, tmp_path)
+    place = 1 + STUDY.metrics.names.index("stoi")
+    assert "†" in cells["window-64"][place]
+    assert "**" in cells["window-256"][place]
+    assert "†" not in cells["even-neither"][place]
+    assert "or none possible" in markdown
+
+
+def test_with_one_speaker_nothing_is_shown_to_differ(tmp_path: Path) -> None:
+    markdown, cells = published(with_codecs(fake_scores(speakers=1)), tmp_path)
+    assert "no interval: one speaker" in markdown
+    assert "the best mean of each column is bold" in markdown
+    for name in [*STUDY.variants, "opus-6k"]:
+        assert all(("**" in cell) != ("†" in cell) for cell in cells[name][1:])
+
+
+def test_a_negative_mean_has_a_minus_in_latex(scores: pd.DataFrame, tmp_path: Path) -> None:
+    shifted = scores.copy()
+    shifted.loc[shifted["metric"] == "si_sdr", "value"] -= 50
+    _, cells = published(shifted, tmp_path)
+    assert cells["even-neither"][1].startswith("-47.")
+    latex = (tmp_path / "summary.tex").read_text()
+    assert "even-neither & 2400 & $-$47." in latex
+    assert r"\textbf{$-$46." in latex
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
+def test_latex_compiles(summary: pd.DataFrame, tmp_path: Path) -> None:
+    name = r"""a_b%c&d#e$f{g}h^i~j\k<l>m|n"o'p`q"""
+    renamed = summary.replace({"variant": {"dac": name}})
+    renamed["note"] = renamed["note"].str.replace("w_x", f"/é/ü/{name}")
+    publish.write_summary(renamed, tmp_path)
+    (tmp_path / "paper.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs,graphicx}\n"
+        "\\begin{document}\\input{summary}\\end{document}\n"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+
+
 def test_order_of_rows_changes_nothing(scores: pd.DataFrame, summary: pd.DataFrame) -> None:
     shuffled = scores.sample(frac=1, random_state=3).reset_index(drop=True)
     pd.testing.assert_frame_equal(tables.summary(shuffled, STUDY), summary)
@@ -105,11 +166,13 @@ def test_marks_and_notes_are_published(summary: pd.DataFrame, tmp_path: Path) ->
     assert "dac is not installed: no weights w_x." in markdown
     assert markdown.endswith("MOSNet is left out.\n")
     assert "p ≥ 0.05, uncorrected" in markdown
+    assert "$-$" not in markdown
     for position, (_, rows) in enumerate(summary.groupby("metric", sort=False), start=3):
         for row in rows.itertuples():
             name = f"{row.variant} (not installed)" if row.note else row.variant
             cell = lines[name].split("|")[position]
-            assert ("†" in cell) == (row.p_best >= 0.05 and "**" not in cell)
+            unlike = row.p_best < 0.05 or np.isnan(row.mean)
+            assert ("†" in cell) == (not unlike and "**" not in cell)
     assert sum(line.count("†") for line in lines.values()) > 0
     latex = (tmp_path / "summary.tex").read_text()
     assert r"no weights w\_x" in latex

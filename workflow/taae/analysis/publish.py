@@ -23,11 +23,17 @@ class _Markup:
     up: str
     down: str
     dagger: str
+    minus: str
 
 
-_MARKDOWN = _Markup(lambda text: f"**{text}**", "±", "↑", "↓", "†")
+_MARKDOWN = _Markup(lambda text: f"**{text}**", "±", "↑", "↓", "†", "-")
 _LATEX = _Markup(
-    lambda text: rf"\textbf{{{text}}}", r"$\pm$", r"$\uparrow$", r"$\downarrow$", r"$^\dagger$"
+    lambda text: rf"\textbf{{{text}}}",
+    r"$\pm$",
+    r"$\uparrow$",
+    r"$\downarrow$",
+    r"$^\dagger$",
+    "$-$",
 )
 
 _LATEX_CHARACTERS = str.maketrans(
@@ -82,14 +88,18 @@ def _grid(summary: pd.DataFrame, markup: _Markup) -> pd.DataFrame:
 
 
 def _cell(row: Any, best: str, digits: int, markup: _Markup) -> str:
-    """Return the mean, bold if it prints as the best; a dagger if not shown to differ from it."""
+    """Return the mean, bold if it prints as the best; a dagger if not shown to differ from it.
+
+    What could not be tested is not shown to differ: a bare number would claim that it is.
+    """
     if math.isnan(row.mean):
         return "–"
     half = row.high - row.mean
-    text = f"{row.mean:.{digits}f}"
-    if text == best:
+    printed = f"{row.mean:.{digits}f}"
+    text = printed.replace("-", markup.minus)
+    if printed == best:
         text = markup.bold(text)
-    elif row.p_best >= 1 - row.confidence:
+    elif not row.p_best < 1 - row.confidence:
         text += markup.dagger
     return text if math.isnan(half) else f"{text} {markup.plus_minus} {half:.{digits}f}"
 
@@ -111,15 +121,18 @@ def _caption(summary: pd.DataFrame) -> str:
     summary = summary[summary["note"] == ""]
     known = summary.dropna(subset="low")
     counts = f"{_span(summary['n_speakers'])} speakers, {_span(summary['n_utterances'])} utterances"
+    marks = "Arrows point to better; the best mean of each column is bold."
     if known.empty:
-        return f"Mean of speakers' means ({counts}); no interval: one speaker or no scores."
+        return (
+            f"Mean of speakers' means ({counts}); no interval: one speaker or no scores. {marks}"
+            " † marks the others: none is shown to differ from the best, as nothing can be tested."
+        )
     level = known["confidence"].iloc[0]
     return (
         f"Mean of speakers' means ± half of the {level:.0%} interval"
         f" ({' or '.join(known['method'].unique())}; {' or '.join(known['scope'].unique())};"
-        f" {counts}). Arrows point to better; the best mean of each column is bold. † marks those"
-        " not shown to differ from the best (paired test over speakers,"
-        f" p ≥ {1 - level:.2g}, uncorrected)."
+        f" {counts}). {marks} † marks those not shown to differ from the best (paired test over"
+        f" speakers, p ≥ {1 - level:.2g}, uncorrected; or none possible)."
     )
 
 
