@@ -21,6 +21,7 @@ from taae.scoring.score import score_folders
 from taae.study import SAMPLE_RATE
 
 NAMES = [name for name in METRICS if name != "mosnet"]  # it needs weights
+SPEAKER = "anyone"  # the folder that the files lie in: one without would be warned of
 JOINED = 2  # built-in sentences in an utterance: 8 s, about as long as those of read speech
 SNR = 15.0  # dB of the white noise that stands for a codec
 
@@ -79,12 +80,12 @@ def _write_pairs(data: Split, folder: Path, joined: int) -> float:
     """
     rng = np.random.default_rng(0)
     for side in ("reference", "decoded"):
-        (folder / side).mkdir()
+        (folder / side / SPEAKER).mkdir(parents=True)
     for index in range(0, len(data.utterances), joined):
         clean = np.concatenate([data.audio(index + place) for place in range(joined)])
         noise = rng.normal(size=clean.size) * clean.std() * 10 ** (-SNR / 20)
         for side, audio in (("reference", clean), ("decoded", clean + noise)):
-            path = folder / side / f"{index:04}.flac"
+            path = folder / side / SPEAKER / f"{index:04}.flac"
             soundfile.write(path, np.clip(audio, -1, 1), SAMPLE_RATE)
     return len(data.samples) / SAMPLE_RATE
 
@@ -96,9 +97,9 @@ def _one_after_another(folder: Path) -> float:
     from speechmos import dnsmos
 
     start = time.process_time()
-    for path in sorted((folder / "reference").iterdir()):
+    for path in sorted((folder / "reference" / SPEAKER).iterdir()):
         reference, rate = soundfile.read(path)
-        decoded, _ = soundfile.read(folder / "decoded" / path.name)
+        decoded, _ = soundfile.read(folder / "decoded" / SPEAKER / path.name)
         dnsmos.run(decoded, rate)
         for mode in ("wb", "nb"):
             pesq(rate, reference, decoded, mode)
