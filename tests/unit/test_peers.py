@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taae.errors import NotInstalled, TaaeError
+from taae.peers import run
 from taae.peers.about import codec_table, read_about
+from taae.peers.coded import Coded
 from taae.peers.programs import CODEC2_BYTES, CODEC2_DELAY, Codec2, Opus, audio_packets
 from taae.peers.run import fit, load, run_peer
 from taae.peers.spec import Peer
@@ -174,6 +176,15 @@ def test_a_program_that_fails_leaves_what_was_there(corpus, tmp_path, monkeypatc
         run_peer("other", Peer("opus", bitrate=6000), corpus, tmp_path / "out")
     assert (tmp_path / "out/audio/old.flac").read_text() == "old"
     assert not (tmp_path / "out/peer.json").exists()
+
+
+@pytest.mark.parametrize("size", [0, 10_000, 20_000])
+def test_audio_of_another_length_is_told_and_not_padded(corpus, tmp_path, monkeypatch, size):
+    codec = lambda audio: Coded(np.ones(size, np.float32), 8, 1)  # noqa: E731
+    monkeypatch.setattr(run, "load", lambda peer: codec)
+    with pytest.raises(TaaeError, match=rf"b-1: other gives {size} samples for 16480; up to 640"):
+        run_peer("other", Peer("opus", bitrate=6000), corpus, tmp_path / "out")
+    assert not (tmp_path / "out/audio").exists()
 
 
 def test_fit():

@@ -22,6 +22,7 @@ from taae.progress import log, progress
 from taae.study import SAMPLE_RATE
 
 RESAMPLING = f"soxr {version('soxr')} {QUALITY}"
+SLACK = 640  # samples: Codec2 fills its last frame of 40 ms, resampling rounds
 COLUMNS = ["utterance", "samples", "frames", "clipped", "sha256", "bits"]
 
 
@@ -38,7 +39,8 @@ def run_peer(name: str, peer: Peer, corpus: Path, output: Path, split: str = "te
     A peer that is not installed leaves no audio, a table of no rows, and a file that says so.
 
     Raises:
-        TaaeError: it is installed and fails, or has no such operating point.
+        TaaeError: it is installed and fails, has no such operating point, or gives audio of
+            another length.
     """
     data = Split.open(corpus, split)
     about: dict[str, Any] = {"name": name, "kind": peer.kind, "status": OK, "message": ""}
@@ -72,6 +74,11 @@ def _code(codec: Codec, data: Split, folder: Path, name: str) -> list[dict[str, 
             coded = codec(data.audio(index))
         except TaaeError as error:
             raise TaaeError(f"{record.utterance}: {error}") from error
+        if abs(coded.audio.size - record.samples) > SLACK:
+            raise TaaeError(
+                f"{record.utterance}: {name} gives {coded.audio.size} samples for {record.samples};"
+                f" up to {SLACK} more or less would be cut or filled with zeros"
+            )
         audio = fit(coded.audio, record.samples)
         rows.append(
             {
