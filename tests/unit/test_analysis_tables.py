@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import jinja2
@@ -203,6 +204,27 @@ def test_compare_against_needs_no_study(scores: pd.DataFrame, compared: pd.DataF
         tables.compare_against(scores, "base", STUDY.statistics)
     with pytest.raises(TaaeError, match="only 'even'"):
         tables.compare_against(scores[scores["variant"] == "even"], "even", STUDY.statistics)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda rows: rows.assign(seed=7), "no score of the same utterance, speaker and seed"),
+        (lambda rows: rows[rows["speaker"] == "v00"], "one speaker; the unit"),
+        (lambda rows: rows.assign(value=1.0), "the differences of all speakers are equal"),
+    ],
+)
+def test_what_cannot_be_tested_is_told(
+    scores: pd.DataFrame,
+    capsys: pytest.CaptureFixture[str],
+    spoil: Callable[[pd.DataFrame], pd.DataFrame],
+    why: str,
+) -> None:
+    two = scores[scores["variant"].isin(["baseline", "even"]) & (scores["metric"] == "stoi")]
+    baseline = two[two["variant"] == "baseline"].assign(value=0.5)
+    other = spoil(two[two["variant"] == "even"])
+    tables.compare_against(pd.concat([baseline, other]), "baseline", STUDY.statistics)
+    assert f"not tested against baseline: even: {why}" in capsys.readouterr().err
 
 
 def test_failures_are_listed_with_the_first_one(scores: pd.DataFrame) -> None:

@@ -13,6 +13,7 @@ from scipy.signal import resample_poly
 
 from taae.cli import main as cli
 from taae.errors import TaaeError
+from taae.files import read_csv
 from taae.metrics import METRICS
 from taae.scoring import cache as cache_module
 from taae.scoring import mosnet, score, scorers
@@ -297,6 +298,54 @@ def test_two_folders_are_scored_and_compared_without_any_label(tmp_path, capsys)
     assert row["n_speakers"] == 3
     assert row["difference"] == pytest.approx(-15, abs=0.1)
     assert "no speakers" not in capsys.readouterr().err
+
+
+def test_names_are_kept_from_the_files_to_the_comparison(tmp_path):
+    """Whatever they look like to who reads tables: missing values, numbers, lines, quotes."""
+    speakers = ("NA", "null", "1e5", "007", 'a "b", c', "\u00e9\u65e5")
+    for speaker in speakers:
+        for number, name in enumerate(("nan", "1", "two\nlines")):
+            clean = speech(0.3, number)
+            folders = {"clean": clean, "one": noisy(clean, 20, len(speaker)),
+                       "two": noisy(clean, 5, 1)[:-200]}  # fmt: skip
+            for folder, audio in folders.items():
+                path = tmp_path / folder / speaker / f"{name}.wav"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                soundfile.write(path, audio, RATE)
+    common = ["--reference", str(tmp_path / "clean"), "--metrics", "si_sdr", "--jobs", "1"]
+    scores = [str(tmp_path / "one.csv"), str(tmp_path / "two.csv")]
+    for name, output in zip(("one", "two"), scores, strict=True):
+        decoded = ["--decoded", str(tmp_path / name), "--output", output]
+        assert cli(["score", *common, *decoded]) == 0
+    output = tmp_path / "comparisons.csv"
+    assert cli(["compare", "--scores", *scores, "--baseline", "one", "--output", str(output)]) == 0
+    (row,) = pd.read_csv(output).to_dict("records")
+    assert (row["n_speakers"], row["n_utterances"], row["n_excluded"]) == (6, 18, 0)
+    assert row["difference"] == pytest.approx(-15, abs=0.5)
+    table = read_csv(Path(scores[1]), COLUMNS, ["speaker", "utterance"])
+    assert set(table.speaker) == set(speakers)
+    assert set(table.n_trimmed) == {200}
+    strict = ["--decoded", str(tmp_path / "two"), "--max-failed", "1", "--max-trim", "199"]
+    assert cli(["score", *common, *strict, "--output", scores[1]]) == 0
+    assert set(pd.read_csv(scores[1]).status) == {"len_mismatch"}
+
+
+def test_two_folders_of_one_name_are_not_mixed_up(tmp_path, capsys):
+    clean = speech(0.3)
+    for folder in ("clean", "a/audio", "b/audio"):
+        path = tmp_path / folder / "Ann" / "1.wav"
+        path.parent.mkdir(parents=True)
+        soundfile.write(path, noisy(clean, 20), RATE)
+    scores = [str(tmp_path / "a.csv"), str(tmp_path / "b.csv")]
+    for name, output in zip("ab", scores, strict=True):
+        assert cli([
+            "score", "--reference", str(tmp_path / "clean"), "--output", output, "--jobs", "1",
+            "--decoded", str(tmp_path / name / "audio"), "--metrics", "stft_distance",
+            "--run", name,
+        ]) == 0  # fmt: skip
+    output = ["--output", str(tmp_path / "c.csv")]
+    assert cli(["compare", "--scores", *scores, "--baseline", "audio", *output]) == 1
+    assert "the runs a, b are all of variant 'audio' and seed 0" in capsys.readouterr().err
 
 
 def test_that_no_speaker_is_known_is_told(folders, capsys):

@@ -47,6 +47,7 @@ METRICS: dict[str, Metric] = {
         Metric("mosnet", "MOSNet", "MOS", +1, "cnn_blstm-560a12c9"),
     )
 }
+MAX_TRIM = 320  # samples by which two lengths may differ; a hop of the paper's codec
 MOSNET_HELP = (
     "MOSNet needs its published weights: take pre_trained/cnn_blstm.h5 of"
     " https://github.com/lochenchou/MOSNet and set metrics.mosnet.weights to its path or https URL"

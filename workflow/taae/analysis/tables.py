@@ -20,6 +20,7 @@ from taae.coverage import window_sides
 from taae.errors import TaaeError
 from taae.files import read_csv
 from taae.metrics import METRICS
+from taae.progress import log
 from taae.scoring.status import Status
 from taae.study import Statistics, Study
 
@@ -29,6 +30,11 @@ COMPARED = [
     *["wilcoxon_p", "d_z", "rank_biserial", "status", "scope"],
     *["bootstrap_low", "bootstrap_high", "resamples", "resampling_seed"],
 ]
+UNTESTED = {
+    "no_pairs": "no score of the same utterance, speaker and seed",
+    "too_few": "one speaker; the unit of the test is the speaker",
+    "constant": "the differences of all speakers are equal",
+}
 KEY = ["run", "variant", "seed", "utterance", "speaker", "metric", "status"]
 COLUMNS = [*KEY, "settings", "value", "message"]
 TEXT = [name for name in COLUMNS if name not in ("seed", "value")]
@@ -208,7 +214,12 @@ def compare_against(scores: pd.DataFrame, baseline: str, statistics: Statistics)
     ]
     if not labels:
         raise TaaeError(f"scores: only '{baseline}' is there; nothing to compare it with")
-    return _compared(scores, ["reference", "variant", "metric"], labels, statistics)
+    table = _compared(scores, ["reference", "variant", "metric"], labels, statistics)
+    for status, why in UNTESTED.items():
+        names = sorted(table.loc[table["status"] == status, "variant"].unique())
+        if names:
+            log(f"not tested against {baseline}: {', '.join(names)}: {why}")
+    return table
 
 
 def _compared(

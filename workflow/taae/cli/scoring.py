@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from taae.cli.shared import Stages, add_jobs, add_path
-from taae.metrics import METRICS
+from taae.metrics import MAX_TRIM, METRICS
 
 
 def add_stages(stages: Stages) -> None:
@@ -36,6 +36,10 @@ def _add_score(stages: Stages) -> None:
     stage.add_argument("--metrics", nargs="+", choices=list(METRICS), default=list(METRICS))
     stage.add_argument("--max-failed", type=float, default=0.1, help="share of a metric's values")
     stage.add_argument("--max-seconds", type=float, default=30.0, help="longest for PESQ")
+    stage.add_argument(
+        "--max-trim", type=int, default=MAX_TRIM, metavar="N",
+        help=f"samples that lengths may differ by, a hop of the codec; default {MAX_TRIM}",
+    )  # fmt: skip
     stage.add_argument("--manifest", type=Path, help="CSV with the columns utterance and speaker")
     for label in ("--run", "--variant"):
         stage.add_argument(label, default="", help="of every row; default: name of DECODED")
@@ -83,6 +87,7 @@ def _score(options: argparse.Namespace) -> None:
         options.output,
         max_failed=options.max_failed,
         max_seconds=options.max_seconds,
+        max_trim=options.max_trim,
         workers=options.jobs,
         labels=labels,
         cache=options.cache,

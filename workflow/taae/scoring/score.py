@@ -11,7 +11,7 @@ import pandas as pd
 
 from taae.errors import TaaeError
 from taae.files import write_csv
-from taae.metrics import METRICS, MOSNET_HELP
+from taae.metrics import MAX_TRIM, METRICS, MOSNET_HELP
 from taae.progress import log, progress
 from taae.scoring.cache import Entry, read_cache, write_cache
 from taae.scoring.mosnet_weights import read_weights
@@ -24,7 +24,6 @@ COLUMNS = [
     "run", "variant", "seed", "bitrate", "utterance", "speaker", "split", *COUNTS,
     "metric", "settings", "value", "status", "message", "version", "cpu_s",
 ]  # fmt: skip
-MAX_TRIM = 320  # samples; a hop of the paper's codec
 SHOWN = 5  # utterances named in an error
 
 
