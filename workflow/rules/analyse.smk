@@ -22,9 +22,21 @@ rule summarise:
     output:
         "results/tables/scores.csv",
         "results/tables/coverage.csv",
-        "results/tables/failures.csv",
+        report(
+            "results/tables/failures.csv", "../report/failures.rst", category="Tables"
+        ),
         "results/tables/summary.csv",
-        *(["results/tables/codecs.csv"] if STUDY.codecs else []),
+        *(
+            [
+                report(
+                    "results/tables/codecs.csv",
+                    "../report/codecs.rst",
+                    category="Tables",
+                )
+            ]
+            if STUDY.codecs
+            else []
+        ),
         "results/tables/summary.tex",
         report("results/tables/summary.md", "../report/summary.rst", category="Tables"),
     log:
