@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from taae.codec import Codec, CodecConfig, build
-from taae.study import Attention, Bottleneck, Model
+from taae.variant import Attention, Bottleneck, Model
 
 MODEL = Model(
     patch=16,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from taae.analysis.statistics import compare, holm, mean_interval
-from taae.study import Statistics
+from taae.sections import Statistics
 
 FEW = Statistics(confidence=0.95, resamples=20, seed=1)
 MANY = Statistics(confidence=0.95, resamples=2000, seed=1)

@@ -21,8 +21,8 @@ from taae.bench.timing import medians
 from taae.codec import TAAE
 from taae.coverage import window_sides
 from taae.errors import TaaeError
-from taae.study import Attention
 from taae.training.phases import PHASES, Phases
+from taae.variant import Attention
 from tests.unit.trainings import ADVERSARIAL, noise_corpus, tiny
 
 

@@ -26,7 +26,7 @@ from taae.errors import TaaeError
 from taae.probes.codebook import load_codes
 from taae.schema import merge, section_defaults
 from taae.stages import NATIVE, PRESETS, alphabet, stages_of
-from taae.study import Bottleneck
+from taae.variant import Bottleneck
 from tests.unit import codecs
 from tests.unit.speechlike import speech
 

@@ -18,7 +18,8 @@ from taae.errors import TaaeError
 from taae.latency import profile
 from taae.links import conv_shape, conv_strides, links, parameters
 from taae.schema import merge, read_yaml
-from taae.study import Attention, Study
+from taae.study import Study
+from taae.variant import Attention
 from tests.unit import codecs
 from tests.unit.reach import reached
 

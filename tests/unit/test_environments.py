@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from taae.sources import STUDY
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "workflow" / "taae"
 # Stages whose rules use the environment, as modules of the package.
@@ -24,7 +26,7 @@ STAGES = {
     "figures": ["analysis"],
     "probe": ["decoding", "codec", "probes/recut", "probes/lengths", "scoring"],
 }
-COMMON = ["cli", "study", "schema", "checks", "coverage", "files", "progress", "metrics", "errors"]
+COMMON = ["cli", *STUDY, "schema", "checks", "coverage", "files", "progress", "metrics", "errors"]
 DISTRIBUTIONS = {
     "espeakng_loader": "espeakng-loader",
     "yaml": "pyyaml",

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from taae.codec import TAAE, CodecConfig
 from taae.latency import Profile, milliseconds, profile
 from taae.links import links, sees
-from taae.study import Attention, Bottleneck
+from taae.variant import Attention, Bottleneck
 from tests.unit import codecs
 from tests.unit.reach import reached
 

@@ -13,7 +13,8 @@ from taae.errors import TaaeError
 from taae.latency import profile
 from taae.presets import PRESETS
 from taae.schema import merge, read_yaml, schema
-from taae.study import Study, Variant
+from taae.study import Study
+from taae.variant import Variant
 
 ROOT = Path(__file__).parents[2]
 COUNTS = {  # also those of the README

@@ -16,7 +16,8 @@ from taae.codec import TAAE, CodecConfig
 from taae.errors import TaaeError
 from taae.pretrained import copy_model, fingerprint
 from taae.schema import merge, read_yaml
-from taae.study import Attention, Bottleneck, Model, Study
+from taae.study import Study
+from taae.variant import Attention, Bottleneck, Model
 from tests.unit.analysis_scores import fake_scores
 from tests.unit.analysis_scores import study as fake_study
 

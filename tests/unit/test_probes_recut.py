@@ -11,7 +11,7 @@ from taae.corpus.prepare import prepare
 from taae.corpus.store import Split
 from taae.errors import TaaeError
 from taae.probes.recut import recut
-from taae.study import SAMPLE_RATE
+from taae.sample_rate import SAMPLE_RATE
 
 TINY = {
     "kind": "synthetic",

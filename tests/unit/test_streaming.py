@@ -17,7 +17,7 @@ from taae.errors import TaaeError
 from taae.latency import profile
 from taae.stages import stages_of
 from taae.streaming import StreamingDecoder, StreamingEncoder
-from taae.study import Kind
+from taae.variant import Kind
 from tests.unit import codecs
 
 SHAPES: list[tuple[list[int], list[int], Kind]] = [

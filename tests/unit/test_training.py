@@ -16,13 +16,15 @@ import torch
 from scipy.signal import ShortTimeFFT
 from scipy.signal.windows import hann
 
+from taae.canonical import digest
 from taae.codec import TAAE
 from taae.errors import TaaeError
-from taae.study import Loss, Variant, digest
+from taae.recipe import Loss
 from taae.training import loop, segments
 from taae.training.objective import FLOOR, QUIET, Reconstruction, weighted_sum
 from taae.training.objective import weights as weights_of
 from taae.training.optimisation import schedule
+from taae.variant import Variant
 from tests.unit.trainings import ADVERSARIAL, FakeSplit, noise_corpus, tiny, weights
 
 

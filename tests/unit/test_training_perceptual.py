@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from taae.errors import TaaeError
-from taae.study import Perceptual
+from taae.recipe import Perceptual
 from taae.training import loop
 from taae.training.perceptual import Perception
 from tests.unit.trainings import noise_corpus, tiny

@@ -25,7 +25,6 @@ from torch import Tensor, distributed
 
 from taae.errors import TaaeError
 from taae.fsq import FSQ
-from taae.study import Variant
 from taae.training import launch as launching
 from taae.training import loop, segments, trainer
 from taae.training.launch import launch, place_in, run
@@ -33,6 +32,7 @@ from taae.training.objective import Terms
 from taae.training.optimisation import Optimisation
 from taae.training.processes import ALONE, Processes
 from taae.training.trainer import Trainer
+from taae.variant import Variant
 from tests.unit.corpora import write_splits
 from tests.unit.trainings import ADVERSARIAL, FakeSplit, tiny, tiny_config, weights
 

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from taae.codec import Layer
 from taae.errors import TaaeError
-from taae.study import Variant
 from taae.training import loop
 from taae.training import trainer as training_step
 from taae.training.objective import Terms
 from taae.training.trainer import Trainer
+from taae.variant import Variant
 from tests.unit.trainings import ADVERSARIAL, noise_corpus, tiny, weights
 
 CPU = torch.device("cpu")

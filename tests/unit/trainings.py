@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from taae.schema import merge, read_yaml
-from taae.study import Study, Variant
+from taae.study import Study
 from taae.training import trainer
+from taae.variant import Variant
 
 ROOT = Path(__file__).parents[2]
 ADVERSARIAL = {

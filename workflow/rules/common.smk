@@ -11,13 +11,14 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
+from taae.canonical import canonical
 from taae.errors import TaaeError
 from taae.files import write_text
 from taae.sources import sources
 from taae.links import links, parameters
 from taae.pretrained import fingerprint
 from taae.stages import NATIVE
-from taae.study import Study, canonical
+from taae.study import Study
 
 try:
     STUDY = Study.resolve(config)

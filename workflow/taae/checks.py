@@ -9,7 +9,9 @@ from taae.coverage import removed_share
 from taae.errors import TaaeError
 
 if TYPE_CHECKING:
-    from taae.study import Ablation, Study, Variant
+    from taae.sections import Ablation
+    from taae.study import Study
+    from taae.variant import Variant
 
 
 def check_study(study: Study) -> list[str]:

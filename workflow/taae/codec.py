@@ -27,8 +27,9 @@ from taae.errors import TaaeError
 from taae.files import atomic, write_json
 from taae.fsq import FSQ
 from taae.residual import ResidualFSQ
+from taae.sample_rate import SAMPLE_RATE
 from taae.stages import Stage
-from taae.study import SAMPLE_RATE, Attention, Bottleneck, Model, Variant
+from taae.variant import Attention, Bottleneck, Model, Variant
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 SEGMENT = 512  # frames of a layer computed at once in inference, or more for wide windows

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from taae.corpus.store import Split
 from taae.files import atomic
-from taae.study import SAMPLE_RATE
+from taae.sample_rate import SAMPLE_RATE
 
 AUDIO, CODES, TABLE = "audio", "codes.npz", "utterances.csv"
 

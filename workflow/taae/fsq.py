@@ -32,7 +32,7 @@ import torch
 from torch import Tensor, nn
 
 from taae.errors import TaaeError
-from taae.study import Rounding, TrainingMode
+from taae.variant import Rounding, TrainingMode
 
 EPSILON = 1e-3  # Mentzer et al.: keeps tanh * h from rounding to a level that does not exist
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from taae.links import Link, Span, links, parameters, sees
-from taae.study import SAMPLE_RATE, Attention, Bottleneck, Model
+from taae.sample_rate import SAMPLE_RATE
+from taae.variant import Attention, Bottleneck, Model
 
 FLOAT_BYTES = 4  # streaming runs in float32
 

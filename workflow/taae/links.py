@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from taae.coverage import window_sides
-from taae.study import Attention, Bottleneck, Model
+from taae.variant import Attention, Bottleneck, Model
 
 Span = tuple[int, int]  # first and last index, both included
 WIDEST_STRIDE = 8  # of a convolutional codec, but for prime factors of the hop

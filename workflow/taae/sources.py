@@ -7,9 +7,10 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-# Modules that carry values between stages and change no result. `study` is among them since
-# every rule has its own part of the study among its params; its few formulas are not tracked.
-PLUMBING = {"devices", "errors", "files", "locks", "progress", "provenance", "schema", "study"}
+# Modules that carry values between stages and change no result, and those that the study is made
+# of, since every rule has its own part of it among its params; their few formulas are not tracked.
+STUDY = {"canonical", "recipe", "resolving", "sample_rate", "sections", "study", "variant"}
+PLUMBING = {"devices", "errors", "files", "locks", "progress", "provenance", "schema", *STUDY}
 
 
 def sources(module: str) -> list[Path]:

@@ -27,7 +27,7 @@ from taae.pretrained import PROVENANCE, sha256
 from taae.progress import log
 from taae.provenance import provenance
 from taae.schema import validate
-from taae.study import Attention, Bottleneck, Model
+from taae.variant import Attention, Bottleneck, Model
 
 HEAD_DIM = 128  # or the width where that is less
 FF_MULT = 4

@@ -33,7 +33,8 @@ from taae.analysis.style import (
     styled,
 )
 from taae.metrics import METRICS
-from taae.study import Ablation, Study
+from taae.sections import Ablation
+from taae.study import Study
 
 WINDOW = "attention.window"
 _BOLD = "the primary metric is bold"

@@ -12,8 +12,9 @@ from scipy.signal.windows import hann
 
 from taae.errors import TaaeError
 from taae.files import atomic
+from taae.sample_rate import SAMPLE_RATE
 from taae.stages import NATIVE
-from taae.study import SAMPLE_RATE, Study
+from taae.study import Study
 
 WINDOW, HOP = 512, 64  # samples, 32 and 4 ms: harmonics of speech are resolved
 RANGE = 80.0  # dB below the reference's maximum

@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from taae.study import Statistics
+from taae.sections import Statistics
 
 Array = npt.NDArray[np.float64]
 

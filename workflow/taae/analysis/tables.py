@@ -22,7 +22,8 @@ from taae.files import read_csv
 from taae.metrics import METRICS
 from taae.progress import log
 from taae.scoring.status import Status
-from taae.study import Statistics, Study
+from taae.sections import Statistics
+from taae.study import Study
 
 COMPARED = [
     *["direction", "n_utterances", "n_speakers", "n_seeds", "n_excluded", "difference"],

@@ -23,9 +23,10 @@ from taae.bench.speech import speech_split
 from taae.bench.timing import device_name, medians, pick_device
 from taae.codec import TAAE, WAVE_RMS, CodecConfig, SelfAttention
 from taae.corpus.store import Split
+from taae.sample_rate import SAMPLE_RATE
 from taae.scoring.perceptual import stoi
 from taae.scoring.signal import si_sdr
-from taae.study import SAMPLE_RATE, Attention, Bottleneck, Model
+from taae.variant import Attention, Bottleneck, Model
 
 # 18.5 million parameters, of the shape of the paper's codec.
 MODEL = Model(

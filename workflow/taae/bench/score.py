@@ -17,8 +17,8 @@ import soundfile
 from taae.bench.speech import speech_split
 from taae.corpus.store import Split
 from taae.metrics import METRICS
+from taae.sample_rate import SAMPLE_RATE
 from taae.scoring.score import score_folders
-from taae.study import SAMPLE_RATE
 
 NAMES = [name for name in METRICS if name != "mosnet"]  # it needs weights
 SPEAKER = "anyone"  # the folder that the files lie in: one without would be warned of

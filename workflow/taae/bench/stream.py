@@ -13,7 +13,7 @@ from taae.bench.codec import untrained
 from taae.codec import Codec
 from taae.latency import milliseconds, profile
 from taae.pcm import PcmStream
-from taae.study import Attention
+from taae.variant import Attention
 
 FRAMES = 500
 

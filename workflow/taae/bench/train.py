@@ -21,10 +21,11 @@ from taae.latency import Profile, profile
 from taae.memory import MIB, peak_mib
 from taae.planning.memory import state_bytes
 from taae.presets import PRESETS
+from taae.sample_rate import SAMPLE_RATE
 from taae.schema import section_defaults
-from taae.study import SAMPLE_RATE, SECTIONS, Variant
 from taae.training.phases import PHASES
 from taae.training.trainer import Trainer
+from taae.variant import SECTIONS, Variant
 
 ENDLESS = 2**31  # steps of a training that is never finished
 WARM = 2  # steps before those that count: they compile, and allocate the optimisers' states

@@ -68,7 +68,7 @@ def _add_compare(stages: Stages) -> None:
 def _compare(options: argparse.Namespace) -> None:
     from taae.analysis import tables
     from taae.files import write_csv
-    from taae.study import default_statistics
+    from taae.resolving import default_statistics
 
     scores = tables.collect(options.scores)
     if options.study:

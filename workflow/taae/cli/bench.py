@@ -7,7 +7,8 @@ from pathlib import Path
 
 from taae.cli.shared import Stages
 from taae.presets import PRESETS
-from taae.study import BASELINE, Study
+from taae.study import Study
+from taae.variant import BASELINE
 
 
 def add_stages(stages: Stages) -> None:

@@ -12,8 +12,8 @@ from taae.codec import Codec
 from taae.coding.tokens import Codes, Order, TokenModel
 from taae.corpus.store import Split
 from taae.progress import progress
+from taae.sample_rate import SAMPLE_RATE
 from taae.stages import alphabet, stages_of
-from taae.study import SAMPLE_RATE
 
 ORDERS: tuple[Order, ...] = (0, 1)
 

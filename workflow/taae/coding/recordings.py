@@ -18,8 +18,8 @@ from taae.corpus.normalise import BLOCK, PEAK, RejectedError, loudness_gain
 from taae.corpus.recordings import read_audio
 from taae.errors import TaaeError
 from taae.files import atomic
+from taae.sample_rate import SAMPLE_RATE
 from taae.stages import NATIVE, Stage, alphabet, name_of, stages_of
-from taae.study import SAMPLE_RATE
 
 LOUDNESS = -20.0  # LUFS; the paper's, and the default of corpus.loudness
 

@@ -13,7 +13,7 @@ import soxr
 from numpy.typing import NDArray
 
 from taae.corpus.utterance import Label, Outcome, Rejected, Utterance
-from taae.study import SAMPLE_RATE
+from taae.sample_rate import SAMPLE_RATE
 
 PEAK = 0.99  # largest magnitude after normalisation
 BLOCK = 0.4  # s; BS.1770 measures loudness in blocks of this length

@@ -17,6 +17,7 @@ from typing import Any
 
 import soundfile
 
+from taae.canonical import digest as digest_of
 from taae.corpus import folder, librispeech, synthetic
 from taae.corpus.journal import Journal
 from taae.corpus.parallel import ordered_map
@@ -27,9 +28,8 @@ from taae.errors import TaaeError
 from taae.files import atomic, make_folder
 from taae.locks import locked
 from taae.progress import log, progress
+from taae.sample_rate import SAMPLE_RATE
 from taae.sources import sources
-from taae.study import SAMPLE_RATE
-from taae.study import digest as digest_of
 
 PLANS: dict[str, Callable[[dict[str, Any]], Plan]] = {
     "synthetic": synthetic.plan,

@@ -17,7 +17,7 @@ from taae.corpus.plan import Plan
 from taae.corpus.sentences import sentences
 from taae.corpus.utterance import SPLITS, Label, Outcome, Utterance
 from taae.corpus.voices import Speaker, draw_speakers
-from taae.study import SAMPLE_RATE
+from taae.sample_rate import SAMPLE_RATE
 
 SHORTEST = 2.0  # s; the mean utterance of every voice is longer
 PASSAGE = 120.0  # s of speech that one job makes at most, to bound its memory

@@ -15,7 +15,7 @@ from taae.errors import TaaeError
 from taae.peers.coded import QUALITY, Audio, Coded
 from taae.peers.spec import Peer
 from taae.published import load_network
-from taae.study import SAMPLE_RATE
+from taae.sample_rate import SAMPLE_RATE
 
 CLASSES = {"encodec": "EncodecModel", "dac": "DacModel", "mimi": "MimiModel"}
 

@@ -13,7 +13,7 @@ import soxr
 
 from taae.errors import NotInstalled, TaaeError
 from taae.peers.coded import QUALITY, Audio, Coded
-from taae.study import SAMPLE_RATE
+from taae.sample_rate import SAMPLE_RATE
 
 TIMEOUT = 600.0  # seconds that a program may take for one utterance
 CODEC2_RATE = 8_000  # Hz

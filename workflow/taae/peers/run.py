@@ -19,7 +19,7 @@ from taae.peers.pretrained import Pretrained
 from taae.peers.programs import Codec2, Opus
 from taae.peers.spec import Peer
 from taae.progress import log, progress
-from taae.study import SAMPLE_RATE
+from taae.sample_rate import SAMPLE_RATE
 
 RESAMPLING = f"soxr {version('soxr')} {QUALITY}"
 SLACK = 640  # samples: Codec2 fills its last frame of 40 ms, resampling rounds

@@ -24,6 +24,7 @@ import torch
 from taae.bench.speech import speech_corpus
 from taae.bench.timing import now
 from taae.bench.train import matrix_product, step_flops
+from taae.canonical import canonical
 from taae.corpus.store import Split
 from taae.corpus.utterance import SPLITS
 from taae.decoded import write_flac
@@ -32,7 +33,9 @@ from taae.memory import MIB
 from taae.planning.memory import gradient_bytes, state_bytes
 from taae.planning.steps import Steady, extrapolated, judged, key, measure, signature, stand_in
 from taae.progress import log
-from taae.study import SAMPLE_RATE, Study, Variant, canonical
+from taae.sample_rate import SAMPLE_RATE
+from taae.study import Study
+from taae.variant import Variant
 
 SHARE = 0.3  # of the rate of float32 matrix products that a training reaches on a CPU, at least
 SLOWEST = 4.0  # s; steps that might take longer are extrapolated from a smaller codec's

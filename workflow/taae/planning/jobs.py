@@ -19,9 +19,11 @@ from taae.planning.calibrate import Calibration
 from taae.planning.memory import FLOAT, codec_parameters, state_bytes
 from taae.planning.schedule import Job
 from taae.planning.steps import Steady, judged, key
+from taae.sample_rate import SAMPLE_RATE
 from taae.stages import NATIVE
-from taae.study import SAMPLE_RATE, Study, Variant
+from taae.study import Study
 from taae.training.trainer import VALIDATION_SEGMENTS
+from taae.variant import Variant
 
 UTTERANCE = 4.4  # s; of the synthetic corpus, mean
 PCM, FLAC = 2, 1.2  # bytes per sample in a corpus, and of decoded speech, about

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from taae.links import links, parameters
-from taae.study import SAMPLE_RATE, Discriminator, Variant
+from taae.recipe import Discriminator
+from taae.sample_rate import SAMPLE_RATE
+from taae.variant import Variant
 
 FLOAT = 4  # bytes; weights, gradients and states are float32 whatever the precision
 KERNEL = 3 * 9, 3 * 3  # of the discriminator's convolutions, see `taae.training.discriminator`

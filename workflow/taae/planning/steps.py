@@ -10,10 +10,12 @@ from pathlib import Path
 import torch
 
 from taae.bench.train import WARM, Steps, chosen, generator_only, step_flops, with_discriminator
+from taae.canonical import canonical
 from taae.memory import MIB, peak_mib
 from taae.planning.memory import activation_numbers, gradient_bytes, state_bytes
-from taae.study import SAMPLE_RATE, Bottleneck, Variant, canonical
+from taae.sample_rate import SAMPLE_RATE
 from taae.training.memory import peak_bytes
+from taae.variant import Bottleneck, Variant
 
 STEPS = 10
 SMALL_BATCH = 4  # segments of the codec that larger ones are extrapolated from

@@ -16,7 +16,7 @@ from taae.codec import Codec
 from taae.latency import milliseconds, profile
 from taae.memory import peak_mib
 from taae.pcm import PcmStream
-from taae.study import SAMPLE_RATE
+from taae.sample_rate import SAMPLE_RATE
 
 SECONDS = 10.0  # of noise that is encoded and decoded at once
 REPEATS = 5

@@ -15,7 +15,7 @@ from taae.corpus.utterance import Label, Utterance
 from taae.corpus.writer import SplitWriter, digest
 from taae.errors import TaaeError
 from taae.files import atomic
-from taae.study import SAMPLE_RATE
+from taae.sample_rate import SAMPLE_RATE
 
 
 def recut(corpus: Path, seconds: float, output: Path) -> None:

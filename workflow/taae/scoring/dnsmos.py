@@ -8,10 +8,10 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
+from taae.sample_rate import SAMPLE_RATE
 from taae.scoring.mel import mel_bank
 from taae.scoring.onnx_parts import Session, part, session
 from taae.scoring.signal import Signal
-from taae.study import SAMPLE_RATE
 
 Audio = NDArray[np.float32]
 

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from taae.study import SAMPLE_RATE
+from taae.sample_rate import SAMPLE_RATE
 
 Array = NDArray[np.float64]
 

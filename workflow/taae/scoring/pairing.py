@@ -13,9 +13,9 @@ import soundfile
 
 from taae.errors import TaaeError
 from taae.progress import log
+from taae.sample_rate import SAMPLE_RATE
 from taae.scoring.signal import Signal, delay
 from taae.scoring.status import Failure, Status
-from taae.study import SAMPLE_RATE
 
 SUFFIXES = {".flac", ".wav", ".ogg", ".mp3"}
 UNKNOWN = "unknown"  # speaker

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from taae.sample_rate import SAMPLE_RATE
 from taae.scoring.signal import Signal
 from taae.scoring.status import Failure, Status
 from taae.scoring.workers import Helper, HelperDied
-from taae.study import SAMPLE_RATE
 
 TOO_FEW_FRAMES = 1e-5  # what pystoi returns in place of an error
 

@@ -7,10 +7,10 @@ import platform
 
 from pesq import NoUtterancesError, pesq
 
+from taae.sample_rate import SAMPLE_RATE
 from taae.scoring.signal import Signal
 from taae.scoring.status import Failure, Status
 from taae.scoring.workers import serve
-from taae.study import SAMPLE_RATE
 
 
 def score(reference: Signal, degraded: Signal, mode: str) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from taae.metrics import METRICS
+from taae.sample_rate import SAMPLE_RATE
 from taae.scoring import signal
 from taae.scoring.cache import Entry, digest, value_id
 from taae.scoring.dnsmos import dnsmos_p808, dnsmos_p835
@@ -20,7 +21,6 @@ from taae.scoring.pairing import Pair, Signals, is_silent, read_pair
 from taae.scoring.perceptual import cpu_time, pesq, stoi
 from taae.scoring.signal import Signal
 from taae.scoring.status import Failure, Status
-from taae.study import SAMPLE_RATE
 
 COUNTS = ["n_ref", "n_deg", "n_trimmed", "lag_samples", "n_clipped"]
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from taae.study import Training
+from taae.recipe import Training
 from taae.training import segments
 from taae.training.discriminator import Discriminator, Opinion
 from taae.training.objective import Terms, relative

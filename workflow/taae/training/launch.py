@@ -33,9 +33,10 @@ from torch.multiprocessing.spawn import (
 
 from taae.devices import compute
 from taae.errors import TaaeError
-from taae.study import Training, Variant
+from taae.recipe import Training
 from taae.training.loop import Interrupted, stop_signals, train
 from taae.training.processes import join
+from taae.variant import Variant
 
 MEETING = ("MASTER_ADDR", "MASTER_PORT")  # environment: where the processes meet
 SRUN = "TAAE_SRUN"  # environment: set where `_run_by_srun` started the process

@@ -14,6 +14,7 @@ from types import FrameType
 import pandas as pd
 import torch
 
+from taae.canonical import digest
 from taae.codec import Codec
 from taae.corpus.store import identity_of
 from taae.errors import TaaeError
@@ -22,13 +23,13 @@ from taae.progress import log
 from taae.provenance import libraries, provenance
 from taae.published import weights_identity
 from taae.sources import sources
-from taae.study import Variant, digest
 from taae.training import checkpoint
 from taae.training.events import Events
 from taae.training.memory import holding
 from taae.training.processes import ALONE, Processes
 from taae.training.record import COLUMNS
 from taae.training.trainer import Diverged, Trainer
+from taae.variant import Variant
 
 
 class Interrupted(Exception):

@@ -11,7 +11,7 @@ import torch
 
 from taae.errors import TaaeError
 from taae.links import links, parameters
-from taae.study import Variant
+from taae.variant import Variant
 
 # The CPU's allocator, CUDA beside PyTorch's allocator, and cuBLAS tell it by their words alone.
 LACKING = ("can't allocate memory", "out of memory", "ALLOC_FAILED")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from taae.study import Loss
+from taae.recipe import Loss
 
 FLOOR = 1e-3  # STFT magnitude (of a unit-energy window) under which differences do not count
 QUIET = 1e-2  # RMS, 20 dB below that of speech at -20 LUFS: quieter segments count as this loud

@@ -10,7 +10,7 @@ from torch.optim import AdamW, Muon, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from taae.study import Training
+from taae.recipe import Training
 
 
 def schedule(training: Training) -> Callable[[int], float]:

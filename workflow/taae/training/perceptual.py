@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from taae.errors import NotInstalled, TaaeError
 from taae.published import load_network
-from taae.study import Perceptual
+from taae.recipe import Perceptual
 from taae.training.objective import relative
 
 FEATURE_FLOOR = 1e-3  # mean magnitude of the target's features, at least

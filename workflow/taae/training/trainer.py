@@ -16,7 +16,6 @@ from taae.corpus.store import Split
 from taae.errors import TaaeError
 from taae.fsq import FSQ
 from taae.progress import log
-from taae.study import Variant
 from taae.training import segments
 from taae.training.adversarial import Adversary
 from taae.training.layers import compile_layers, recompute_layers
@@ -26,6 +25,7 @@ from taae.training.optimisation import Optimisation, averaged
 from taae.training.phases import Phases
 from taae.training.processes import ALONE, Processes
 from taae.training.record import Progress
+from taae.variant import Variant
 
 VALIDATION_SEGMENTS = 16
 LOG_EVERY = 20  # steps between the training rows of the history
