@@ -21,7 +21,7 @@ from taae import cli, devices
 from taae.bench.train import step_flops
 from taae.codec import CodecConfig, build
 from taae.errors import TaaeError
-from taae.planning import calibrate, memory, plan
+from taae.planning import calibrate, footprint, plan
 from taae.planning.calibrate import Calibration
 from taae.planning.jobs import CORPUS_THREADS, durations, jobs, training_seconds
 from taae.planning.schedule import Job, makespan
@@ -55,10 +55,10 @@ def calibration(study: Study, seconds: float = 0.5) -> Calibration:
 def test_parameters_are_those_of_the_networks(kind: str) -> None:
     variant = tiny(ADVERSARIAL, model={"kind": kind})
     built = sum(weight.numel() for weight in build(CodecConfig.of(variant)).parameters())
-    assert memory.codec_parameters(variant) == built
+    assert footprint.codec_parameters(variant) == built
     settings = variant.training.discriminator
     network = Discriminator(settings.fft_sizes, settings.width)
-    assert memory.discriminator_parameters(settings) == sum(
+    assert footprint.discriminator_parameters(settings) == sum(
         weight.numel() for weight in network.parameters()
     )
 
@@ -80,7 +80,7 @@ def test_states_are_the_tensors_that_a_training_keeps(
             for state in each.state.values():
                 held += [value for value in state.values() if isinstance(value, torch.Tensor)]
     size = sum(tensor.numel() * tensor.element_size() for tensor in held)
-    assert memory.state_bytes(variant) == pytest.approx(size, rel=tolerance)
+    assert footprint.state_bytes(variant) == pytest.approx(size, rel=tolerance)
 
 
 def test_what_costs_nothing_is_calibrated_once(study: Study) -> None:
@@ -103,7 +103,7 @@ def test_larger_codecs_are_extrapolated_by_their_flops(study: Study) -> None:
     batches = replace(huge, training=replace(huge.training, batch=2 * huge.training.batch))
     two = extrapolated(batches, small, steady)
     assert two.seconds == pytest.approx(2 * one.seconds)
-    gradients = memory.gradient_bytes(huge) / 2**20
+    gradients = footprint.gradient_bytes(huge) / 2**20
     assert two.memory - gradients == pytest.approx(2 * (one.memory - gradients))
     assert two.decoding == pytest.approx(one.decoding)
     assert one.basis == "extrapolated"
@@ -134,7 +134,7 @@ def test_measured_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     corpus = noise_corpus(tmp_path / "corpus", monkeypatch)
     found = measure(signature(tiny(), False), corpus)
     assert found.seconds > 0 < found.decoding
-    assert found.memory > memory.gradient_bytes(tiny()) / 2**20
+    assert found.memory > footprint.gradient_bytes(tiny()) / 2**20
 
 
 def test_durations(study: Study, tmp_path: Path) -> None:
@@ -279,4 +279,4 @@ def test_processes_share_the_cost_of_a_step() -> None:
     whole, halves = (tiny({"batch": 4, "processes": count}) for count in (1, 2))
     half = tiny({"batch": 2})
     assert key(halves, False) == key(half, False) != key(whole, False)
-    assert memory.activation_numbers(halves) == memory.activation_numbers(half)
+    assert footprint.activation_numbers(halves) == footprint.activation_numbers(half)

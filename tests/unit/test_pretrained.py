@@ -14,7 +14,7 @@ import torch
 from taae.analysis.tables import summary
 from taae.codec import TAAE, CodecConfig
 from taae.errors import TaaeError
-from taae.pretrained import copy_model, fingerprint
+from taae.model_folder import copy_model, fingerprint
 from taae.schema import merge, read_yaml
 from taae.study import Study
 from taae.variant import Attention, Bottleneck, Model

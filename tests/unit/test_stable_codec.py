@@ -16,7 +16,7 @@ from taae import cli
 from taae.codec import TAAE
 from taae.errors import TaaeError
 from taae.fsq import pack
-from taae.pretrained import sha256
+from taae.model_folder import sha256
 from taae.schema import merge
 from taae.stable_codec import import_model, read_tensors
 from tests.unit import stable_codec as oracle

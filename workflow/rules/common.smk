@@ -16,7 +16,7 @@ from taae.errors import TaaeError
 from taae.files import write_text
 from taae.sources import sources
 from taae.links import links, parameters
-from taae.pretrained import fingerprint
+from taae.model_folder import fingerprint
 from taae.stages import NATIVE
 from taae.study import Study
 

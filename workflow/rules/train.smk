@@ -56,7 +56,7 @@ rule train:
 
 rule pretrained:
     input:
-        code("pretrained"),
+        code("model_folder"),
         ancient(lambda wildcards: pretrained_model(wildcards) / "model.safetensors"),
     output:
         f"{MODEL}/model.safetensors",

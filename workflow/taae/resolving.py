@@ -15,9 +15,9 @@ import dacite
 from taae.corpus.archives import ARCHIVES
 from taae.errors import TaaeError
 from taae.metrics import MOSNET_HELP
+from taae.model_folder import read_config
 from taae.peers.spec import Peer
 from taae.presets import expand
-from taae.pretrained import read_config
 from taae.sample_rate import SAMPLE_RATE
 from taae.schema import merge, section_defaults
 from taae.sections import Ablation, Bitrates, Download, Metrics, Statistics

@@ -23,7 +23,7 @@ from taae.codec import ROTARY_SHARE, Codec, CodecConfig, build
 from taae.coverage import window_sides
 from taae.errors import TaaeError
 from taae.files import atomic, write_json
-from taae.pretrained import PROVENANCE, sha256
+from taae.model_folder import PROVENANCE, sha256
 from taae.progress import log
 from taae.provenance import provenance
 from taae.schema import validate

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from taae.attention import choose, sliding_window_attention
 from taae.bench.timing import Work, device_name, medians, pick_device
 from taae.coverage import window_sides
-from taae.memory import peak_mib
+from taae.peak_memory import peak_mib
 
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
 

@@ -18,8 +18,8 @@ import torch
 from taae.bench.speech import speech_corpus
 from taae.bench.timing import device_name, now, pick_device
 from taae.latency import Profile, profile
-from taae.memory import MIB, peak_mib
-from taae.planning.memory import state_bytes
+from taae.peak_memory import MIB, peak_mib
+from taae.planning.footprint import state_bytes
 from taae.presets import PRESETS
 from taae.sample_rate import SAMPLE_RATE
 from taae.schema import section_defaults

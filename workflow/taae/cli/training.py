@@ -82,6 +82,6 @@ def _add_copy_model(stages: Stages) -> None:
 
 
 def _copy_model(options: argparse.Namespace) -> None:
-    from taae.pretrained import copy_model
+    from taae.model_folder import copy_model
 
     copy_model(options.model, options.output)

@@ -15,7 +15,7 @@ from taae.errors import NotInstalled, TaaeError
 from taae.files import atomic, write_csv, write_json
 from taae.peers.about import ABOUT, NOT_INSTALLED, OK
 from taae.peers.coded import QUALITY, Audio, Codec
-from taae.peers.pretrained import Pretrained
+from taae.peers.neural import NeuralCodec
 from taae.peers.programs import Codec2, Opus
 from taae.peers.spec import Peer
 from taae.progress import log, progress
@@ -98,7 +98,7 @@ def load(peer: Peer) -> Codec:
     if peer.kind in ("opus", "codec2"):
         assert peer.bitrate is not None
         return Opus(peer.bitrate) if peer.kind == "opus" else Codec2(peer.bitrate)
-    return Pretrained(peer)
+    return NeuralCodec(peer)
 
 
 def fit(audio: Audio, samples: int) -> Audio:

@@ -29,8 +29,8 @@ from taae.corpus.store import Split
 from taae.corpus.utterance import SPLITS
 from taae.decoded import write_flac
 from taae.devices import compute
-from taae.memory import MIB
-from taae.planning.memory import gradient_bytes, state_bytes
+from taae.peak_memory import MIB
+from taae.planning.footprint import gradient_bytes, state_bytes
 from taae.planning.steps import Steady, extrapolated, judged, key, measure, signature, stand_in
 from taae.progress import log
 from taae.sample_rate import SAMPLE_RATE

@@ -14,9 +14,9 @@ from taae.corpus.prepare import PLANS
 from taae.corpus.recordings import audio_folder
 from taae.corpus.utterance import SPLITS
 from taae.errors import TaaeError
-from taae.memory import MIB
+from taae.peak_memory import MIB
 from taae.planning.calibrate import Calibration
-from taae.planning.memory import FLOAT, codec_parameters, state_bytes
+from taae.planning.footprint import FLOAT, codec_parameters, state_bytes
 from taae.planning.schedule import Job
 from taae.planning.steps import Steady, judged, key
 from taae.sample_rate import SAMPLE_RATE

@@ -11,10 +11,10 @@ import torch
 
 from taae.bench.train import WARM, Steps, chosen, generator_only, step_flops, with_discriminator
 from taae.canonical import canonical
-from taae.memory import MIB, peak_mib
-from taae.planning.memory import activation_numbers, gradient_bytes, state_bytes
+from taae.peak_memory import MIB, peak_mib
+from taae.planning.footprint import activation_numbers, gradient_bytes, state_bytes
 from taae.sample_rate import SAMPLE_RATE
-from taae.training.memory import peak_bytes
+from taae.training.out_of_memory import peak_bytes
 from taae.variant import Bottleneck, Variant
 
 STEPS = 10

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from taae.codec import Codec
 from taae.latency import milliseconds, profile
-from taae.memory import peak_mib
 from taae.pcm import PcmStream
+from taae.peak_memory import peak_mib
 from taae.sample_rate import SAMPLE_RATE
 
 SECONDS = 10.0  # of noise that is encoded and decoded at once

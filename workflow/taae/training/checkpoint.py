@@ -14,7 +14,7 @@ import torch
 from taae.errors import TaaeError
 from taae.files import atomic, sweep
 from taae.progress import log
-from taae.training.memory import lacks_memory
+from taae.training.out_of_memory import lacks_memory
 
 KEPT = 2
 FILES = "step-*.pt"

@@ -21,14 +21,14 @@ from taae.errors import TaaeError
 from taae.files import write_csv, write_json
 from taae.progress import log
 from taae.provenance import libraries, provenance
-from taae.published import weights_identity
 from taae.sources import sources
 from taae.training import checkpoint
 from taae.training.events import Events
-from taae.training.memory import holding
+from taae.training.out_of_memory import holding
 from taae.training.processes import ALONE, Processes
 from taae.training.record import COLUMNS
 from taae.training.trainer import Diverged, Trainer
+from taae.transformers_loader import weights_identity
 from taae.variant import Variant
 
 

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from taae.errors import NotInstalled, TaaeError
-from taae.published import load_network
 from taae.recipe import Perceptual
 from taae.training.objective import relative
+from taae.transformers_loader import load_network
 
 FEATURE_FLOOR = 1e-3  # mean magnitude of the target's features, at least
 NORM_EPS = 1e-7  # of WavLM's own preparation of waveforms

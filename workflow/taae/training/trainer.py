@@ -19,9 +19,9 @@ from taae.progress import log
 from taae.training import segments
 from taae.training.adversarial import Adversary
 from taae.training.layers import compile_layers, recompute_layers
-from taae.training.memory import fitting
 from taae.training.objective import Reconstruction, Terms, weighted_sum, weights
 from taae.training.optimisation import Optimisation, averaged
+from taae.training.out_of_memory import fitting
 from taae.training.phases import Phases
 from taae.training.processes import ALONE, Processes
 from taae.training.record import Progress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from taae.memory import peak_mib
+from taae.peak_memory import peak_mib
 
 
 def test_the_peak_is_what_is_held_at_once() -> None:

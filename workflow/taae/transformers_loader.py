@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from taae.errors import NotInstalled, TaaeError
-from taae.pretrained import sha256
+from taae.model_folder import sha256
 
 
 def load_network(architecture: str, kind: str, weights: str) -> Any:

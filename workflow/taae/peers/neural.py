@@ -14,13 +14,13 @@ from torch import Tensor
 from taae.errors import TaaeError
 from taae.peers.coded import QUALITY, Audio, Coded
 from taae.peers.spec import Peer
-from taae.published import load_network
 from taae.sample_rate import SAMPLE_RATE
+from taae.transformers_loader import load_network
 
 CLASSES = {"encodec": "EncodecModel", "dac": "DacModel", "mimi": "MimiModel"}
 
 
-class Pretrained:
+class NeuralCodec:
     """A neural codec at one operating point; bits are codes x log2(size of a codebook).
 
     Its convolutions are padded so that nothing is delayed. Input is padded with zeros to whole
