@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taae.corpus.utterance import Label, Utterance
-from taae.corpus.writer import SplitWriter, digest
+from taae.corpus.writer import SplitWriter
+from taae.files import file_sha256
 
 
 def write_corpus(folder: Path, audio: Mapping[str, NDArray[np.float64]]) -> Path:
@@ -28,6 +29,6 @@ def write_splits(folder: Path, splits: Mapping[str, Mapping[str, NDArray[np.floa
                 label = Label(name, "s", split, "", "")
                 pcm = np.rint(samples * 32767).astype(np.int16)
                 writer.add(Utterance(label, pcm, -20.0, 0.0, False, 16_000))
-        summary[split] = {"sha256": digest(folder / f"{split}.csv")}
+        summary[split] = {"sha256": file_sha256(folder / f"{split}.csv")}
     (folder / "corpus.json").write_text(json.dumps({"sha256": "0" * 64, "splits": summary}))
     return folder

@@ -6,8 +6,9 @@ import pytest
 
 from taae.corpus.store import COLUMNS, Split
 from taae.corpus.utterance import Label, Utterance
-from taae.corpus.writer import SplitWriter, digest
+from taae.corpus.writer import SplitWriter
 from taae.errors import TaaeError
+from taae.files import file_sha256
 
 TEXT = 'She said, "no";\nthen left — é.'
 
@@ -19,7 +20,7 @@ def write_store(folder: Path, lengths: list[int]) -> list[np.ndarray]:
         for index, samples in enumerate(audio):
             label = Label(f"u{index}", "007", "test", "NA", TEXT if index == 1 else "")
             writer.add(Utterance(label, samples, -20.0, 3.5, index == 1, 22050))
-    summary = {"splits": {"test": {"sha256": digest(folder / "test.csv")}}}
+    summary = {"splits": {"test": {"sha256": file_sha256(folder / "test.csv")}}}
     (folder / "corpus.json").write_text(json.dumps(summary))
     return audio
 

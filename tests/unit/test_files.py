@@ -140,6 +140,15 @@ def test_where_nothing_can_be_written_the_error_names_the_file(tmp_path: Path) -
         write_json({}, tmp_path / "file" / "deeper" / "x.json")
 
 
+def test_the_hash_of_a_file_is_that_of_its_content(tmp_path: Path) -> None:
+    """Oracle: the example of FIPS 180-4."""
+    (tmp_path / "abc").write_bytes(b"abc")
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert files.file_sha256(tmp_path / "abc") == expected
+    with pytest.raises(TaaeError, match=r"none: cannot be read \(No such file"):
+        files.file_sha256(tmp_path / "none")
+
+
 def test_reading_what_is_no_table_is_a_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     with pytest.raises(TaaeError, match="no such file"):

@@ -15,8 +15,8 @@ from torch import nn
 from taae import cli
 from taae.codec import TAAE
 from taae.errors import TaaeError
+from taae.files import file_sha256
 from taae.fsq import pack
-from taae.model_folder import sha256
 from taae.schema import merge
 from taae.stable_codec import import_model, read_tensors
 from tests.unit import stable_codec as oracle
@@ -148,8 +148,8 @@ def test_provenance_names_both_files_by_hash(tmp_path: Path) -> None:
     words = ["--config", str(paths[0]), "--checkpoint", str(paths[1]), str(paths[2])]
     assert cli.main(["import-stable-codec", *words]) == 0
     about = json.loads((paths[2] / "provenance.json").read_text())
-    assert about["source"]["config"]["sha256"] == sha256(paths[0])
-    assert about["source"]["checkpoint"]["sha256"] == sha256(paths[1])
+    assert about["source"]["config"]["sha256"] == file_sha256(paths[0])
+    assert about["source"]["checkpoint"]["sha256"] == file_sha256(paths[1])
     codec = TAAE.from_pretrained(paths[2])
     assert about["parameters"] == sum(weight.numel() for weight in codec.parameters())
     assert sorted(path.name for path in paths[2].iterdir()) == [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import glob
+import hashlib
 import io
 import json
 import os
@@ -129,6 +130,19 @@ def _locked(folder: Path, wait: bool = False) -> Iterator[bool]:
         yield mine
     finally:
         os.close(descriptor)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file of any size, as 64 hexadecimal digits.
+
+    Raises:
+        TaaeError: it cannot be read; names `path`.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise TaaeError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def make_folder(folder: Path) -> None:

@@ -6,7 +6,6 @@ are, and never trained.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from functools import cache
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from taae.errors import TaaeError
-from taae.files import atomic, write_json
+from taae.files import atomic, file_sha256, write_json
 
 WEIGHTS, CONFIG, PROVENANCE = "model.safetensors", "config.json", "provenance.json"
 SECTIONS = {"model", "attention", "bottleneck"}  # of a study; the rest is the sample rate
@@ -35,16 +34,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 @cache
 def fingerprint(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of a model's weights and config: what decoding it depends on."""
-    return {name: sha256(folder / name) for name in (WEIGHTS, CONFIG)}
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file of any size, as 64 hexadecimal digits."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise TaaeError(f"{path}: cannot be read ({error.strerror})") from error
+    return {name: file_sha256(folder / name) for name in (WEIGHTS, CONFIG)}
 
 
 def copy_model(folder: Path, output: Path) -> None:

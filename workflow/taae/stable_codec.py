@@ -22,8 +22,8 @@ from torch import Tensor
 from taae.codec import ROTARY_SHARE, Codec, CodecConfig, build
 from taae.coverage import window_sides
 from taae.errors import TaaeError
-from taae.files import atomic, write_json
-from taae.model_folder import PROVENANCE, sha256
+from taae.files import atomic, file_sha256, write_json
+from taae.model_folder import PROVENANCE
 from taae.progress import log
 from taae.provenance import provenance
 from taae.schema import validate
@@ -81,8 +81,8 @@ def import_model(config: Path, checkpoint: Path, output: Path) -> None:
     count = sum(weight.numel() for weight in codec.parameters())
     about = {
         "source": {
-            "config": {"file": config.name, "sha256": sha256(config)},
-            "checkpoint": {"file": checkpoint.name, "sha256": sha256(checkpoint)},
+            "config": {"file": config.name, "sha256": file_sha256(config)},
+            "checkpoint": {"file": checkpoint.name, "sha256": file_sha256(checkpoint)},
             "tensors": f"{prefix}*",
         },
         "parameters": count,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from taae.errors import NotInstalled, TaaeError
-from taae.model_folder import sha256
+from taae.files import file_sha256
 
 
 def load_network(architecture: str, kind: str, weights: str) -> Any:
@@ -53,7 +53,7 @@ def load_network(architecture: str, kind: str, weights: str) -> Any:
 def weights_identity(weights: str) -> dict[str, str]:
     """Return what tells weights from others: the hashes of a folder's files, or the hub's name."""
     files = sorted(Path(weights).glob("*.safetensors"))
-    return {path.name: sha256(path) for path in files} or {"repository": weights}
+    return {path.name: file_sha256(path) for path in files} or {"repository": weights}
 
 
 def _first_line(error: Exception) -> str:

@@ -17,15 +17,15 @@ from typing import Any
 
 import soundfile
 
-from taae.canonical import digest as digest_of
+from taae.canonical import digest
 from taae.corpus import folder, librispeech, synthetic
 from taae.corpus.journal import Journal
 from taae.corpus.parallel import ordered_map
 from taae.corpus.plan import Plan
 from taae.corpus.utterance import SPLITS, Outcome, Rejected
-from taae.corpus.writer import RejectedTally, RejectedWriter, SplitWriter, Tally, digest
+from taae.corpus.writer import RejectedTally, RejectedWriter, SplitWriter, Tally
 from taae.errors import TaaeError
-from taae.files import atomic, make_folder
+from taae.files import atomic, file_sha256, make_folder
 from taae.locks import locked
 from taae.progress import log, progress
 from taae.sample_rate import SAMPLE_RATE
@@ -114,8 +114,8 @@ def _prepare(
 
 def _key(corpus: dict[str, Any], plan: Plan) -> str:
     """Return a digest of all that determines the store: settings, files, code and libraries."""
-    code = [digest(path) for path in sources("corpus/prepare")]
-    return digest_of(corpus, [plan.inputs, *code], _libraries())[:16]
+    code = [file_sha256(path) for path in sources("corpus/prepare")]
+    return digest(corpus, [plan.inputs, *code], _libraries())[:16]
 
 
 class Writer:
@@ -177,8 +177,8 @@ def _check(corpus: dict[str, Any], writer: Writer) -> None:
 
 def _place(corpus: dict[str, Any], writer: Writer, folder: Path, output: Path) -> None:
     """Put the finished files of `folder` and the summary in their places."""
-    digests = {split: digest(folder / f"{split}.csv") for split in SPLITS}
-    digests["rejected"] = digest(folder / "rejected.csv")
+    digests = {split: file_sha256(folder / f"{split}.csv") for split in SPLITS}
+    digests["rejected"] = file_sha256(folder / "rejected.csv")
     summaries = {split: writer.splits[split].tally.summary() for split in SPLITS}
     summary = {
         "settings": corpus,

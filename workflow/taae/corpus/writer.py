@@ -137,12 +137,6 @@ class RejectedWriter:
             self.tally.first.append(f"{label.source} ({rejected.detail})")
 
 
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _row(values: Sequence[object]) -> bytes:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(values)

@@ -12,9 +12,9 @@ import numpy as np
 
 from taae.corpus.store import Record, Split
 from taae.corpus.utterance import Label, Utterance
-from taae.corpus.writer import SplitWriter, digest
+from taae.corpus.writer import SplitWriter
 from taae.errors import TaaeError
-from taae.files import atomic
+from taae.files import atomic, file_sha256
 from taae.sample_rate import SAMPLE_RATE
 
 
@@ -44,7 +44,7 @@ def recut(corpus: Path, seconds: float, output: Path) -> None:
                 label = Label(f"{first.utterance}-{seconds:g}s", speaker, "test", first.source, "")
                 cut = np.resize(spoken, samples)
                 writer.add(Utterance(label, cut, first.loudness, first.gain_db, False, SAMPLE_RATE))
-        sha256 = digest(manifest)
+        sha256 = file_sha256(manifest)
         content = {
             "settings": {"recut": seconds},
             "splits": {"test": writer.tally.summary() | {"sha256": sha256}},
