@@ -26,7 +26,8 @@ STAGES = {
     "figures": ["analysis"],
     "probe": ["decoding", "codec", "probes/recut", "probes/lengths", "scoring"],
 }
-COMMON = ["cli", *STUDY, "schema", "checks", "coverage", "files", "progress", "metrics", "errors"]
+COMMON = ["cli", *STUDY, "schema", "checks", "coverage", "metrics", "errors"]
+COMMON += ["files", "locks", "progress"]
 DISTRIBUTIONS = {
     "espeakng_loader": "espeakng-loader",
     "yaml": "pyyaml",

@@ -7,7 +7,6 @@ SLURM each job sees its own GPUs alone, and finds them free.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import random
 import subprocess
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from taae.errors import TaaeError
+from taae.locks import lock
 from taae.progress import log
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -169,12 +169,7 @@ def _file(gpu: Gpu) -> str:
 def _lock(path: Path, wait: bool = False) -> Iterator[bool]:
     """Yield whether the file's lock was free; it ends with the context or with the process."""
     with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        yield lock(file.fileno(), wait)
 
 
 def _lock_folder() -> Path:

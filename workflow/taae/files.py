@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import glob
 import hashlib
 import io
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taae.errors import TaaeError
+from taae.locks import lock
 
 if TYPE_CHECKING:  # the Snakefile imports this module, and each job parses the Snakefile
     import pandas as pd
@@ -110,10 +110,9 @@ def sweep(folder: Path, pattern: str) -> None:
 
 @contextmanager
 def _locked(folder: Path, wait: bool = False) -> Iterator[bool]:
-    """Lock a folder, if nobody else has; the lock ends with the process, however that ends.
+    """Lock a folder as `lock` does; yield whether it is locked now.
 
-    With `wait`, it waits for whoever has. Yields whether the folder is locked now. Some network
-    file systems cannot do it: then a scratch folder is neither marked as in use nor ever taken
+    Where folders cannot be locked, a scratch folder is neither marked as in use nor ever taken
     for a dead one.
     """
     try:
@@ -122,8 +121,7 @@ def _locked(folder: Path, wait: bool = False) -> Iterator[bool]:
         yield False
         return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        mine = True
+        mine = lock(descriptor, wait)
     except OSError:
         mine = False
     try:
