@@ -18,10 +18,10 @@ PACKAGE = ROOT / "workflow" / "taae"
 # Stages whose rules use the environment, as modules of the package.
 STAGES = {
     "train": [
-        *("corpus", "training", "published", "decoding", "codec", "fsq", "provenance"),
+        *("corpus", "training", "transformers_loader", "decoding", "codec", "fsq", "provenance"),
         "coding",
     ],
-    "peers": ["peers", "published", "decoded", "corpus/store", "corpus/utterance"],
+    "peers": ["peers", "transformers_loader", "decoded", "corpus/store", "corpus/utterance"],
     "score": ["scoring"],
     "figures": ["analysis"],
     "probe": ["decoding", "codec", "probes/recut", "probes/lengths", "scoring"],
