@@ -59,7 +59,7 @@ onstart:
     # which it has among its params.
     write_text(to_json(config), Path("results/study.json"))
     # Its default of 100 jobs a second limits nothing here, but has Snakemake 9.27.1 look over all
-    # ready jobs once a second for each job that has ended: in the demo up to most of a core.
+    # ready jobs once a second for each job that has ended: a fifth of a core late in the demo.
     workflow.scheduler.job_rate_limiter = None
 
 
