@@ -64,6 +64,18 @@ def test_one_name_in_two_spellings_of_unicode_is_one_name(tmp_path):
     assert pairs == [Pair(composed, "Ann", one, other)]
 
 
+def test_names_that_are_there_in_both_spellings_are_two(tmp_path):
+    names = ["e\u0301te\u0301", "\u00e9t\u00e9"]
+    for name in names:
+        write(tmp_path / "reference" / f"{name}.wav", speech(0.1))
+    other = write(tmp_path / "decoded" / f"{names[1]}.wav", speech(0.1))
+    (tmp_path / "m.csv").write_text(f"speaker,utterance\nAnn,{names[0]}\nBen,{names[1]}\n")
+    speakers = read_speakers(tmp_path / "m.csv")
+    pairs = find_pairs(tmp_path / "reference", tmp_path / "decoded", speakers)
+    found = [(pair.utterance, pair.speaker, pair.decoded) for pair in pairs]
+    assert found == [(names[0], "Ann", None), (names[1], "Ben", other)]
+
+
 def test_speakers_of_a_manifest(folders, tmp_path, capsys):
     path = tmp_path / "m.csv"
     path.write_text("utterance,speaker\ntwo,NA\nthree,007\ntwo,NA\n")

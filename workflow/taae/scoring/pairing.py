@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import soundfile
@@ -16,6 +18,8 @@ from taae.progress import log
 from taae.sample_rate import SAMPLE_RATE
 from taae.scoring.signal import Signal, delay
 from taae.scoring.status import Failure, Status
+
+T = TypeVar("T")
 
 SUFFIXES = {".flac", ".wav", ".ogg", ".mp3"}
 UNKNOWN = "unknown"  # speaker
@@ -62,7 +66,6 @@ def read_speakers(manifest: Path) -> dict[str, str]:
     gaps = table.isna().any(axis="columns").to_numpy()
     if gaps.any():
         raise TaaeError(f"{manifest}: line {gaps.argmax() + 2}: no utterance or no speaker")
-    table["utterance"] = table["utterance"].map(_composed)
     several = table.drop_duplicates()["utterance"].duplicated()
     if several.any():
         name = table.drop_duplicates()["utterance"][several].iloc[0]
@@ -79,7 +82,8 @@ def find_pairs(reference: Path, decoded: Path, speakers: dict[str, str]) -> list
     Raises:
         TaaeError: a folder is missing, a name is there twice, or the folders share no name.
     """
-    references, decodeds = _audio_files(reference), _audio_files(decoded)
+    references = _audio_files(reference)
+    decodeds = _respelled(_audio_files(decoded), references)
     if not references.keys() & decodeds.keys():
         raise TaaeError(
             f"{decoded}: none of its {len(decodeds)} audio files has the name of one of the"
@@ -97,6 +101,7 @@ def find_pairs(reference: Path, decoded: Path, speakers: dict[str, str]) -> list
 def find_references(reference: Path, speakers: dict[str, str]) -> list[Pair]:
     """Return the pairs of `find_pairs` as if no decoded file were there."""
     found = sorted(_audio_files(reference).items())
+    speakers = _respelled(speakers, (name for name, _ in found))
     unnamed = [name for name, _ in found if name not in speakers]
     if speakers and unnamed:
         log(
@@ -124,12 +129,29 @@ def _audio_files(folder: Path) -> dict[str, Path]:
 
 def _text(path: Path) -> str:
     """Return a path as what a table can hold: a file name need not be text."""
-    return _composed(path.as_posix().encode(errors="backslashreplace").decode())
+    return path.as_posix().encode(errors="backslashreplace").decode()
 
 
-def _composed(name: str) -> str:
-    """Return the one spelling of a name: é is one character or two, by the system it comes from."""
-    return unicodedata.normalize("NFC", name)
+def _respelled(mapping: dict[str, T], names: Iterable[str]) -> dict[str, T]:
+    """Return `mapping`, its keys spelled as in `names`.
+
+    Unicode has é as one character or as two, by the system that a name comes from. A key that is
+    none of the names becomes the one of them that differs in this alone, if there is just one.
+    """
+    names = set(names)
+    keys = _by_form(mapping.keys() - names)
+    respelled = dict(mapping)
+    for form, lacking in _by_form(names - mapping.keys()).items():
+        if len(lacking) == len(keys.get(form, [])) == 1:
+            respelled[lacking[0]] = respelled.pop(keys[form][0])
+    return respelled
+
+
+def _by_form(names: Iterable[str]) -> dict[str, list[str]]:
+    forms: dict[str, list[str]] = {}
+    for name in names:
+        forms.setdefault(unicodedata.normalize("NFC", name), []).append(name)
+    return forms
 
 
 def _folder_name(utterance: str) -> str:
