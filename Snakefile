@@ -58,8 +58,8 @@ onstart:
     # What the jobs read. It is no rule's output: each rule reruns for its own part of the study,
     # which it has among its params.
     write_text(to_json(config), Path("results/study.json"))
-    # Its default of 100 jobs a second limits nothing here, but has Snakemake 9.27.1 look over all
-    # ready jobs once a second for each job that has ended: a fifth of a core late in the demo.
+    # Snakemake's limit of 100 jobs a second is never met here, but has 9.27.1 look over all ready
+    # jobs once a second for each job that has ended: a fifth of a core late in the demo.
     workflow.scheduler.job_rate_limiter = None
 
 
