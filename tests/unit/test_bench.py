@@ -79,15 +79,23 @@ def test_flash_attn_gets_its_layout_and_window(monkeypatch: pytest.MonkeyPatch) 
     )
 
 
-def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(TaaeError, match="sees no GPU"):
+def test_a_gpu_that_cannot_be_had_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "installed", list)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    with pytest.raises(TaaeError, match="no GPU is visible.*--device cpu"):
         attention.attention(device="cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert timing.pick_device(None) == "cpu"
+    # One that torch sees and nvidia-smi does not is no reason to take the CPU unsaid.
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(TaaeError, match="as nvidia-smi says"):
+        timing.pick_device(None)
 
 
 def test_a_gpu_is_held_until_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(devices, "installed", lambda: ["GPU-a", "GPU-b"])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
     ends: list[Callable[[], None]] = []

@@ -57,7 +57,7 @@ rule score_peer:
         max_failed=STUDY.metrics.max_failed,
         max_seconds=STUDY.metrics.max_seconds,
         mosnet=f"--mosnet-weights {MOSNET}" if "mosnet" in STUDY.metrics.names else "",
-        cache="results/state/scores/peers-{codec}.csv",
+        cache="results/state/scores/peers-{codec}.json",
     shell:
         "python -m taae score --reference {input.reference} --decoded {input.audio}"
         " --peer {input.about} --output {output} --manifest {input.manifest}"

@@ -32,7 +32,7 @@ rule score:
         max_seconds=STUDY.metrics.max_seconds,
         mosnet=f"--mosnet-weights {MOSNET}" if "mosnet" in STUDY.metrics.names else "",
         # Undeclared: values by content, so that another metric computes that metric alone.
-        cache="results/state/scores/{variant}-seed{seed}-{bitrate}.csv",
+        cache="results/state/scores/{variant}-seed{seed}-{bitrate}.json",
         bitrate=lambda wildcards: (
             STUDY.variants[wildcards.variant].bitrate_at(wildcards.bitrate)
         ),

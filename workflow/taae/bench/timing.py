@@ -18,20 +18,19 @@ Work = Callable[[], Callable[[], object]]  # prepares, and returns what is timed
 
 
 def pick_device(device: str | None) -> str:
-    """Return `device`, or the GPU where there is one, else the CPU.
+    """Return `device`, or the GPU where torch sees one, else the CPU.
 
     A GPU is this process's own until its end, since a training on it would slow both down.
+
+    Raises:
+        TaaeError: there is a GPU, or one is asked for, but this process cannot have it.
     """
-    if device == "cpu":
-        return device
+    if device == "cpu" or not (device or torch.cuda.device_count()):
+        return "cpu"
     try:
         return _own_gpu()
     except TaaeError as error:
-        if device:
-            raise TaaeError(
-                "bench: --device cuda: this torch sees no GPU; leave it out for the CPU"
-            ) from error
-        return "cpu"
+        raise TaaeError(f"bench: {error}; here: give --device cpu") from error
 
 
 @cache
