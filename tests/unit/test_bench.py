@@ -82,7 +82,7 @@ def test_flash_attn_gets_its_layout_and_window(monkeypatch: pytest.MonkeyPatch) 
 def test_a_gpu_that_cannot_be_had_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "installed", list)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    with pytest.raises(TaaeError, match="no GPU is visible.*--device cpu"):
+    with pytest.raises(TaaeError, match=r"no GPU is visible.*--device cpu"):
         attention.attention(device="cuda")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     assert timing.pick_device(None) == "cpu"

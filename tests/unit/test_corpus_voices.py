@@ -43,6 +43,25 @@ def test_a_variant_returns_with_another_accent() -> None:
     assert len({(voice.variant, voice.accent) for voice in voices}) == 40
 
 
+@pytest.mark.parametrize("counts", [DEFAULT, {"train": 320, "validation": 4, "test": 71}])
+def test_unseen_accents_are_those_of_variants_that_training_has(counts: dict[str, int]) -> None:
+    heard: dict[str, set[str]] = {}
+    speakers = draw_speakers(counts, 3, "accents")
+    assert len(speakers) == sum(counts.values())
+    for speaker in speakers:
+        if speaker.split == "train":
+            heard.setdefault(speaker.voice.variant, set()).add(speaker.voice.accent)
+    assert len(heard) == min(counts["train"], len(FAMILY))
+    others = [speaker.voice for speaker in speakers if speaker.split != "train"]
+    assert len({(voice.variant, voice.accent) for voice in others}) == len(others)
+    assert all(voice.accent not in heard[voice.variant] for voice in others)
+
+
+def test_more_voices_than_accents_can_make() -> None:
+    with pytest.raises(TaaeError, match=r"17 voices asked for, .* there are 16 \(2 variants"):
+        draw_speakers({"train": 2, "validation": 3, "test": 12}, 1, "accents")
+
+
 def test_voices_follow_from_the_seed() -> None:
     assert draw_speakers(DEFAULT, 7) == draw_speakers(DEFAULT, 7)
     assert draw_speakers(DEFAULT, 7) != draw_speakers(DEFAULT, 8)

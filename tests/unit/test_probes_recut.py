@@ -20,6 +20,7 @@ TINY = {
     "min_seconds": 0.5,
     "max_rejected": 0.0,
     "synthetic": {
+        "unseen": "families",
         "train": {"voices": 1, "minutes": 0.01},
         "validation": {"voices": 1, "utterances": 1},
         "test": {"voices": 2, "utterances": 2},

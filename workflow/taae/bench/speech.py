@@ -21,12 +21,13 @@ def speech_corpus(corpus: Path | None) -> Iterator[Path]:
         yield corpus
         return
     few = {"voices": 1, "utterances": 4}
-    splits = {
+    synthetic = {
+        "unseen": "families",
         "train": {"voices": 1, "minutes": 1},
         "validation": few,
         "test": {"voices": VOICES, "utterances": UTTERANCES},
     }
-    settings = section_defaults("corpus") | {"kind": "synthetic", "synthetic": splits}
+    settings = section_defaults("corpus") | {"kind": "synthetic", "synthetic": synthetic}
     with tempfile.TemporaryDirectory() as folder:
         prepare(settings, Path(folder))
         yield Path(folder)

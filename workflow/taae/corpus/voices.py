@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from taae.corpus.espeak import Voice
 from taae.corpus.utterance import SPLITS
+from taae.errors import TaaeError
 
 ACCENTS = (
     "en-us",
@@ -88,24 +89,51 @@ class Speaker:
     voice: Voice
 
 
-def draw_speakers(counts: dict[str, int], seed: int) -> list[Speaker]:
+def draw_speakers(counts: dict[str, int], seed: int, unseen: str = "families") -> list[Speaker]:
     """Draw `counts[split]` speakers per split.
 
-    Splits share no family of variants. Within a split, women and men come in turn until the
-    women's variants, which are fewer, are used; a variant returns only after all others, and with
-    another accent. Pitch, its range and the rate are uniform within the limits above.
+    Within a split, women and men come in turn until the women's variants, which are fewer, are
+    used; a variant returns only after all others, and with another accent. Pitch, its range and
+    the rate are uniform within the limits above.
+
+    Args:
+        counts: of speakers, by split.
+        seed: of all that is drawn.
+        unseen: what the training has not heard of the other splits' voices:
+            "families": their family of variants, which no two splits share;
+            "accents": the accent of their variant, which it has heard with others.
+
+    Raises:
+        TaaeError: "accents", and the variants of the training have too few.
     """
     rng = random.Random(f"{seed}/voices")
     women, men = _deal(FEMALE, rng), _deal(MALE, rng)
+    if unseen == "accents":
+        everyone = _by_turns([_by_turns(list(dealt.values())) for dealt in (women, men)])
+        heard = everyone[: counts["train"]]
+        _check(counts, heard)
+        pairs = dict.fromkeys(SPLITS, _pairs(heard, rng))  # each goes on where the last one ended
+    else:
+        pairs = {split: _pairs(_by_turns([women[split], men[split]]), rng) for split in SPLITS}
     speakers = []
     for split in SPLITS:
-        pairs = _pairs(_by_turns([women[split], men[split]]), rng)
-        for index, (accent, variant) in enumerate(itertools.islice(pairs, counts[split]), start=1):
+        some = itertools.islice(pairs[split], counts[split])
+        for index, (accent, variant) in enumerate(some, start=1):
             voice = Voice(
                 accent, variant, rng.randint(*PITCH), rng.randint(*RANGE), rng.randint(*RATE)
             )
             speakers.append(Speaker(f"{split}{index:03d}", split, voice))
     return speakers
+
+
+def _check(counts: dict[str, int], heard: Sequence[str]) -> None:
+    asked, most = sum(counts.values()), len(heard) * len(ACCENTS)
+    if asked > most:
+        raise TaaeError(
+            f"corpus.synthetic: {asked} voices asked for, but with unseen: accents there are {most}"
+            f" ({len(heard)} variants in training, {len(ACCENTS)} accents); ask for fewer, or for"
+            " unseen: families"
+        )
 
 
 def _deal(all_families: Sequence[Sequence[str]], rng: random.Random) -> dict[str, list[str]]:
