@@ -62,12 +62,13 @@ def test_every_figure_is_written_and_the_same_again(
 ) -> None:
     summary, comparisons = found
     spectra = write_tones(tmp_path)
-    histories = {("baseline", 1): history(2.0), ("even", 1): history(3.0)}
+    histories = [history(2.0).assign(variant="baseline"), history(3.0).assign(variant="even")]
+    training = pd.concat(histories).assign(seed=1)
     for folder in (tmp_path / "one", tmp_path / "two"):
         for name in ("fsq-odd", "window"):
             figures.ablation_figure(name, STUDY, summary, comparisons, folder / name)
         figures.forest_figure("fsq-odd", STUDY, comparisons, folder / "forest")
-        figures.training_curves(histories, folder / "training")
+        figures.training_curves(training, folder / "training")
         figures.coverage_figure(tables.coverage(STUDY), folder / "coverage")
         spectrograms.plot_spectra(spectra, folder / "spectrograms")
     written = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}

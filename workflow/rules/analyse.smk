@@ -16,6 +16,7 @@ rule summarise:
     input:
         code("analysis/tables"),
         code("analysis/publish"),
+        code("peers/about"),
         scores=runs(SCORES)
         + expand("results/scores/peers/{codec}.csv", codec=STUDY.codecs),
         codecs=expand("results/peers/{codec}/peer.json", codec=STUDY.codecs),

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import sys
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -168,11 +169,12 @@ def over_nodes(value):
 
 
 def installed(wildcards):
-    """Where the program of another codec is: installing it reruns the codec."""
-    program = {"opus": "opusenc", "codec2": "c2enc"}.get(
-        STUDY.codecs[wildcards.codec].kind
-    )
-    return str(shutil.which(program)) if program else ""
+    """What another codec needs of the machine: installing it reruns the codec."""
+    codec = STUDY.codecs[wildcards.codec]
+    program = {"opus": "opusenc", "codec2": "c2enc"}.get(codec.kind)
+    if program:
+        return str(shutil.which(program))
+    return f"{find_spec('transformers') is not None} {Path(codec.weights).is_dir()}"
 
 
 def megabytes(number):

@@ -11,23 +11,26 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from taae.analysis.style import COLUMN, PAGE, panels, save, styled
+from taae.stages import NATIVE
 
 COLUMNS = 4
 MOST = 3.0  # shares beyond this many times the uniform one have one colour
 
 
-def codebook_figure(histogram: pd.DataFrame, stem: Path) -> None:
+def codebook_figure(histogram: pd.DataFrame, seed: int, stem: Path) -> None:
     """Draw the levels' shares as a heat map, a panel per variant, a row per latent dimension.
 
-    A share is shown relative to that of a uniform distribution; the number at the end of a row is
-    its perplexity, which is the number of levels where all are used alike. The stages of a
-    residual FSQ stand below each other, the first on top.
+    Shown is the quantizer of the trainings with this seed. A share is relative to that of a
+    uniform distribution; the number at the end of a row is its perplexity, which is the number of
+    levels where all are used alike. The stages of a residual FSQ stand below each other, the first
+    on top.
 
     Args:
-        histogram: of `taae.probes.codebook.histogram`, of one run per variant, with a column
-            variant.
+        histogram: of `taae.probes.codebook.histogram`, with the columns variant, seed and point.
+        seed: which of the trainings.
         stem: path without its suffix.
     """
+    histogram = histogram[(histogram["point"] == NATIVE) & (histogram["seed"] == seed)]
     variants = list(histogram["variant"].unique())
     places = histogram.drop_duplicates(["variant", "stage", "dimension"])
     most_rows = int(places["variant"].value_counts().max())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -124,16 +124,20 @@ def forest_figure(name: str, study: Study, comparisons: pd.DataFrame, stem: Path
         save(figure, stem)
 
 
-def training_curves(histories: Mapping[tuple[str, int], pd.DataFrame], stem: Path) -> None:
+def training_curves(training: pd.DataFrame, stem: Path) -> None:
     """Draw the loss against the step, a panel per variant, the other variants behind it.
 
     A dashed line marks where the discriminator begins to play.
 
     Args:
-        histories: (variant, seed) -> history with the columns step, split (train, validation),
-            loss and discriminator.
+        training: histories, with the columns variant, seed, step, split (train, validation), loss
+            and discriminator.
         stem: path without its suffix.
     """
+    histories: dict[tuple[str, int], pd.DataFrame] = {
+        (str(rows["variant"].iloc[0]), int(rows["seed"].iloc[0])): rows
+        for _, rows in training.groupby(["variant", "seed"], sort=False)
+    }
     variants = list(dict.fromkeys(variant for variant, _ in histories))
     validation = {key: _losses(history, "validation") for key, history in histories.items()}
     values = pd.concat(list(validation.values()))["loss"]
@@ -159,7 +163,7 @@ def training_curves(histories: Mapping[tuple[str, int], pd.DataFrame], stem: Pat
             Line2D([], [], color=SKY, linewidth=0.5, label="training"),
             Line2D([], [], color=FAINT, linewidth=0.7, label="validation of the others"),
         ]
-        if any(history["discriminator"].notna().any() for history in histories.values()):
+        if training["discriminator"].notna().any():
             handles.append(Line2D([], [], label="discriminator plays", **_PLAYING))
         _legend(figure, spare, handles)
         _title(figure, "Loss in training", "one line per seed; y axis cut to the validation losses")

@@ -15,7 +15,6 @@ from taae.analysis.spectrograms import plot_spectra
 from taae.analysis.tables import collect
 from taae.errors import TaaeError
 from taae.files import read_csv
-from taae.stages import NATIVE
 from taae.study import Study
 
 
@@ -44,20 +43,13 @@ def plot(figure: str, study: Study, tables: Path, stem: Path, ablation: str | No
     elif figure == "distributions":
         utterances.distribution_figure(study, collect([tables / "scores.csv"]), stem)
     elif figure == "training":
-        table = _table(tables, "training", "seed")
-        runs = {
-            (str(rows["variant"].iloc[0]), int(rows["seed"].iloc[0])): rows
-            for _, rows in table.groupby(["variant", "seed"], sort=False)
-        }
-        figures.training_curves(runs, stem)
+        figures.training_curves(_table(tables, "training", "seed"), stem)
     elif figure == "coverage":
         figures.coverage_figure(_table(tables, "coverage", "variant"), stem)
     elif figure == "rate-distortion":
         rate_distortion_figure(_table(tables, "rate-distortion", "point"), stem)
     elif figure == "codebook":
-        histogram = _table(tables, "histogram", "point")
-        shown = (histogram["point"] == NATIVE) & (histogram["seed"] == study.seeds[0])
-        codebook_figure(histogram[shown], stem)
+        codebook_figure(_table(tables, "histogram", "point"), study.seeds[0], stem)
     elif figure == "cost":
         cost_figure(_table(tables, "cost", "latency_ms"), stem)
     elif figure == "lengths":

@@ -71,11 +71,13 @@ def rate_distortion_figure(
 ) -> None:
     """Draw each metric against bits per second: a panel per metric, a line per variant.
 
-    The point of the training is filled, those of a quantizer changed afterwards are hollow.
+    The point of the training is filled, those of a quantizer changed afterwards are hollow. The
+    first variant is black and on top.
 
     Args:
         summary: a row per variant, operating point and metric with the columns variant, point,
-            bitrate (bit/s), metric, mean, low and high.
+            bitrate (bit/s), metric, mean, low, high and
+            confidence.
         stem: path without its suffix.
         title: of the figure.
         rate: what kind of bitrate it is, for the axis.
@@ -86,10 +88,11 @@ def rate_distortion_figure(
     looks = dict(zip(variants, cycle(_looks()), strict=False))
     with styled():
         figure, axes, spare = panels(len(metrics), COLUMNS, PAGE, 1.3, 1.0)
-        codecs = list(dict.fromkeys(mark.codec for mark in published if mark.metric in metrics))
+        published = [mark for mark in published if mark.metric in metrics]
+        codecs = list(dict.fromkeys(mark.codec for mark in published))
         for axis, metric in zip(axes, metrics, strict=True):
             rows = summary[summary["metric"] == metric]
-            for variant in variants:
+            for variant in reversed(variants):
                 _line(axis, rows[rows["variant"] == variant], *looks[variant])
             for mark in published:
                 if mark.metric == metric:
@@ -101,7 +104,7 @@ def rate_distortion_figure(
             axis.set_xscale("log")
             axis.set_title(metric_title(metric), loc="left")
             axis.grid(visible=True)
-        _ticks(axes, summary, published, metrics)
+        _ticks(axes, summary, published)
         for axis in axes[-COLUMNS:]:  # the lowest of each column
             axis.set_xlabel(f"bit/s ({rate})")
         handles = [
@@ -118,14 +121,16 @@ def rate_distortion_figure(
             spare[-1].legend(handles=handles, loc="center")
         else:
             figure.legend(handles=handles, loc="outside lower center", ncols=4)
-        caveat = (
-            f"\ngrey: published, on {PUBLISHED_ON}, so other data and training;"
-            " hollow grey: band of PESQ not stated"
-            if codecs
-            else ""
-        )
+        lines = [
+            f"{title}: mean over speakers with its {summary['confidence'].iloc[0]:.0%} interval",
+            "filled: quantizer of the training; hollow: changed afterwards",
+        ]
+        if published:
+            lines.append(f"grey: published, on {PUBLISHED_ON}, so other data and training")
+        if not all(mark.sure for mark in published):
+            lines[-1] += "; hollow grey: band of PESQ not stated"
         figure.suptitle(
-            f"{title}\nfilled: quantizer of the training; hollow: changed afterwards{caveat}",
+            "\n".join(lines),
             x=0.01,
             ha="left",
             fontsize=8,
@@ -138,8 +143,8 @@ def _mark(codec: str) -> str:
 
 
 def _looks() -> list[tuple[str, str]]:
-    colours = (BLACK, BLUE, ORANGE, GREEN, RED, SKY)
-    return [(colour, shape) for shape in "os^D" for colour in colours]
+    colours = (BLUE, ORANGE, GREEN, RED, SKY)
+    return [(BLACK, "o"), *((colour, shape) for shape in "os^D" for colour in colours)]
 
 
 def _line(axis: Axes, rows: pd.DataFrame, colour: str, shape: str) -> None:
@@ -153,11 +158,9 @@ def _line(axis: Axes, rows: pd.DataFrame, colour: str, shape: str) -> None:
         )
 
 
-def _ticks(
-    axes: list[Axes], summary: pd.DataFrame, published: Sequence[Published], metrics: list[str]
-) -> None:
+def _ticks(axes: list[Axes], summary: pd.DataFrame, published: Sequence[Published]) -> None:
     """Give every panel the same span and 1-2-5 ticks in plain numbers."""
-    rates = [*summary["bitrate"], *(mark.bitrate for mark in published if mark.metric in metrics)]
+    rates = [*summary["bitrate"], *(mark.bitrate for mark in published)]
     low, high = min(rates) / 1.25, max(rates) * 1.25
     ticks = [
         digit * 10.0**power
