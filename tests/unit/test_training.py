@@ -15,6 +15,7 @@ import pytest
 import torch
 from scipy.signal import ShortTimeFFT
 from scipy.signal.windows import hann
+from torch import Tensor
 
 from taae.canonical import digest
 from taae.codec import TAAE
@@ -244,3 +245,19 @@ def test_a_state_is_taken_to_the_device_of_the_process(variant: Variant, corpus:
     other.restore(first.state())
     (losses,) = other.progress.losses
     assert {term.device.type for term in losses.values()} == {"meta"}
+
+
+def test_segments_are_fetched_ahead_once_and_an_error_at_its_own_step() -> None:
+    asked: list[int] = []
+
+    def fetch(step: int) -> Tensor:
+        asked.append(step)
+        if step == 6:
+            raise TaaeError("the disk is gone")
+        return torch.tensor(step)
+
+    ahead = segments.Ahead(fetch)
+    assert [int(ahead(step)) for step in (0, 1, 4, 5)] == [0, 1, 4, 5]  # 4: a training resumed
+    with pytest.raises(TaaeError, match="gone"):
+        ahead(6)
+    assert sorted(asked) == [0, 1, 2, 4, 5, 6]

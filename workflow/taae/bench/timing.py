@@ -72,6 +72,6 @@ def medians(
 
 def now() -> float:
     """Return seconds, once the GPU has done what was asked of it."""
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():  # else this would take memory of a GPU that is another's
         torch.cuda.synchronize()
     return time.perf_counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
@@ -25,10 +26,12 @@ def recompute_layers(codec: Codec) -> None:
 def compile_layers(codec: Codec) -> None:
     """Let torch compile each layer: layers of a shape share the code, which takes half a minute.
 
-    The whole codec as one graph took minutes on two cores, and was no faster.
+    The whole codec as one graph took minutes on two cores, and was no faster. Layers that are to be
+    computed again are compiled first: torch does not look into a checkpoint.
     """
     for layer in _layers(codec):
-        layer.compile(dynamic=False)
+        compiled = torch.compile(layer.forward, dynamic=False)
+        layer.forward = compiled
 
 
 def _layers(codec: Codec) -> Iterator[nn.Module]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -33,6 +36,25 @@ def batch(
     starts = np.random.default_rng([seed, step]).integers(0, last + 1, size)
     starts = np.split(starts, count)[index]
     return torch.from_numpy(np.stack([split.segment(int(start), samples) for start in starts]))
+
+
+class Ahead:
+    """What `fetch` returns for each step, the next one fetched by a thread during this one.
+
+    A GPU would wait for it otherwise, each time.
+    """
+
+    def __init__(self, fetch: Callable[[int], Tensor]) -> None:
+        self.fetch = fetch
+        self._thread = ThreadPoolExecutor(1, "segments")
+        self._next: tuple[int, Future[Tensor]] | None = None
+
+    def __call__(self, step: int) -> Tensor:
+        """Return that of `step`; asking for any other than the step after the last is no error."""
+        expected, future = self._next or (None, None)
+        wave = future.result() if future and expected == step else self.fetch(step)
+        self._next = step + 1, self._thread.submit(self.fetch, step + 1)
+        return wave
 
 
 def cut(whole: int, samples: int, seed: int, step: int) -> slice:

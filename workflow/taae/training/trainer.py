@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from taae.training.out_of_memory import fitting
 from taae.training.phases import Phases
 from taae.training.processes import ALONE, Processes
 from taae.training.record import Progress
+from taae.training.segments import Ahead
 from taae.variant import Variant
 
 VALIDATION_SEGMENTS = 16
@@ -51,17 +53,18 @@ class Trainer:
     ) -> None:
         training = variant.training
         self.variant, self.seed, self.device = variant, seed, device
+        self.gpu = torch.cuda.current_device() if device.type == "cuda" else None
         self.processes = processes
-        self.data = Split.open(corpus, "train")
+        self.batches = Ahead(partial(self._batch, Split.open(corpus, "train")))
         self.codec = build(CodecConfig.of(variant)).to(device)
         assert isinstance(self.codec.quantizer, FSQ)
         self.quantizer = self.codec.quantizer
         self.quantizer.parts = training.parts
         self.average: AveragedModel = averaged(self.codec, training.ema)
-        if training.checkpointing:
-            recompute_layers(self.codec)
         if training.compile:
             compile_layers(self.codec)
+        if training.checkpointing:
+            recompute_layers(self.codec)
         self.optimisation = Optimisation(self.codec, training)
         self.reconstruction = Reconstruction(training.loss).to(device)
         self.adversary: Adversary | None = None
@@ -110,12 +113,9 @@ class Trainer:
             yield
 
     def _step(self) -> None:
-        training, step = self.variant.training, self.progress.step
-        share = self.processes.rank, self.processes.count
+        training = self.variant.training
         with self.phase("data"):
-            wave = segments.batch(
-                self.data, self.variant.segment_samples, training.batch, self.seed, step, share
-            ).to(self.device)
+            wave = self.batches(self.progress.step).to(self.device, non_blocking=True)
         self.codec.train()
         first = self.processes.rank * training.accumulate
         with self.phase("generator"):
@@ -127,6 +127,15 @@ class Trainer:
         with self.phase("optimiser"):
             self.processes.add([sums])
             self._update(dict(zip(parts[0], sums / training.parts, strict=True)))
+
+    def _batch(self, split: Split, step: int) -> Tensor:
+        """Return this process's segments of a step, in memory that a GPU copies from by itself."""
+        size, share = self.variant.training.batch, (self.processes.rank, self.processes.count)
+        wave = segments.batch(split, self.variant.segment_samples, size, self.seed, step, share)
+        if self.device.type != "cuda":
+            return wave
+        with torch.cuda.device(self.gpu):  # a thread starts with the first one
+            return wave.pin_memory()
 
     def _differentiate(self, wave: Tensor, number: int) -> Terms:
         """Add the gradients of a part of the batch to those of the codec and of its adversary.
