@@ -9,6 +9,7 @@ from unittest import mock
 
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 import soundfile
@@ -20,6 +21,7 @@ from taae.analysis.spectra import write_spectra
 from taae.errors import TaaeError
 from tests.unit.analysis_scores import fake_scores, study
 
+RATE = 16_000
 STUDY = study()
 STUDY = replace(STUDY, metrics=replace(STUDY.metrics, names=["mel_distance", "stoi"]))
 
@@ -169,17 +171,33 @@ def test_spectrogram_peaks_at_the_tone_and_at_0_db(tmp_path: Path) -> None:
         assert levels.max() == pytest.approx(level, abs=0.2)
 
 
+def test_spectrograms_show_a_click_at_its_time(tmp_path: Path) -> None:
+    click = np.zeros(RATE)
+    click[RATE // 2] = 0.5
+    spectra = write_sound(tmp_path, click)
+    figure = drawn(spectrograms, lambda: spectrograms.plot_spectra(spectra, tmp_path / "a"))
+    image = figure.axes[0].images[0]
+    levels = image.get_array()
+    assert levels is not None
+    left, right, _, _ = image.get_extent()
+    time = left + levels.max(axis=0).argmax() * (right - left) / levels.shape[1]
+    assert time == pytest.approx(0.5, abs=1e-6)
+
+
 def write_tones(folder: Path) -> Path:
     """Write the table of a 2 kHz tone, as reference, that every variant decodes 20 dB lower."""
-    rate = 16000
-    tone = 0.5 * np.sin(2 * np.pi * 2000 * np.arange(rate) / rate)
+    return write_sound(folder, 0.5 * np.sin(2 * np.pi * 2000 * np.arange(RATE) / RATE))
+
+
+def write_sound(folder: Path, samples: npt.NDArray[np.float64]) -> Path:
+    """Write the table of a sound, as reference, that every variant decodes 20 dB lower."""
     two = replace(STUDY, variants=dict(list(STUDY.variants.items())[:2]))
     for sound, scale in [
         ("reference", 1.0),
         *((f"{name}/seed1/native/audio", 0.1) for name in two.variants),
     ]:
         (folder / sound).mkdir(parents=True)
-        soundfile.write(folder / sound / "u1.flac", scale * tone, rate)
+        soundfile.write(folder / sound / "u1.flac", scale * samples, RATE)
     write_spectra(folder / "reference", folder, two, folder / "spectra.npz")
     return folder / "spectra.npz"
 

@@ -37,6 +37,19 @@ def test_si_sdr_at_its_ends():
     reference, degraded = np.concatenate([click, 0 * click]), np.concatenate([0 * click, click])
     assert si_sdr(reference, reference) == np.inf
     assert si_sdr(reference, degraded) == -np.inf
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(si_sdr(reference, 0 * reference))
+
+
+@pytest.mark.parametrize("gain", [1, 0.3, -0.7, 100])
+@pytest.mark.parametrize("offset", [0, 0.01, -0.5])
+def test_si_sdr_of_gain_and_offset_alone_is_infinite(gain, offset):
+    assert si_sdr(speech(10), gain * speech(10) + offset) == np.inf
+
+
+def test_si_sdr_of_the_rounding_of_float32_is_finite():
+    signal = speech(3)
+    assert si_sdr(signal, signal.astype(np.float32).astype(np.float64)) == pytest.approx(151, abs=5)
 
 
 def test_distances_of_half_the_signal_in_closed_form():

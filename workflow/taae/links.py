@@ -72,9 +72,9 @@ def framing(patch: int, transposed: bool = False) -> Link:
     return Link(patch, 0, patch - 1, transposed)
 
 
-def convolution(inputs: int, outputs: int, kernel: int, causal: bool, dilation: int = 1) -> Link:
+def convolution(inputs: int, outputs: int, kernel: int, causal: bool) -> Link:
     """Convolution of odd kernel with bias, "same" length."""
-    around = (kernel - 1) * dilation
+    around = kernel - 1
     return Link(
         stride=1,
         left=around if causal else around // 2,

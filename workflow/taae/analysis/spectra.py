@@ -65,9 +65,10 @@ def _read(path: Path) -> npt.NDArray[np.float64]:
 
 
 def _magnitudes(samples: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return STFT magnitudes (frequencies, frames)."""
+    """Return STFT magnitudes (frequencies, frames), the first frame centred at 0 s."""
     stft = ShortTimeFFT(hann(WINDOW, sym=False), HOP, SAMPLE_RATE)
     # Short recordings are padded to what ShortTimeFFT takes at least.
     padded = np.pad(samples, (0, max(0, WINDOW - len(samples))))
-    magnitudes: npt.NDArray[np.float64] = np.abs(stft.stft(padded))
+    # Without p0 the frames would begin with those centred before the recording.
+    magnitudes: npt.NDArray[np.float64] = np.abs(stft.stft(padded, p0=0))
     return magnitudes

@@ -78,7 +78,9 @@ def _raw_p835(audio: Audio, hops: list[int]) -> Audio:
     """
     spectrum, convolve, rate = _p835_parts()
     power = np.zeros((1, FRAMES * (hops[-1] + SECONDS), 161), np.float32)
-    for hop in {*hops[::SECONDS], hops[-1]}:  # of one grid: these have the frames of all
+    # Windows share a grid of frames, so a few have those of all. The few may be dropped ones: what
+    # is left of `hops` may skip seconds, and every ninth of it would leave others out.
+    for hop in {*range(0, hops[-1], SECONDS), hops[-1]}:
         power[:, FRAMES * hop :][:, : FRAMES * SECONDS] = spectrum(_cut(audio, hop)[None])
     shared = np.zeros((1, 32, POOLED * (hops[-1] + SECONDS), 80), np.float32)
     for second in sorted({hop + block for hop in hops for block in range(SECONDS)}):

@@ -178,7 +178,8 @@ def _outcome(value: float, failure: Failure | None) -> tuple[Status, str]:
     if failure:
         return failure.status, failure.message
     if value == np.inf:
-        return Status.IDENTICAL, "the decoded signal is the reference but for gain and offset"
+        message = "the decoded signal is the reference but for gain, offset and float64 rounding"
+        return Status.IDENTICAL, message
     if not np.isfinite(value):
         return Status.DEGENERATE, f"the metric gives {value}"
     return Status.OK, ""

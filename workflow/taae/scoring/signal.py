@@ -16,19 +16,24 @@ MELS = 128
 POWER_FLOOR = 1e-8
 DAC_MELS = {2048: 150, 512: 80}  # window in samples -> bands; the hop is a quarter of the window
 DAC_FLOOR = 1e-5
+# Energy of the error over the target's, -240 dB. Gain and offset in float64 leave less, 1e-27 or so
+# at equal levels; only an offset of hundreds of times the signal's peak leaves more.
+ROUNDING = 1e-24
 
 
 def si_sdr(reference: Signal, degraded: Signal) -> float:
     """Return the scale-invariant signal-to-distortion ratio in dB, means removed.
 
-    Signals (n,), equally long. +inf where `degraded` is the reference but for gain and offset,
-    -inf where nothing of the reference is in it. Le Roux et al., "SDR - half-baked or well
-    done?", ICASSP 2019.
+    Signals (n,), equally long. +inf where `degraded` is the reference but for gain, offset and
+    rounding in float64 (`ROUNDING`), -inf where nothing of the reference is in it, NaN of a zero
+    signal. Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019.
     """
     reference = reference - reference.mean()
     degraded = degraded - degraded.mean()
     target = (degraded @ reference) / (reference @ reference) * reference
     error = degraded - target
+    if error @ error < ROUNDING * (target @ target):  # less, so that 0/0 stays NaN
+        return math.inf
     with np.errstate(divide="ignore"):
         return float(10 * np.log10((target @ target) / (error @ error)))
 
