@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from taae.analysis.seeds import share_seeds, untrained
-from taae.analysis.statistics import PAIR, compare, holm, mean_interval
+from taae.analysis.statistics import PAIR, compare, complete, holm, mean_interval
 from taae.checks import training_coverage
 from taae.coverage import window_sides
 from taae.errors import TaaeError
@@ -97,10 +97,11 @@ def summary(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Return a row per variant or other codec and metric of the study.
 
     `mean` is over speakers, with a t interval `low` to `high` and a bootstrap one for comparison
-    (see `taae.analysis.statistics`); `sd` and `median` describe utterances. `bitrate` is in
-    bits/s, measured where it is a codec's. `n_failed` and `n_identical` count rows that no
-    statistic contains. `p_best` is of the paired test against the best mean of the metric, not
-    corrected; `note` says if a codec is not installed.
+    (see `taae.analysis.statistics`); `sd` and `median` describe its utterances. `bitrate` is
+    in bits/s, measured where it is a codec's. `n_failed` and `n_identical` count rows that no
+    statistic contains; with three or more seeds `n_failed` has values too, of speakers who lack a
+    seed. `p_best` is of the paired test against the best mean of the metric, not corrected; `note`
+    says if a codec is not installed.
     """
     groups = dict(iter(scores.groupby(["variant", "metric"])))
     rows = []
@@ -108,10 +109,11 @@ def summary(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
         for metric in study.metrics.names:
             found = groups.get((name, metric), scores.iloc[:0])
             absent = found[found["status"] == Status.NOT_INSTALLED]
-            values = _finite(found).dropna(subset="value")
+            finite = _finite(found).dropna(subset="value")
+            values = complete(finite)
             identical = int((found["status"] == Status.IDENTICAL).sum())
             ordered = np.sort(values["value"].to_numpy())
-            interval = mean_interval(values, study.statistics)
+            interval = mean_interval(finite, study.statistics)
             rows.append(
                 {
                     "variant": name,
