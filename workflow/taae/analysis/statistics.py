@@ -58,8 +58,9 @@ class Comparison:
     `status` is ok, constant (no spread, so no test), too_few (one speaker) or no_pairs.
     `n_utterances` are those that enter; `n_excluded` counts (utterance, seed) that do not, as one
     side has no value, or its speaker none at some of three or more seeds.
-    `d_z` is the mean over the standard deviation of speakers' differences, `rank_biserial` the
-    matched-pairs correlation of Kerby (2014): both have the sign of the difference.
+    `d_z` is the mean over the standard deviation of speakers' differences and has the sign of the
+    difference; `rank_biserial`, the matched-pairs correlation of Kerby (2014), is positive where
+    the ranks favour higher values under the variant, which a few large differences can contradict.
     """
 
     interval: Interval
