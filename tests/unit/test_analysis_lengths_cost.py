@@ -107,6 +107,48 @@ def test_hollow_points_are_those_that_are_worse(summary: pd.DataFrame) -> None:
         assert sorted(hollow) == pytest.approx(sorted(expected))
 
 
+def pretrained(names: list[str]) -> Study:
+    """Return the study where some arms are pretrained and so have the baseline's training."""
+    found = length_study()
+    arms = {name: replace(found.variants[name], pretrained=f"models/{name}") for name in names}
+    return replace(found, variants=found.variants | arms)
+
+
+def test_a_pretrained_arm_has_no_length_of_training(
+    scores: pd.DataFrame, summary: pd.DataFrame, tmp_path: Path
+) -> None:
+    for variant, rows in scores.groupby("variant"):
+        rows.to_csv(tmp_path / f"{variant}.csv", index=False)
+    paths = sorted(tmp_path.glob("*.csv"))
+    found = lengths.length_summary(paths, pretrained(["window-256"]))
+    mine = found["variant"] == "window-256"
+    empty = ["home", "change", "change_low", "change_high"]
+    assert found.loc[mine, empty].isna().all(axis=None)
+    assert not found.loc[mine, "worse"].any()
+    assert found["worse"].dtype == bool
+    same = [name for name in found if name not in (*empty, "worse")]
+    pd.testing.assert_frame_equal(found[same], summary[same])
+    others = (found[~mine], summary[summary["variant"] != "window-256"])
+    pd.testing.assert_frame_equal(*others)
+
+
+def test_the_segments_of_pretrained_arms_are_not_marked(summary: pd.DataFrame) -> None:
+    def marks(study: Study) -> tuple[set[float], str]:
+        path = Path("lengths")
+        figure = drawn(length_figure, lambda: length_figure.length_figure(summary, study, path))
+        dotted = [line for line in figure.axes[0].lines if line.get_linestyle() == ":"]
+        return {line.get_xdata()[0] for line in dotted}, figure.get_suptitle()
+
+    one = pretrained(["window-256"])
+    longer = replace(one.variants["baseline"].training, segment=9.0)
+    arm = replace(one.variants["window-256"], training=longer)
+    lines, title = marks(replace(one, variants=one.variants | {"window-256": arm}))
+    assert lines == {5.12}
+    assert "segments of 5.12 s" in title
+    lines, title = marks(pretrained(length_study().length_arms))
+    assert (lines, title) == (set(), "Length generalisation")
+
+
 @pytest.mark.parametrize("kind", ["taae", "conv"])
 def test_a_codec_that_looks_ahead_has_no_streaming_costs_and_a_reason(
     tmp_path: Path, kind: str

@@ -123,6 +123,16 @@ def test_rank_biserial_is_one_when_all_speakers_agree() -> None:
     assert compare(table(reference - gain), table(reference), FEW).rank_biserial == -1.0
 
 
+def test_effect_sizes_can_differ_in_sign() -> None:
+    """Most speakers gain a little, one loses much: the mean falls, the ranks favour the variant."""
+    reference = draw(np.random.default_rng(3))
+    gain = np.array([0.1] * 11 + [-5.0])[None, :, None] * np.linspace(1, 2, 12)[None, :, None]
+    found = compare(table(reference + gain), table(reference), FEW)
+    assert found.interval.mean < 0
+    assert found.d_z < 0
+    assert found.rank_biserial == pytest.approx((66 - 12) / 78)
+
+
 def rejections(trials: int, seeds: int, seed_effect: float) -> float:
     random = np.random.default_rng(4)
     arms = ([table(draw(random, seeds, seed_effect)) for _ in range(2)] for _ in range(trials))

@@ -139,6 +139,29 @@ def test_rows_that_are_not_ok_are_counted_and_in_no_mean(
     assert found["n_failed"].sum() + found["n_identical"].sum() == 1
 
 
+def test_a_speaker_who_lacks_a_seed_is_in_no_statistic(tmp_path: Path) -> None:
+    """Also where the others have values: mean, sd and median are of the same utterances."""
+    several = fake_scores(seeds=(1, 2, 3), speakers=6, utterances=2)
+    mine = (several["variant"] == "even") & (several["metric"] == "stoi")
+    gone = mine & (several["speaker"] == "v04")
+    lacking = gone & (several["seed"] == 2)
+    several.loc[gone, "value"] = 50.0  # it would be seen in any of them
+    several.loc[lacking, ["status", "value"]] = ["crash", np.nan]
+    found = tables.summary(several, STUDY)
+    row, expected = (
+        cell(table, "even", "stoi") for table in (found, tables.summary(several[~gone], STUDY))
+    )
+    same = ["mean", "low", "high", "sd", "median", "n_utterances", "n_speakers", "n_seeds"]
+    assert row[same].equals(expected[same])
+    assert (row["n_utterances"], row["n_speakers"], row["n_failed"]) == (10, 5, 6)
+    assert row["n_identical"] == 0
+    write_summary(found, tmp_path)
+    assert (
+        "Failed, or of a speaker who lacks a seed, counted and in no mean: even STOI 6."
+        in (tmp_path / "summary.md").read_text()
+    )
+
+
 def test_comparisons_find_the_effects_and_spare_the_control(compared: pd.DataFrame) -> None:
     found = cell(compared, "even-neither", "stoi")
     expected = -0.1 * (EFFECT["even-neither"] - EFFECT["even"])

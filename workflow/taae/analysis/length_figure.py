@@ -23,11 +23,13 @@ from taae.study import Study
 def length_figure(table: pd.DataFrame, study: Study, stem: Path) -> None:
     """Draw every metric against length, a line per variant; the training length is marked.
 
-    A hollow point is worse than the same model at the length of its training.
+    A hollow point is worse than the same model at the length of its training. What a pretrained
+    variant was trained on is not known: it has no mark and no hollow point.
     """
     variants = list(table["variant"].unique())
     metrics = list(table["metric"].unique())
-    trained = sorted({study.variants[name].training.segment for name in variants})
+    arms = [study.variants[name] for name in variants]
+    trained = sorted({arm.training.segment for arm in arms if not arm.pretrained})
     lengths = sorted(table["seconds"].unique())
     with styled():
         figure, axes, spare = panels(len(metrics), 3, PAGE, 1.5, 0.8)
@@ -50,15 +52,19 @@ def length_figure(table: pd.DataFrame, study: Study, stem: Path) -> None:
             spare[0].legend(handles, labels, loc="center left")
         else:
             figure.legend(handles, labels, loc="outside lower center", ncols=4)
-        segments = " or ".join(f"{segment:g}" for segment in trained)
-        figure.suptitle(
-            f"Length generalisation\ntrained on segments of {segments} s (dotted);"
-            " hollow: worse than the same model at that length",
-            x=0.01,
-            ha="left",
-            fontsize=8,
-        )
+        figure.suptitle(_title(trained), x=0.01, ha="left", fontsize=8)
         save(figure, stem)
+
+
+def _title(trained: list[float]) -> str:
+    """Return the title, which explains the marks where there are any."""
+    if not trained:
+        return "Length generalisation"
+    segments = " or ".join(f"{segment:g}" for segment in trained)
+    return (
+        f"Length generalisation\ntrained on segments of {segments} s (dotted);"
+        " hollow: worse than the same model at that length"
+    )
 
 
 def _draw(

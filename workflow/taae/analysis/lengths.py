@@ -25,6 +25,7 @@ def length_summary(paths: Iterable[Path], study: Study) -> pd.DataFrame:
 
     And `home`, the length nearest to the training segments; `change`, the paired difference from
     there, with its interval `change_low` to `change_high`; and `worse`, whether all of that is.
+    A pretrained variant has no home, so its change is NaN and it is not worse.
     """
     scores = pd.concat([read_csv(path, ["seconds", *COLUMNS], TEXT) for path in paths])
     arms = {name: study.variants[name] for name in study.length_arms}
@@ -45,7 +46,11 @@ def length_summary(paths: Iterable[Path], study: Study) -> pd.DataFrame:
 
 def _change(row: Any, scores: pd.DataFrame, study: Study) -> dict[str, float | bool]:
     """Return how a row's scores differ from those at the length of the training."""
-    segment = study.variants[row.variant].training.segment
+    variant = study.variants[row.variant]
+    if variant.pretrained:  # its `training` is the baseline's, not what it was trained on
+        unknown = dict.fromkeys(("home", "change", "change_low", "change_high"), math.nan)
+        return unknown | {"worse": False}
+    segment = variant.training.segment
     home = min(scores["seconds"].unique(), key=lambda each: abs(math.log(each / segment)))
     mine = scores[(scores["variant"] == row.variant) & (scores["metric"] == row.metric)]
     # One utterance per speaker and length, whose name has the length in it.

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from taae.analysis.statistics import RANDOM_SEEDS
 from taae.files import write_csv, write_text
 from taae.metrics import METRICS
 
@@ -151,6 +152,8 @@ def _failed(summary: pd.DataFrame) -> str:
     notes = []
     for column, what in (("n_failed", "Failed"), ("n_identical", "Identical to the reference")):
         rows = summary[summary[column] > 0]
+        if column == "n_failed" and (rows["n_seeds"] >= RANDOM_SEEDS).any():
+            what += ", or of a speaker who lacks a seed"
         listed = [
             f"{row.variant} {METRICS[str(row.metric)].label} {getattr(row, column)}"
             for row in rows.itertuples()

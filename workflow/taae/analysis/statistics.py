@@ -58,8 +58,9 @@ class Comparison:
     `status` is ok, constant (no spread, so no test), too_few (one speaker) or no_pairs.
     `n_utterances` are those that enter; `n_excluded` counts (utterance, seed) that do not, as one
     side has no value, or its speaker none at some of three or more seeds.
-    `d_z` is the mean over the standard deviation of speakers' differences, `rank_biserial` the
-    matched-pairs correlation of Kerby (2014): both have the sign of the difference.
+    `d_z` is the mean over the standard deviation of speakers' differences and has the sign of the
+    difference; `rank_biserial`, the matched-pairs correlation of Kerby (2014), is positive where
+    the ranks favour higher values under the variant, which a few large differences can contradict.
     """
 
     interval: Interval
@@ -74,6 +75,14 @@ class Comparison:
     rank_biserial: float = np.nan
 
 
+def complete(values: pd.DataFrame) -> pd.DataFrame:
+    """Leave out speakers without a value at every seed, where the seeds are a random factor."""
+    n_seeds = values["seed"].nunique()
+    if n_seeds < RANDOM_SEEDS:
+        return values
+    return values[values.groupby("speaker")["seed"].transform("nunique") == n_seeds]
+
+
 def mean_interval(values: pd.DataFrame, statistics: Statistics) -> Interval:
     """Return the mean over speakers of `value` and its interval.
 
@@ -82,7 +91,7 @@ def mean_interval(values: pd.DataFrame, statistics: Statistics) -> Interval:
             more seeds, only speakers who have a value at every seed enter.
         statistics: level of confidence; resamples and seed of the bootstrap.
     """
-    return _interval(_layout(_complete(values)), values["seed"].nunique(), statistics)
+    return _interval(_layout(complete(values)), values["seed"].nunique(), statistics)
 
 
 def compare(variant: pd.DataFrame, reference: pd.DataFrame, statistics: Statistics) -> Comparison:
@@ -97,7 +106,7 @@ def compare(variant: pd.DataFrame, reference: pd.DataFrame, statistics: Statisti
     pairs = union.dropna(subset=["value", "value_reference"])
     pairs = pairs.assign(value=pairs["value"] - pairs["value_reference"])
     n_seeds = pairs["seed"].nunique()
-    usable = _complete(pairs)
+    usable = complete(pairs)
     cells = _layout(usable)
     interval = _interval(cells, n_seeds, statistics)
     n_utterances, n_excluded = usable["utterance"].nunique(), len(union) - len(usable)
@@ -159,14 +168,6 @@ def _interval(cells: Array, n_seeds: int, statistics: Statistics) -> Interval:
         bootstrap_low=bootstrap_low,
         bootstrap_high=bootstrap_high,
     )
-
-
-def _complete(values: pd.DataFrame) -> pd.DataFrame:
-    """Leave out speakers without a value at every seed, where the seeds are a random factor."""
-    n_seeds = values["seed"].nunique()
-    if n_seeds < RANDOM_SEEDS:
-        return values
-    return values[values.groupby("speaker")["seed"].transform("nunique") == n_seeds]
 
 
 def _layout(values: pd.DataFrame) -> Array:

@@ -6,7 +6,7 @@ Means are of rows whose status is ok. A failure is counted and never imputed; an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from taae.analysis.statistics import PAIR, compare, holm, mean_interval
+from taae.analysis.seeds import share_seeds, untrained
+from taae.analysis.statistics import PAIR, compare, complete, holm, mean_interval
 from taae.checks import training_coverage
 from taae.coverage import window_sides
 from taae.errors import TaaeError
@@ -96,10 +97,11 @@ def summary(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Return a row per variant or other codec and metric of the study.
 
     `mean` is over speakers, with a t interval `low` to `high` and a bootstrap one for comparison
-    (see `taae.analysis.statistics`); `sd` and `median` describe utterances. `bitrate` is in
-    bits/s, measured where it is a codec's. `n_failed` and `n_identical` count rows that no
-    statistic contains. `p_best` is of the paired test against the best mean of the metric, not
-    corrected; `note` says if a codec is not installed.
+    (see `taae.analysis.statistics`); `sd` and `median` describe its utterances. `bitrate` is
+    in bits/s, measured where it is a codec's. `n_failed` and `n_identical` count rows that no
+    statistic contains; with three or more seeds `n_failed` has values too, of speakers who lack a
+    seed. `p_best` is of the paired test against the best mean of the metric, not corrected; `note`
+    says if a codec is not installed.
     """
     groups = dict(iter(scores.groupby(["variant", "metric"])))
     rows = []
@@ -107,10 +109,11 @@ def summary(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
         for metric in study.metrics.names:
             found = groups.get((name, metric), scores.iloc[:0])
             absent = found[found["status"] == Status.NOT_INSTALLED]
-            values = _finite(found).dropna(subset="value")
+            finite = _finite(found).dropna(subset="value")
+            values = complete(finite)
             identical = int((found["status"] == Status.IDENTICAL).sum())
             ordered = np.sort(values["value"].to_numpy())
-            interval = mean_interval(values, study.statistics)
+            interval = mean_interval(finite, study.statistics)
             rows.append(
                 {
                     "variant": name,
@@ -164,15 +167,12 @@ def _against_best(
     best = str(rows["variant"].iloc[int(np.nanargmax(means))])
     found = []
     for name in map(str, rows["variant"]):
-        pair = [_finite(groups[key, metric]) for key in (name, best) if (key, metric) in groups]
-        if name == best or len(pair) < 2:
+        if name == best or (name, metric) not in groups:
             found.append(np.nan)
             continue
-        for side, other in ((0, 1), (1, 0)):
-            if (name, best)[side] in study.seedless:
-                seeds = pair[other][["seed"]].drop_duplicates()
-                pair[side] = pair[side].drop(columns="seed").merge(seeds, how="cross")
-        comparison = compare(pair[0], pair[1], study.statistics)
+        values = _finite(groups[name, metric]), _finite(groups[best, metric])
+        pair = share_seeds((name, best), values, study.seedless)
+        comparison = compare(*pair, study.statistics)
         same = comparison.status == "constant" and comparison.interval.mean == 0
         found.append(1.0 if same else comparison.p)
     return found
@@ -181,7 +181,8 @@ def _against_best(
 def comparisons(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Return a row per ablation, variant and metric: the variant minus the reference.
 
-    `p_holm` is adjusted over all rows (`family`), which is the family the study declares.
+    `p_holm` is adjusted over all rows (`family`), which is the family the study declares. What has
+    no seed takes those of the other.
     """
     labels = [
         {
@@ -197,11 +198,14 @@ def comparisons(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
         for metric in study.metrics.names
     ]
     keys = ["ablation", "reference", "variant", "control", "primary", "metric"]
-    return _compared(scores, keys, labels, study.statistics)
+    return _compared(scores, keys, labels, study.statistics, study.seedless)
 
 
 def compare_against(scores: pd.DataFrame, baseline: str, statistics: Statistics) -> pd.DataFrame:
-    """Return `comparisons` of every other variant of the scores with one, on every metric."""
+    """Return `comparisons` of every other variant of the scores with one, on every metric.
+
+    What has no seed is told as `taae.analysis.seeds.untrained` does.
+    """
     names = sorted(scores["variant"].unique())
     if baseline not in names:
         raise TaaeError(f"scores: no variant '{baseline}' to compare with; there are {names}")
@@ -215,7 +219,8 @@ def compare_against(scores: pd.DataFrame, baseline: str, statistics: Statistics)
     ]
     if not labels:
         raise TaaeError(f"scores: only '{baseline}' is there; nothing to compare it with")
-    table = _compared(scores, ["reference", "variant", "metric"], labels, statistics)
+    keys = ["reference", "variant", "metric"]
+    table = _compared(scores, keys, labels, statistics, untrained(scores))
     for status, why in UNTESTED.items():
         names = sorted(table.loc[table["status"] == status, "variant"].unique())
         if names:
@@ -224,15 +229,20 @@ def compare_against(scores: pd.DataFrame, baseline: str, statistics: Statistics)
 
 
 def _compared(
-    scores: pd.DataFrame, keys: list[str], labels: list[dict[str, Any]], statistics: Statistics
+    scores: pd.DataFrame,
+    keys: list[str],
+    labels: list[dict[str, Any]],
+    statistics: Statistics,
+    seedless: Set[str],
 ) -> pd.DataFrame:
     groups = {key: _finite(rows) for key, rows in scores.groupby(["variant", "metric"])}
     nothing = scores.iloc[:0][[*PAIR, "value"]]
     rows = []
     for label in labels:
-        variant = groups.get((label["variant"], label["metric"]), nothing)
-        reference = groups.get((label["reference"], label["metric"]), nothing)
-        comparison = asdict(compare(variant, reference, statistics))
+        names = label["variant"], label["reference"]
+        variant, reference = (groups.get((name, label["metric"]), nothing) for name in names)
+        pair = share_seeds(names, (variant, reference), seedless)
+        comparison = asdict(compare(*pair, statistics))
         interval = comparison.pop("interval")
         difference = {"difference": interval["mean"], "direction": _direction(label["metric"])}
         rows.append(label | difference | interval | comparison)

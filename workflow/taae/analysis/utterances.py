@@ -14,6 +14,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from taae.analysis.seeds import share_seeds
 from taae.analysis.style import (
     BLACK,
     BLUE,
@@ -46,7 +47,8 @@ def scatter_figure(name: str, study: Study, scores: pd.DataFrame, stem: Path) ->
     """Draw every utterance's score under an ablation's variants against that of its reference.
 
     A panel per metric, a colour per variant; the diagonal is no difference, the shaded side is
-    where a variant is better. Pairs are of one utterance and one seed.
+    where a variant is better. Pairs are of one utterance and one seed; what has no seed takes those
+    of the other.
 
     Args:
         name: the ablation.
@@ -62,10 +64,12 @@ def scatter_figure(name: str, study: Study, scores: pd.DataFrame, stem: Path) ->
         figure, axes, spare = panels(len(metrics), COLUMNS, PAGE, 1.55, extra)
         for place, (axis, metric) in enumerate(zip(axes, metrics, strict=True)):
             rows = usable[usable["metric"] == metric]
-            reference = rows[rows["variant"] == ablation.reference][[*PAIR, "value"]]
+            groups = {arm: rows[rows["variant"] == arm][[*PAIR, "value"]] for arm in ablation.arms}
             ends = []
             for variant, (colour, marker) in zip(ablation.variants, cycle(LOOKS), strict=False):
-                own = rows[rows["variant"] == variant][[*PAIR, "value"]]
+                names = ablation.reference, variant
+                pair = groups[ablation.reference], groups[variant]
+                reference, own = share_seeds(names, pair, study.seedless)
                 pairs = reference.merge(own, on=PAIR, suffixes=("_reference", ""))
                 x, y = pairs["value_reference"], pairs["value"]
                 axis.plot(x, y, marker, color=colour, ms=2.2, mew=0, alpha=0.55, zorder=3)
