@@ -16,13 +16,15 @@ import soundfile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
 
 from taae import cli, devices
-from taae.bench.train import step_flops
+from taae.bench.train import Steps, generator_only, step_flops, with_discriminator
 from taae.codec import CodecConfig, build
 from taae.errors import TaaeError
 from taae.planning import calibrate, footprint, plan
 from taae.planning.calibrate import Calibration
+from taae.planning.flops import discriminator_flops
 from taae.planning.jobs import CORPUS_THREADS, durations, jobs, training_seconds
 from taae.planning.schedule import Job, makespan
 from taae.planning.steps import Steady, extrapolated, judged, key, measure, signature, stand_in
@@ -111,8 +113,36 @@ def test_larger_codecs_are_extrapolated_by_their_flops(study: Study) -> None:
 
 def test_a_gpu_that_is_not_here_computes_at_the_given_rate(study: Study) -> None:
     base = study.variants["baseline"]
-    assert calibrate.by_rate(base, step_flops(base)).seconds == pytest.approx(1)
+    quiet, playing = signature(base, False), signature(base, True)
+    assert calibrate.by_rate(quiet, step_flops(quiet)).seconds == pytest.approx(1)
+    alone = calibrate.by_rate(signature(judged(base), False), 1e9)
+    both = calibrate.by_rate(playing, 1e9)
+    assert both.seconds - alone.seconds == pytest.approx(discriminator_flops(playing) / 1e9)
     assert math.isnan(calibrate.by_rate(base, 0.0).seconds)
+
+
+@pytest.mark.parametrize("samples", [0, 3200])
+def test_flops_of_the_discriminator_are_those_of_a_step(
+    samples: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = noise_corpus(tmp_path / "corpus", monkeypatch)
+    settings = {**ADVERSARIAL["discriminator"], "segment": samples / 16_000}
+    variant = tiny({**ADVERSARIAL, "discriminator": settings, "accumulate": 2})
+    counted = []
+    for stage in (with_discriminator, generator_only):
+        steps = Steps(stage(variant), corpus, "cpu")
+        with FlopCounterMode(display=False) as counter:
+            steps()
+        counted.append(counter.get_total_flops())
+    assert discriminator_flops(variant) == counted[0] - counted[1] > 0
+
+
+def test_a_discriminator_is_extrapolated_from_smaller_batches(study: Study) -> None:
+    playing = signature(study.variants["baseline"], True)
+    large = replace(playing, training=replace(playing.training, batch=64))
+    small = stand_in(large)
+    assert small.model == large.model
+    assert extrapolated(large, small, Steady(2.0, 500.0, 0.1)).seconds == pytest.approx(32)
 
 
 @pytest.mark.parametrize(("gpus", "there"), [(0, True), (2, False), (2, True)])

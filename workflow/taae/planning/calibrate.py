@@ -23,13 +23,14 @@ import torch
 
 from taae.bench.speech import speech_corpus
 from taae.bench.timing import now
-from taae.bench.train import matrix_product, step_flops
+from taae.bench.train import matrix_product
 from taae.canonical import canonical
 from taae.corpus.store import Split
 from taae.corpus.utterance import SPLITS
 from taae.decoded import write_flac
 from taae.devices import compute
 from taae.peak_memory import MIB
+from taae.planning.flops import training_flops
 from taae.planning.footprint import gradient_bytes, state_bytes
 from taae.planning.steps import Steady, extrapolated, judged, key, measure, signature, stand_in
 from taae.progress import log
@@ -129,7 +130,7 @@ def _steps(study: Study, corpus: Path, cores: int, rate: float) -> dict[str, Ste
 
 def by_rate(variant: Variant, rate: float) -> Steady:
     """Return what is known of a training on a GPU that is not here."""
-    seconds = step_flops(variant) / rate if rate else math.nan
+    seconds = training_flops(variant) / rate if rate else math.nan
     return Steady(seconds, math.nan, 0.0, basis="extrapolated")
 
 
@@ -138,7 +139,7 @@ def _fits(variant: Variant, speed: float) -> bool:
         return True
     held = state_bytes(variant) + gradient_bytes(variant)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    slow = step_flops(variant) / (speed * variant.training.threads) > SLOWEST
+    slow = training_flops(variant) / (speed * variant.training.threads) > SLOWEST
     return not slow and held < LARGEST * memory
 
 

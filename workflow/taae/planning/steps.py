@@ -12,6 +12,7 @@ import torch
 from taae.bench.train import WARM, Steps, chosen, generator_only, step_flops, with_discriminator
 from taae.canonical import canonical
 from taae.peak_memory import MIB, peak_mib
+from taae.planning.flops import training_flops
 from taae.planning.footprint import activation_numbers, gradient_bytes, state_bytes
 from taae.sample_rate import SAMPLE_RATE
 from taae.training.out_of_memory import peak_bytes
@@ -120,7 +121,9 @@ def measure(variant: Variant, corpus: Path) -> Steady:
 def stand_in(variant: Variant) -> Variant:
     """Return a training that is small enough to be measured instead."""
     few = min(SMALL_BATCH, variant.training.batch)
-    return chosen(variant, "small", batch=few, accumulate=1)
+    # With a discriminator the codec is that of `judged`, which is smaller still.
+    preset = None if variant.training.discriminator.share else "small"
+    return chosen(variant, preset, batch=few, accumulate=1)
 
 
 def extrapolated(variant: Variant, small: Variant, steady: Steady) -> Steady:
@@ -128,7 +131,7 @@ def extrapolated(variant: Variant, small: Variant, steady: Steady) -> Steady:
 
     Larger products come nearer to the rate of the machine, so that the time is an upper bound.
     """
-    flops = step_flops(variant) / step_flops(small)
+    flops = training_flops(variant) / training_flops(small)
     activations = max(0.0, steady.memory - gradient_bytes(small) / MIB)
     activations *= activation_numbers(variant) / activation_numbers(small)
     second = step_flops(variant) / variant.training.batch / step_flops(small)
