@@ -7,6 +7,7 @@ import math
 import os
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from taae import cli, devices
 from taae.bench.train import Steps, generator_only, step_flops, with_discriminator
-from taae.codec import CodecConfig, build
+from taae.codec import Codec, CodecConfig, build
 from taae.errors import TaaeError
 from taae.planning import calibrate, footprint, plan
 from taae.planning.calibrate import Calibration
@@ -32,6 +33,7 @@ from taae.schema import read_yaml
 from taae.study import Study
 from taae.training.discriminator import Discriminator
 from taae.training.trainer import Trainer
+from taae.variant import Variant
 from tests.unit.trainings import ADVERSARIAL, ROOT, noise_corpus, tiny
 
 SMOKE = [ROOT / "config.yaml", ROOT / "workflow" / "studies" / "smoke.yaml"]
@@ -165,6 +167,41 @@ def test_measured_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     found = measure(signature(tiny(), False), corpus)
     assert found.seconds > 0 < found.decoding
     assert found.memory > footprint.gradient_bytes(tiny()) / 2**20
+
+
+def test_compiled_trainings_decode_as_jobs_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The graphs are those of any backend; generating code for them would take minutes.
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    encode, compiled = Codec.encode, []
+
+    def noted(codec: Codec, wave: torch.Tensor) -> torch.Tensor:
+        compiled.extend(layer._compiled_call_impl is not None for layer in codec.modules())
+        assert not codec.training
+        return encode(codec, wave)
+
+    monkeypatch.setattr(Codec, "encode", noted)
+    corpus = noise_corpus(tmp_path / "corpus", monkeypatch)
+    measure(signature(tiny({"compile": True}), False), corpus)
+    assert compiled
+    assert not any(compiled)
+
+
+def own_process(variant: Variant, corpus: Path) -> Steady:
+    """Stand in for `measure`: the number of the process as the seconds of a step."""
+    return Steady(os.getpid(), 0.0, 0.0)
+
+
+@pytest.mark.slow
+def test_each_arm_is_measured_in_a_process_of_its_own(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibrate, "measure", own_process)
+    base = study.variants["baseline"]
+    one = replace(study, variants={"baseline": base})
+    found = calibrate._steps(one, Path(), cores=1, rate=0.0)
+    assert len({steady.seconds for steady in found.values()}) == len(found) == 3
 
 
 def test_durations(study: Study, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def calibrate(study: Study, cores: int, rate: float = 0.0) -> Calibration:
         start_scoring, scoring = _score(study.metrics.names, corpus, Path(scratch))
         with _gpu(study):
             steps = _steps(study, corpus, cores, rate)
-    # The least, since a process that measures several keeps the most that any of them took.
+    # The least, since most jobs neither train nor compile.
     process = min(
         [steady.process for steady in steps.values() if not math.isnan(steady.process)] or [process]
     )
@@ -112,7 +112,10 @@ def _steps(study: Study, corpus: Path, cores: int, rate: float) -> dict[str, Ste
     speed = SHARE * flops / (now() - begun)
     found: dict[str, Steady] = {}
     stands: dict[str, Steady] = {}
-    with ProcessPoolExecutor(min(cores, runs, COPIES), mp_context=get_context("spawn")) as pool:
+    # A process measures once: torch compiles a few kinds of a layer and leaves later ones as they
+    # are, and a process keeps the GPU's memory.
+    workers, spawn = min(cores, runs, COPIES), get_context("spawn")
+    with ProcessPoolExecutor(workers, spawn, max_tasks_per_child=1) as pool:
         for count, (name, variant) in enumerate(wanted.items(), start=1):
             log(f"calibrating {count}/{len(wanted)}: {_described(variant)}")
             copies = max(1, min(cores // variant.training.threads, runs, COPIES))

@@ -11,6 +11,7 @@ import torch
 
 from taae.bench.train import WARM, Steps, chosen, generator_only, step_flops, with_discriminator
 from taae.canonical import canonical
+from taae.codec import Codec
 from taae.peak_memory import MIB, peak_mib
 from taae.planning.flops import training_flops
 from taae.planning.footprint import activation_numbers, gradient_bytes, state_bytes
@@ -108,7 +109,8 @@ def measure(variant: Variant, corpus: Path) -> Steady:
     step = steps.median("processor" if alone else "wall")
     # A job decodes on one thread; on a GPU what counts is what the processor has to do.
     torch.set_num_threads(1)
-    codec = steps.trainer.codec.eval()
+    codec = steps.trainer.average.module.eval()  # never compiled, as in the job
+    assert isinstance(codec, Codec)
     wave = 0.1 * torch.randn(1, round(DECODED * SAMPLE_RATE), device=device)
     codec.decode(codec.encode(wave))
     begun = time.process_time()
