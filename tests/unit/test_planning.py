@@ -34,7 +34,7 @@ from taae.study import Study
 from taae.training.discriminator import Discriminator
 from taae.training.trainer import Trainer
 from taae.variant import Variant
-from tests.unit.trainings import ADVERSARIAL, ROOT, noise_corpus, tiny
+from tests.unit.trainings import ADVERSARIAL, ROOT, noise_corpus, tiny, tiny_config
 
 SMOKE = [ROOT / "config.yaml", ROOT / "workflow" / "studies" / "smoke.yaml"]
 
@@ -340,6 +340,26 @@ def test_a_calibration(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.steps[key(few.variants["baseline"], False)].seconds > 0
     assert found.process > 100
     assert found.corpus > 0 < found.start_scoring
+
+
+@pytest.mark.parametrize(
+    ("training", "parents", "copies"),
+    [
+        ({}, 0, 1),
+        ({"processes": 2}, 1, 2),
+        ({"processes": 2, "nodes": 2}, 1, 2),
+        ({"nodes": 2}, 1, 1),
+        ({"gpus": 2}, 0, 1),
+    ],
+)
+def test_each_process_of_a_training_takes_memory(
+    training: dict[str, int], parents: int, copies: int
+) -> None:
+    study = Study.resolve(tiny_config({"batch": 4, **training}))
+    planned = jobs(study, calibration(study), durations(study.corpus, None), cores=4)
+    found = next(job for job in planned if job.stage == "train")
+    state = footprint.state_bytes(study.variants["baseline"]) / 2**20
+    assert found.memory == pytest.approx(parents * 300 + copies * (300 + state + 100))
 
 
 def test_processes_share_the_cost_of_a_step() -> None:
