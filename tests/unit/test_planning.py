@@ -7,6 +7,7 @@ import math
 import os
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,15 @@ import soundfile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
 
 from taae import cli, devices
-from taae.bench.train import step_flops
-from taae.codec import CodecConfig, build
+from taae.bench.train import Steps, generator_only, step_flops, with_discriminator
+from taae.codec import Codec, CodecConfig, build
 from taae.errors import TaaeError
 from taae.planning import calibrate, footprint, plan
 from taae.planning.calibrate import Calibration
+from taae.planning.flops import discriminator_flops
 from taae.planning.jobs import CORPUS_THREADS, durations, jobs, training_seconds
 from taae.planning.schedule import Job, makespan
 from taae.planning.steps import Steady, extrapolated, judged, key, measure, signature, stand_in
@@ -30,7 +33,8 @@ from taae.schema import read_yaml
 from taae.study import Study
 from taae.training.discriminator import Discriminator
 from taae.training.trainer import Trainer
-from tests.unit.trainings import ADVERSARIAL, ROOT, noise_corpus, tiny
+from taae.variant import Variant
+from tests.unit.trainings import ADVERSARIAL, ROOT, noise_corpus, tiny, tiny_config
 
 SMOKE = [ROOT / "config.yaml", ROOT / "workflow" / "studies" / "smoke.yaml"]
 
@@ -111,8 +115,36 @@ def test_larger_codecs_are_extrapolated_by_their_flops(study: Study) -> None:
 
 def test_a_gpu_that_is_not_here_computes_at_the_given_rate(study: Study) -> None:
     base = study.variants["baseline"]
-    assert calibrate.by_rate(base, step_flops(base)).seconds == pytest.approx(1)
+    quiet, playing = signature(base, False), signature(base, True)
+    assert calibrate.by_rate(quiet, step_flops(quiet)).seconds == pytest.approx(1)
+    alone = calibrate.by_rate(signature(judged(base), False), 1e9)
+    both = calibrate.by_rate(playing, 1e9)
+    assert both.seconds - alone.seconds == pytest.approx(discriminator_flops(playing) / 1e9)
     assert math.isnan(calibrate.by_rate(base, 0.0).seconds)
+
+
+@pytest.mark.parametrize("samples", [0, 3200])
+def test_flops_of_the_discriminator_are_those_of_a_step(
+    samples: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = noise_corpus(tmp_path / "corpus", monkeypatch)
+    settings = {**ADVERSARIAL["discriminator"], "segment": samples / 16_000}
+    variant = tiny({**ADVERSARIAL, "discriminator": settings, "accumulate": 2})
+    counted = []
+    for stage in (with_discriminator, generator_only):
+        steps = Steps(stage(variant), corpus, "cpu")
+        with FlopCounterMode(display=False) as counter:
+            steps()
+        counted.append(counter.get_total_flops())
+    assert discriminator_flops(variant) == counted[0] - counted[1] > 0
+
+
+def test_a_discriminator_is_extrapolated_from_smaller_batches(study: Study) -> None:
+    playing = signature(study.variants["baseline"], True)
+    large = replace(playing, training=replace(playing.training, batch=64))
+    small = stand_in(large)
+    assert small.model == large.model
+    assert extrapolated(large, small, Steady(2.0, 500.0, 0.1)).seconds == pytest.approx(32)
 
 
 @pytest.mark.parametrize(("gpus", "there"), [(0, True), (2, False), (2, True)])
@@ -135,6 +167,41 @@ def test_measured_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     found = measure(signature(tiny(), False), corpus)
     assert found.seconds > 0 < found.decoding
     assert found.memory > footprint.gradient_bytes(tiny()) / 2**20
+
+
+def test_compiled_trainings_decode_as_jobs_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The graphs are those of any backend; generating code for them would take minutes.
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    encode, compiled = Codec.encode, []
+
+    def noted(codec: Codec, wave: torch.Tensor) -> torch.Tensor:
+        compiled.extend(layer._compiled_call_impl is not None for layer in codec.modules())
+        assert not codec.training
+        return encode(codec, wave)
+
+    monkeypatch.setattr(Codec, "encode", noted)
+    corpus = noise_corpus(tmp_path / "corpus", monkeypatch)
+    measure(signature(tiny({"compile": True}), False), corpus)
+    assert compiled
+    assert not any(compiled)
+
+
+def own_process(variant: Variant, corpus: Path) -> Steady:
+    """Stand in for `measure`: the number of the process as the seconds of a step."""
+    return Steady(os.getpid(), 0.0, 0.0)
+
+
+@pytest.mark.slow
+def test_each_arm_is_measured_in_a_process_of_its_own(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibrate, "measure", own_process)
+    base = study.variants["baseline"]
+    one = replace(study, variants={"baseline": base})
+    found = calibrate._steps(one, Path(), cores=1, rate=0.0)
+    assert len({steady.seconds for steady in found.values()}) == len(found) == 3
 
 
 def test_durations(study: Study, tmp_path: Path) -> None:
@@ -273,6 +340,26 @@ def test_a_calibration(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.steps[key(few.variants["baseline"], False)].seconds > 0
     assert found.process > 100
     assert found.corpus > 0 < found.start_scoring
+
+
+@pytest.mark.parametrize(
+    ("training", "parents", "copies"),
+    [
+        ({}, 0, 1),
+        ({"processes": 2}, 1, 2),
+        ({"processes": 2, "nodes": 2}, 1, 2),
+        ({"nodes": 2}, 1, 1),
+        ({"gpus": 2}, 0, 1),
+    ],
+)
+def test_each_process_of_a_training_takes_memory(
+    training: dict[str, int], parents: int, copies: int
+) -> None:
+    study = Study.resolve(tiny_config({"batch": 4, **training}))
+    planned = jobs(study, calibration(study), durations(study.corpus, None), cores=4)
+    found = next(job for job in planned if job.stage == "train")
+    state = footprint.state_bytes(study.variants["baseline"]) / 2**20
+    assert found.memory == pytest.approx(parents * 300 + copies * (300 + state + 100))
 
 
 def test_processes_share_the_cost_of_a_step() -> None:

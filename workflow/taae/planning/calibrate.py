@@ -23,13 +23,14 @@ import torch
 
 from taae.bench.speech import speech_corpus
 from taae.bench.timing import now
-from taae.bench.train import matrix_product, step_flops
+from taae.bench.train import matrix_product
 from taae.canonical import canonical
 from taae.corpus.store import Split
 from taae.corpus.utterance import SPLITS
 from taae.decoded import write_flac
 from taae.devices import compute
 from taae.peak_memory import MIB
+from taae.planning.flops import training_flops
 from taae.planning.footprint import gradient_bytes, state_bytes
 from taae.planning.steps import Steady, extrapolated, judged, key, measure, signature, stand_in
 from taae.progress import log
@@ -81,7 +82,7 @@ def calibrate(study: Study, cores: int, rate: float = 0.0) -> Calibration:
         start_scoring, scoring = _score(study.metrics.names, corpus, Path(scratch))
         with _gpu(study):
             steps = _steps(study, corpus, cores, rate)
-    # The least, since a process that measures several keeps the most that any of them took.
+    # The least, since most jobs neither train nor compile.
     process = min(
         [steady.process for steady in steps.values() if not math.isnan(steady.process)] or [process]
     )
@@ -111,7 +112,10 @@ def _steps(study: Study, corpus: Path, cores: int, rate: float) -> dict[str, Ste
     speed = SHARE * flops / (now() - begun)
     found: dict[str, Steady] = {}
     stands: dict[str, Steady] = {}
-    with ProcessPoolExecutor(min(cores, runs, COPIES), mp_context=get_context("spawn")) as pool:
+    # A process measures once: torch compiles a few kinds of a layer and leaves later ones as they
+    # are, and a process keeps the GPU's memory.
+    workers, spawn = min(cores, runs, COPIES), get_context("spawn")
+    with ProcessPoolExecutor(workers, spawn, max_tasks_per_child=1) as pool:
         for count, (name, variant) in enumerate(wanted.items(), start=1):
             log(f"calibrating {count}/{len(wanted)}: {_described(variant)}")
             copies = max(1, min(cores // variant.training.threads, runs, COPIES))
@@ -129,7 +133,7 @@ def _steps(study: Study, corpus: Path, cores: int, rate: float) -> dict[str, Ste
 
 def by_rate(variant: Variant, rate: float) -> Steady:
     """Return what is known of a training on a GPU that is not here."""
-    seconds = step_flops(variant) / rate if rate else math.nan
+    seconds = training_flops(variant) / rate if rate else math.nan
     return Steady(seconds, math.nan, 0.0, basis="extrapolated")
 
 
@@ -138,7 +142,7 @@ def _fits(variant: Variant, speed: float) -> bool:
         return True
     held = state_bytes(variant) + gradient_bytes(variant)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    slow = step_flops(variant) / (speed * variant.training.threads) > SLOWEST
+    slow = training_flops(variant) / (speed * variant.training.threads) > SLOWEST
     return not slow and held < LARGEST * memory
 
 

@@ -16,13 +16,23 @@ def codec_parameters(variant: Variant) -> int:
     return parameters(links(variant.model, variant.attention, variant.bottleneck))
 
 
+def convolutions(settings: Discriminator) -> list[tuple[int, int, int, int]]:
+    """Return inputs, outputs, kernel and stride over bins of each layer of a scale."""
+    width, (wide, square) = settings.width, KERNEL
+    return [
+        (2, width, wide, 1),
+        *[(width, width, wide, 2)] * 3,
+        (width, width, square, 1),
+        (width, 1, square, 1),
+    ]
+
+
 def discriminator_parameters(settings: Discriminator) -> int:
     """Return the trained numbers of the discriminator, those of weight normalisation included."""
-    wide, square = KERNEL
-    inputs = [(2, wide), *[(settings.width, wide)] * 3, (settings.width, square)]
     # Each channel of a weight-normalised convolution has its kernel, a scale and a bias.
-    scale = sum(settings.width * (size * kernel + 2) for size, kernel in inputs)
-    scale += settings.width * square + 2
+    scale = sum(
+        outputs * (inputs * kernel + 2) for inputs, outputs, kernel, _ in convolutions(settings)
+    )
     return len(settings.fft_sizes) * scale
 
 

@@ -124,7 +124,7 @@ def _jobs(
                 yield with_codec(
                     f"train/{run}",
                     seconds=start + training_seconds(variant, calibration),
-                    memory=process + _training_mib(variant, calibration),
+                    memory=_training_mib(variant, calibration),
                     disk=weights + KEPT_STATES * state_bytes(variant) / MIB,
                     threads=variant.training.threads * variant.training.all_processes,
                     gpus=variant.training.all_gpus,
@@ -173,7 +173,19 @@ def _jobs(
 
 
 def _training_mib(variant: Variant, calibration: Calibration) -> float:
-    """Return what the tensors of a training take at its peak."""
+    """Return what the processes of a training take on a node, tensors included, at its peak.
+
+    On GPUs it is one process with what its GPU holds: each GPU has a memory of its own.
+    """
+    training = variant.training
+    each = calibration.process + _tensors_mib(variant, calibration)
+    if training.gpus or training.all_processes == 1:
+        return each
+    return calibration.process + training.processes_per_node * each  # and what started them
+
+
+def _tensors_mib(variant: Variant, calibration: Calibration) -> float:
+    """Return what the tensors of one process of a training take at its peak."""
     step = calibration.steps[key(variant, False)].memory
     if variant.training.discriminator.share:
         playing, alone = _discriminator(variant, calibration)

@@ -17,7 +17,7 @@ class Job:
         name: that of its file below results/benchmarks, without .tsv; others have one of their own.
         arm: the variant or codec that it is for; empty: all.
         seconds: NaN where nothing can be said.
-        memory: MiB.
+        memory: MiB; of a training over nodes, on each of them.
         disk: MiB that it leaves.
         after: names of the jobs whose files it reads.
         basis: calibrated, extrapolated, or estimated.

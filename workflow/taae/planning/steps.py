@@ -11,7 +11,9 @@ import torch
 
 from taae.bench.train import WARM, Steps, chosen, generator_only, step_flops, with_discriminator
 from taae.canonical import canonical
+from taae.codec import Codec
 from taae.peak_memory import MIB, peak_mib
+from taae.planning.flops import training_flops
 from taae.planning.footprint import activation_numbers, gradient_bytes, state_bytes
 from taae.sample_rate import SAMPLE_RATE
 from taae.training.out_of_memory import peak_bytes
@@ -107,7 +109,8 @@ def measure(variant: Variant, corpus: Path) -> Steady:
     step = steps.median("processor" if alone else "wall")
     # A job decodes on one thread; on a GPU what counts is what the processor has to do.
     torch.set_num_threads(1)
-    codec = steps.trainer.codec.eval()
+    codec = steps.trainer.average.module.eval()  # never compiled, as in the job
+    assert isinstance(codec, Codec)
     wave = 0.1 * torch.randn(1, round(DECODED * SAMPLE_RATE), device=device)
     codec.decode(codec.encode(wave))
     begun = time.process_time()
@@ -120,7 +123,9 @@ def measure(variant: Variant, corpus: Path) -> Steady:
 def stand_in(variant: Variant) -> Variant:
     """Return a training that is small enough to be measured instead."""
     few = min(SMALL_BATCH, variant.training.batch)
-    return chosen(variant, "small", batch=few, accumulate=1)
+    # With a discriminator the codec is that of `judged`, which is smaller still.
+    preset = None if variant.training.discriminator.share else "small"
+    return chosen(variant, preset, batch=few, accumulate=1)
 
 
 def extrapolated(variant: Variant, small: Variant, steady: Steady) -> Steady:
@@ -128,7 +133,7 @@ def extrapolated(variant: Variant, small: Variant, steady: Steady) -> Steady:
 
     Larger products come nearer to the rate of the machine, so that the time is an upper bound.
     """
-    flops = step_flops(variant) / step_flops(small)
+    flops = training_flops(variant) / training_flops(small)
     activations = max(0.0, steady.memory - gradient_bytes(small) / MIB)
     activations *= activation_numbers(variant) / activation_numbers(small)
     second = step_flops(variant) / variant.training.batch / step_flops(small)
