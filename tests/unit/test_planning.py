@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -173,19 +174,34 @@ def test_compiled_trainings_decode_as_jobs_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The graphs are those of any backend; generating code for them would take minutes.
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
-    encode, compiled = Codec.encode, []
+    graphs: list[torch.fx.GraphModule] = []
 
-    def noted(codec: Codec, wave: torch.Tensor) -> torch.Tensor:
-        compiled.extend(layer._compiled_call_impl is not None for layer in codec.modules())
+    def run(graph: torch.fx.GraphModule, _inputs: list[torch.Tensor]) -> Callable[..., object]:
+        graphs.append(graph)
+        return graph.forward
+
+    torch.compiler.reset()
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=run))
+    encode, decode, compiled = Codec.encode, Codec.decode, [0]
+
+    def encoded(codec: Codec, wave: torch.Tensor) -> torch.Tensor:
         assert not codec.training
+        compiled[0] = compiled[0] or len(graphs)
         return encode(codec, wave)
 
-    monkeypatch.setattr(Codec, "encode", noted)
+    def decoded(codec: Codec, codes: torch.Tensor) -> torch.Tensor:
+        wave = decode(codec, codes)
+        compiled.append(len(graphs))
+        return wave
+
+    monkeypatch.setattr(Codec, "encode", encoded)
+    monkeypatch.setattr(Codec, "decode", decoded)
     corpus = noise_corpus(tmp_path / "corpus", monkeypatch)
     measure(signature(tiny({"compile": True}), False), corpus)
-    assert compiled
-    assert not any(compiled)
+    before, *after = compiled
+    assert before  # the training did compile
+    assert after
+    assert set(after) == {before}
 
 
 def own_process(variant: Variant, corpus: Path) -> Steady:

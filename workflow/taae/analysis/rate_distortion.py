@@ -76,8 +76,7 @@ def rate_distortion_figure(
 
     Args:
         summary: a row per variant, operating point and metric with the columns variant, point,
-            bitrate (bit/s), metric, mean, low, high and
-            confidence.
+            bitrate (bit/s), metric, mean, low, high and confidence.
         stem: path without its suffix.
         title: of the figure.
         rate: what kind of bitrate it is, for the axis.

@@ -21,13 +21,13 @@ def speech_corpus(corpus: Path | None) -> Iterator[Path]:
         yield corpus
         return
     few = {"voices": 1, "utterances": 4}
-    synthetic = {
-        "unseen": "families",
+    defaults = section_defaults("corpus")
+    voices = {
         "train": {"voices": 1, "minutes": 1},
         "validation": few,
         "test": {"voices": VOICES, "utterances": UTTERANCES},
     }
-    settings = section_defaults("corpus") | {"kind": "synthetic", "synthetic": synthetic}
+    settings = defaults | {"kind": "synthetic", "synthetic": defaults["synthetic"] | voices}
     with tempfile.TemporaryDirectory() as folder:
         prepare(settings, Path(folder))
         yield Path(folder)

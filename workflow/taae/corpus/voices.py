@@ -111,7 +111,7 @@ def draw_speakers(counts: dict[str, int], seed: int, unseen: str = "families") -
     if unseen == "accents":
         everyone = _by_turns([_by_turns(list(dealt.values())) for dealt in (women, men)])
         heard = everyone[: counts["train"]]
-        _check(counts, heard)
+        _check_accents(counts, heard)
         pairs = dict.fromkeys(SPLITS, _pairs(heard, rng))  # each goes on where the last one ended
     else:
         pairs = {split: _pairs(_by_turns([women[split], men[split]]), rng) for split in SPLITS}
@@ -126,7 +126,7 @@ def draw_speakers(counts: dict[str, int], seed: int, unseen: str = "families") -
     return speakers
 
 
-def _check(counts: dict[str, int], heard: Sequence[str]) -> None:
+def _check_accents(counts: dict[str, int], heard: Sequence[str]) -> None:
     asked, most = sum(counts.values()), len(heard) * len(ACCENTS)
     if asked > most:
         raise TaaeError(

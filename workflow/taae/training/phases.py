@@ -12,7 +12,8 @@ PHASES = ("data", "generator", "discriminator", "optimiser")
 class Phases:
     """Seconds spent in each phase; a phase within another interrupts it.
 
-    data: segments of the corpus, on the device.
+    data: waiting for segments of the corpus, which are fetched ahead, and for the device to have
+        them.
     generator: the codec's passes, and those of the terms that need no discriminator.
     discriminator: its passes, for its own loss and for the codec's.
     optimiser: clipping, updates, averaged weights.

@@ -26,7 +26,6 @@ from taae.training.out_of_memory import fitting
 from taae.training.phases import Phases
 from taae.training.processes import ALONE, Processes
 from taae.training.record import Progress
-from taae.training.segments import Ahead
 from taae.variant import Variant
 
 VALIDATION_SEGMENTS = 16
@@ -55,7 +54,7 @@ class Trainer:
         self.variant, self.seed, self.device = variant, seed, device
         self.gpu = torch.cuda.current_device() if device.type == "cuda" else None
         self.processes = processes
-        self.batches = Ahead(partial(self._batch, Split.open(corpus, "train")))
+        self.batches = segments.Ahead(partial(self._batch, Split.open(corpus, "train")))
         self.codec = build(CodecConfig.of(variant)).to(device)
         assert isinstance(self.codec.quantizer, FSQ)
         self.quantizer = self.codec.quantizer
