@@ -13,8 +13,8 @@ import pytest
 import soundfile
 import yaml
 
-from taae.schema import merge, read_yaml
-from tests.unit.speechlike import RATE, speech
+from taae.utils.schema import merge, read_yaml
+from tests.unit.evaluation.speechlike import RATE, speech
 
 ROOT = Path(__file__).parents[2]
 SPLITS = ("train", "validation", "test")

@@ -12,10 +12,8 @@ import sys
 
 import torch
 
-import taae.corpus.prepare
-import taae.training.loop  # noqa: F401
 from taae.cli import main
-from taae.schema import schema
+from taae.utils.schema import schema
 
 
 def run(arguments: list[str], log: str) -> None:

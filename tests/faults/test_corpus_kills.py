@@ -18,13 +18,13 @@ import pytest
 import soundfile
 import yaml
 
-from taae import files
 from taae.corpus import prepare as prepare_module
 from taae.corpus import recordings
 from taae.corpus.journal import Journal
 from taae.corpus.prepare import prepare
-from taae.errors import TaaeError
-from taae.study import Study
+from taae.study.load import load_study
+from taae.utils import files
+from taae.utils.errors import TaaeError
 
 JOBS = 30
 KILLS = 4
@@ -76,7 +76,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def whole(study: Path) -> dict[str, bytes]:
     output = study.parent / "whole"
-    prepare(Study.load([study]).corpus, output)
+    prepare(load_study([study]).corpus, output)
     return contents(output)
 
 
@@ -134,7 +134,7 @@ def interrupted(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def run(study: Path, tmp_path: Path, **settings: object) -> dict[str, bytes]:
-    corpus = Study.load([study]).corpus | settings
+    corpus = load_study([study]).corpus | settings
     prepare(corpus, tmp_path / "out", state=tmp_path / "state", checkpoint_every=0.0)
     return contents(tmp_path / "out")
 

@@ -15,7 +15,7 @@ from taae.corpus import folder, prepare
 from taae.corpus.plan import Plan
 from taae.corpus.store import COLUMNS, Split
 from taae.corpus.utterance import SPLITS, Label, Outcome, Utterance
-from taae.schema import with_defaults
+from taae.utils.schema import with_defaults
 
 SAMPLES = 500_000  # of a job: 1 MB
 

@@ -17,7 +17,7 @@ import soundfile
 from taae import cli
 from tests.faults.conftest import Forker, Study
 from tests.faults.test_kills import Evil
-from tests.unit.speechlike import RATE, speech
+from tests.unit.evaluation.speechlike import RATE, speech
 
 WEIGHTS = "model/model.safetensors"
 

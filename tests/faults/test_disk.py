@@ -15,8 +15,8 @@ from taae import cli
 from taae.training import checkpoint
 from tests.faults.conftest import SPLITS, Disk, Forker, Study
 from tests.faults.test_kills import assert_same_training
-from tests.unit.analysis_scores import fake_scores
-from tests.unit.speechlike import RATE, speech
+from tests.unit.analysis.fake_scores import fake_scores
+from tests.unit.evaluation.speechlike import RATE, speech
 
 FULL = "cannot write here (No space left on device)"
 

@@ -21,7 +21,7 @@ from taae.cli import main
 from taae.corpus import archives, download, fetch
 from taae.corpus.archives import ARCHIVES, Archive
 from taae.corpus.unpack import unpack
-from taae.errors import TaaeError
+from taae.utils.errors import TaaeError
 from tests.faults.server import Fault, Handler, Server, cut, serve, serving, status, whole
 
 SUBSET = "dev-clean"

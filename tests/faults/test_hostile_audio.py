@@ -24,7 +24,7 @@ from taae.corpus.normalise import REASONS, Target
 from taae.corpus.recordings import Recording, read_batch
 from taae.corpus.store import Split
 from taae.corpus.utterance import SPLITS, Label, Rejected, printable
-from tests.unit.speechlike import noisy, speech
+from tests.unit.evaluation.speechlike import noisy, speech
 
 SECTIONS = ("model", "attention", "bottleneck", "training", "decoding", "metrics", "statistics")
 RATE = 16_000

@@ -8,17 +8,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from taae.codec import TAAE, CodecConfig
+from taae.codec.taae import TAAE
 from taae.corpus.archives import ARCHIVES
-from taae.files import write_json
-from taae.study import Study
+from taae.study.load import load_study
+from taae.study.study import Study
+from taae.utils.files import write_json
 from tests.workflow.conftest import ROOT, Clone
 
 OVERLAYS = sorted(path.name for path in (ROOT / "workflow" / "studies").glob("*.yaml"))
 
 
 def resolve(overlay: str) -> Study:
-    return Study.load([ROOT / "config.yaml", ROOT / "workflow" / "studies" / overlay])
+    return load_study([ROOT / "config.yaml", ROOT / "workflow" / "studies" / overlay])
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,6 @@ def test_the_scale_of_the_paper() -> None:
     """About 950M parameters at 25 latents/s, each of 6 dimensions of 17 levels."""
     variant = resolve("paper.yaml").variants["baseline"]
     with torch.device("meta"):
-        codec = TAAE(CodecConfig.of(variant))
+        codec = TAAE(variant.codec)
     assert 0.94e9 < sum(parameter.numel() for parameter in codec.parameters()) < 0.96e9
     assert variant.bitrate == pytest.approx(25 * 6 * 4.08746, rel=1e-4)

@@ -148,11 +148,11 @@ def test_touching_a_source_file_reruns_nothing(clone: Clone) -> None:
         ),
         ("analysis/style.py", PLOTS),
         ("analysis/statistics.py", ANALYSIS),
-        ("analysis/histories.py", Counter(["histories", "plot_training"])),
-        ("analysis/origins.py", Counter(["provenance"])),
-        ("scoring/signal.py", Counter(score=6, score_peer=2, lengths=2) + ANALYSIS),
-        ("training/loop.py", MODELS + ANALYSIS),
-        ("devices.py", Counter()),  # nor does any other that changes no result
+        ("analysis/tables/histories.py", Counter(["histories", "plot_training"])),
+        ("analysis/tables/models.py", Counter(["provenance"])),
+        ("evaluation/scoring/distances.py", Counter(score=6, score_peer=2, lengths=2) + ANALYSIS),
+        ("training/train.py", MODELS + ANALYSIS),
+        ("utils/gpus.py", Counter()),  # nor does any other that changes no result
     ],
 )
 def test_an_edit_reruns_its_stage_and_what_follows(
@@ -207,7 +207,7 @@ def test_removed_audio_reruns_nothing_upstream(clone: Clone) -> None:
     shutil.move(results / "decoded", kept)
     try:
         assert clone.jobs() == Counter()
-        edit = clone.edit("workflow/taae/scoring/signal.py", '"""', '"""Edited. ')
+        edit = clone.edit("workflow/taae/evaluation/scoring/distances.py", '"""', '"""Edited. ')
         try:
             jobs = clone.jobs()
         finally:

@@ -14,9 +14,9 @@ ANALYSED = canonical(
 
 rule summarise:
     input:
-        code("analysis/tables"),
-        code("analysis/publish"),
-        code("peers/about"),
+        code("analysis/tables/scores"),
+        code("analysis/tables/publish"),
+        code("evaluation/other_codecs/description"),
         scores=runs(SCORES)
         + expand("results/scores/peers/{codec}.csv", codec=STUDY.codecs),
         codecs=expand("results/peers/{codec}/peer.json", codec=STUDY.codecs),
@@ -56,7 +56,7 @@ rule summarise:
 
 rule compare:
     input:
-        code("analysis/tables"),
+        code("analysis/tables/scores"),
         scores="results/tables/scores.csv",
     output:
         report(
@@ -77,7 +77,7 @@ rule compare:
 
 rule plot_metrics:
     input:
-        code("analysis/figures"),
+        code("analysis/figures/ablations"),
         tables=["results/tables/summary.csv", "results/tables/comparisons.csv"],
     output:
         report(
@@ -102,7 +102,7 @@ rule plot_metrics:
 
 use rule plot_metrics as plot_forest with:
     input:
-        code("analysis/figures"),
+        code("analysis/figures/ablations"),
         tables="results/tables/comparisons.csv",
     output:
         report(
@@ -122,7 +122,7 @@ use rule plot_metrics as plot_forest with:
 
 use rule plot_metrics as plot_scatter with:
     input:
-        code("analysis/utterances"),
+        code("analysis/figures/utterances"),
         tables="results/tables/scores.csv",
     output:
         report(
@@ -142,7 +142,7 @@ use rule plot_metrics as plot_scatter with:
 
 rule plot_training:
     input:
-        code("analysis/figures"),
+        code("analysis/figures/ablations"),
         table="results/tables/training.csv",
     output:
         report(
@@ -165,7 +165,7 @@ rule plot_training:
 
 use rule plot_training as plot_spectrograms with:
     input:
-        code("analysis/spectrograms"),
+        code("analysis/figures/spectrograms"),
         table="results/tables/spectra.npz",
     output:
         report(
@@ -183,7 +183,7 @@ use rule plot_training as plot_spectrograms with:
 
 use rule plot_training as plot_coverage with:
     input:
-        code("analysis/figures"),
+        code("analysis/figures/ablations"),
         table="results/tables/coverage.csv",
     output:
         report(
@@ -201,7 +201,7 @@ use rule plot_training as plot_coverage with:
 
 use rule plot_training as plot_distributions with:
     input:
-        code("analysis/utterances"),
+        code("analysis/figures/utterances"),
         table="results/tables/scores.csv",
     output:
         report(

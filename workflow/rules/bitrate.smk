@@ -8,7 +8,7 @@ PROBED = [
 
 rule tokens:
     input:
-        code("coding/fitting"),
+        code("evaluation/entropy_fit"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(f"{CORPUS}/train.npy"),
         model=f"{MODEL}/model.safetensors",
@@ -36,7 +36,7 @@ rule tokens:
 
 rule rates:
     input:
-        code("probes/files"),
+        code("evaluation/bitrates"),
         codes=f"{DECODED}/codes.npz",
         table=f"{DECODED}/utterances.csv",
         tokens=f"{MODEL}/tokens",
@@ -65,7 +65,7 @@ rule rates:
 
 rule precision:
     input:
-        code("probes/precision"),
+        code("evaluation/precision"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(f"{CORPUS}/test.npy"),
         model=f"{MODEL}/model.safetensors",
@@ -89,7 +89,7 @@ rule precision:
 
 rule bitrate_tables:
     input:
-        code("analysis/bitrates"),
+        code("analysis/tables/bitrates"),
         scores=all_points(SCORES),
         rates=expand(
             "{probed}/{table}.csv",
@@ -124,7 +124,7 @@ rule bitrate_tables:
 
 use rule plot_training as plot_rate_distortion with:
     input:
-        code("analysis/rate_distortion"),
+        code("analysis/figures/rate_distortion"),
         table="results/tables/rate-distortion.csv",
     output:
         report(
@@ -142,7 +142,7 @@ use rule plot_training as plot_rate_distortion with:
 
 use rule plot_training as plot_codebook with:
     input:
-        code("analysis/codebook"),
+        code("analysis/figures/codebook"),
         table="results/tables/histogram.csv",
     output:
         report(

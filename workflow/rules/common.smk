@@ -12,17 +12,16 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
-from taae.canonical import canonical
-from taae.errors import TaaeError
-from taae.files import write_text
-from taae.sources import sources
-from taae.links import links, parameters
-from taae.model_folder import fingerprint
-from taae.stages import NATIVE
-from taae.study import Study
+from taae.codec.layer_geometry import links, parameters
+from taae.codec.operating_points import NATIVE
+from taae.codec.pretrained import fingerprint
+from taae.study.load import resolve
+from taae.utils.errors import TaaeError
+from taae.utils.files import write_text
+from taae.utils.fingerprint import canonical, sources
 
 try:
-    STUDY = Study.resolve(config)
+    STUDY = resolve(config)
 except TaaeError as error:
     raise WorkflowError(str(error)) from None
 for warning in STUDY.warnings:

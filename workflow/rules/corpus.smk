@@ -46,7 +46,7 @@ rule corpus:
 
 rule reference:
     input:
-        code("decoded"),
+        code("evaluation/decoded"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(f"{CORPUS}/test.npy"),
     output:

@@ -3,7 +3,7 @@
 
 rule cost:
     input:
-        code("probes/cost"),
+        code("evaluation/cost"),
         model=f"results/models/{{variant}}/seed{STUDY.seeds[0]}/model.safetensors",
     output:
         "results/cost/{variant}.json",
@@ -25,7 +25,7 @@ rule cost:
 
 rule cost_table:
     input:
-        code("analysis/cost"),
+        code("analysis/tables/cost"),
         costs=expand("results/cost/{variant}.json", variant=STUDY.cost_arms),
     output:
         report("results/tables/cost.csv", "../report/cost.rst", category="Tables"),
@@ -42,7 +42,7 @@ rule cost_table:
 
 use rule plot_training as plot_cost with:
     input:
-        code("analysis/cost_figure"),
+        code("analysis/figures/cost"),
         table="results/tables/cost.csv",
     output:
         report(

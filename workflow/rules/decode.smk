@@ -3,7 +3,7 @@
 
 rule decode:
     input:
-        code("decoding"),
+        code("evaluation/decode"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(f"{CORPUS}/test.npy"),
         model=f"{MODEL}/model.safetensors",
@@ -33,7 +33,7 @@ rule decode:
 
 rule spectra:
     input:
-        code("analysis/spectra"),
+        code("analysis/tables/spectra"),
         reference="results/reference/audio",
         decoded=expand(
             f"{DECODED}/audio",

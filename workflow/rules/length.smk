@@ -3,7 +3,7 @@
 
 rule lengths:
     input:
-        code("probes/lengths"),
+        code("evaluation/lengths"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(f"{CORPUS}/test.npy"),
         model=f"{MODEL}/model.safetensors",
@@ -38,7 +38,7 @@ rule lengths:
 
 rule length_table:
     input:
-        code("analysis/lengths"),
+        code("analysis/tables/lengths"),
         scores=runs("results/lengths/{variant}/seed{seed}.csv", STUDY.length_arms),
     output:
         "results/tables/lengths.csv",
@@ -55,7 +55,7 @@ rule length_table:
 
 use rule plot_training as plot_lengths with:
     input:
-        code("analysis/length_figure"),
+        code("analysis/figures/lengths"),
         table="results/tables/lengths.csv",
     output:
         report(

@@ -5,7 +5,7 @@ MOSNET = "results/mosnet/cnn_blstm.h5"
 
 rule peer:
     input:
-        code("peers/run"),
+        code("evaluation/other_codecs/run"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(f"{CORPUS}/test.npy"),
     output:
@@ -33,7 +33,7 @@ rule peer:
 
 rule score_peer:
     input:
-        code("scoring/score"),
+        code("evaluation/scoring/score"),
         branch("mosnet" in STUDY.metrics.names, then=MOSNET),
         manifest=f"{CORPUS}/test.csv",
         reference="results/reference/audio",

@@ -3,7 +3,7 @@
 
 rule score:
     input:
-        code("scoring/score"),
+        code("evaluation/scoring/score"),
         branch("mosnet" in STUDY.metrics.names, then=MOSNET),
         manifest=f"{CORPUS}/test.csv",
         reference="results/reference/audio",

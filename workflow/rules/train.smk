@@ -3,7 +3,7 @@
 
 rule train:
     input:
-        code("training/loop"),
+        code("training/train"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(expand(f"{CORPUS}/{{split}}.npy", split=("train", "validation"))),
     output:
@@ -56,7 +56,7 @@ rule train:
 
 rule pretrained:
     input:
-        code("model_folder"),
+        code("codec/pretrained"),
         ancient(lambda wildcards: pretrained_model(wildcards) / "model.safetensors"),
     output:
         f"{MODEL}/model.safetensors",
@@ -82,7 +82,7 @@ rule pretrained:
 
 rule provenance:
     input:
-        code("analysis/origins"),
+        code("analysis/tables/models"),
         runs(f"{MODEL}/provenance.json"),
     output:
         report(
@@ -104,7 +104,7 @@ rule provenance:
 
 rule histories:
     input:
-        code("analysis/histories"),
+        code("analysis/tables/histories"),
         runs(f"{MODEL}/history.csv", STUDY.trained),
     output:
         "results/tables/training.csv",

@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from taae.sections import Statistics
+from taae.study.config import Statistics
 
 Array = npt.NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from taae.cli import analysis, bench, coding, corpus, scoring, study, training
 from taae.cli.shared import INTERRUPTED, RESUMABLE
-from taae.errors import TaaeError
+from taae.utils.errors import TaaeError
 
 __all__ = ["INTERRUPTED", "RESUMABLE", "main"]
 

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from taae.cli.shared import Stages, add_hardware, add_path, add_study, add_threads
-from taae.devices import compute
-from taae.study import Study
+from taae.study.load import load_study
+from taae.utils.gpus import compute
 
 FIGURES = [
     *["metrics", "forest", "training", "coverage", "spectrograms"],
@@ -40,11 +40,12 @@ def _add_summarise(stages: Stages) -> None:
 
 
 def _summarise(options: argparse.Namespace) -> None:
-    from taae.analysis import publish, tables
-    from taae.files import write_csv
-    from taae.peers.about import codec_table
+    from taae.analysis.tables import publish
+    from taae.analysis.tables import scores as tables
+    from taae.evaluation.other_codecs.description import codec_table
+    from taae.utils.files import write_csv
 
-    study = Study.load(options.study)
+    study = load_study(options.study)
     scores = tables.collect(options.scores)
     summary = tables.summary(scores, study)
     write_csv(scores, options.output / "scores.csv")
@@ -66,13 +67,13 @@ def _add_compare(stages: Stages) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from taae.analysis import tables
-    from taae.files import write_csv
-    from taae.resolving import default_statistics
+    from taae.analysis.tables import scores as tables
+    from taae.study.load import default_statistics
+    from taae.utils.files import write_csv
 
     scores = tables.collect(options.scores)
     if options.study:
-        table = tables.comparisons(scores, Study.load(options.study))
+        table = tables.comparisons(scores, load_study(options.study))
     else:
         table = tables.compare_against(scores, options.baseline, default_statistics())
     write_csv(table, options.output)
@@ -91,9 +92,9 @@ def _add_lengths(stages: Stages) -> None:
 
 
 def _lengths(options: argparse.Namespace) -> None:
-    from taae.probes.lengths import score_lengths
+    from taae.evaluation.lengths import score_lengths
 
-    study = Study.load(options.study)
+    study = load_study(options.study)
     with compute(options.gpus) as device:
         score_lengths(
             options.model,
@@ -124,10 +125,10 @@ def _add_length_table(stages: Stages) -> None:
 
 
 def _length_table(options: argparse.Namespace) -> None:
-    from taae.analysis.lengths import length_summary
-    from taae.files import write_csv
+    from taae.analysis.tables.lengths import length_summary
+    from taae.utils.files import write_csv
 
-    write_csv(length_summary(options.scores, Study.load(options.study)), options.output)
+    write_csv(length_summary(options.scores, load_study(options.study)), options.output)
 
 
 def _add_cost(stages: Stages) -> None:
@@ -139,8 +140,8 @@ def _add_cost(stages: Stages) -> None:
 
 
 def _cost(options: argparse.Namespace) -> None:
-    from taae.files import write_json
-    from taae.probes.cost import measure
+    from taae.evaluation.cost import measure
+    from taae.utils.files import write_json
 
     write_json(measure(options.model, options.threads), options.output)
 
@@ -154,10 +155,10 @@ def _add_cost_table(stages: Stages) -> None:
 
 
 def _cost_table(options: argparse.Namespace) -> None:
-    from taae.analysis.cost import cost_table
-    from taae.files import write_csv
+    from taae.analysis.tables.cost import cost_table
+    from taae.utils.files import write_csv
 
-    write_csv(cost_table(options.costs, Study.load(options.study)), options.output)
+    write_csv(cost_table(options.costs, load_study(options.study)), options.output)
 
 
 def _add_bitrate_tables(stages: Stages) -> None:
@@ -170,10 +171,10 @@ def _add_bitrate_tables(stages: Stages) -> None:
 
 
 def _bitrate_tables(options: argparse.Namespace) -> None:
-    from taae.analysis import bitrates
-    from taae.files import write_csv
+    from taae.analysis.tables import bitrates
+    from taae.utils.files import write_csv
 
-    study, output = Study.load(options.study), options.output
+    study, output = load_study(options.study), options.output
     write_csv(bitrates.rate_distortion(options.scores, study), output / "rate-distortion.csv")
     write_csv(bitrates.bitrates(options.probes, study), output / "bitrates.csv")
     write_csv(bitrates.precision(options.probes, study), output / "precision.csv")
@@ -190,10 +191,10 @@ def _add_histories(stages: Stages) -> None:
 
 
 def _histories(options: argparse.Namespace) -> None:
-    from taae.analysis.histories import histories
-    from taae.files import write_csv
+    from taae.analysis.tables.histories import histories
+    from taae.utils.files import write_csv
 
-    write_csv(histories(options.models, Study.load(options.study)), options.output)
+    write_csv(histories(options.models, load_study(options.study)), options.output)
 
 
 def _add_provenance(stages: Stages) -> None:
@@ -205,10 +206,10 @@ def _add_provenance(stages: Stages) -> None:
 
 
 def _provenance(options: argparse.Namespace) -> None:
-    from taae.analysis.origins import provenance_table
-    from taae.files import write_csv
+    from taae.analysis.tables.models import provenance_table
+    from taae.utils.files import write_csv
 
-    write_csv(provenance_table(options.models, Study.load(options.study)), options.output)
+    write_csv(provenance_table(options.models, load_study(options.study)), options.output)
 
 
 def _add_spectra(stages: Stages) -> None:
@@ -221,9 +222,9 @@ def _add_spectra(stages: Stages) -> None:
 
 
 def _spectra(options: argparse.Namespace) -> None:
-    from taae.analysis.spectra import write_spectra
+    from taae.analysis.tables.spectra import write_spectra
 
-    write_spectra(options.reference, options.decoded, Study.load(options.study), options.output)
+    write_spectra(options.reference, options.decoded, load_study(options.study), options.output)
 
 
 def _add_plot(stages: Stages) -> None:
@@ -237,11 +238,11 @@ def _add_plot(stages: Stages) -> None:
 
 
 def _plot(options: argparse.Namespace) -> None:
-    from taae.analysis.plot import plot
+    from taae.analysis.figures.draw import plot
 
     plot(
         options.figure,
-        Study.load(options.study),
+        load_study(options.study),
         options.tables,
         options.output,
         ablation=options.ablation,

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from taae.cli.shared import Stages
-from taae.presets import PRESETS
-from taae.study import Study
-from taae.variant import BASELINE
+from taae.codec.presets import PRESETS
+from taae.study.load import load_study
+from taae.training.config import BASELINE
 
 
 def add_stages(stages: Stages) -> None:
@@ -46,29 +46,29 @@ def _bench(options: argparse.Namespace) -> None:
     if options.threads or options.what == "stream":
         torch.set_num_threads(options.threads or 1)
     if options.what == "attention":
-        from taae.bench.attention import attention
+        from taae.benchmark.attention_speed import attention
 
         attention(quick=options.quick, device=options.device)
     elif options.what == "codec":
-        from taae.bench.codec import codec
+        from taae.benchmark.codec_speed import codec
 
         codec(options.model, options.corpus, quick=options.quick, device=options.device)
     elif options.what == "score":
-        from taae.bench.score import score
+        from taae.benchmark.score_speed import score
 
         score(options.corpus, options.jobs, rounds=1 if options.quick else 3)
     elif options.what == "train":
         _bench_train(options)
     else:
-        from taae.bench.stream import stream
+        from taae.benchmark.stream_speed import stream
 
         stream(options.model, quick=options.quick)
 
 
 def _bench_train(options: argparse.Namespace) -> None:
-    from taae.bench.train import chosen, train
+    from taae.benchmark.train_speed import chosen, train
 
-    variant = Study.load(options.study).variant(options.variant) if options.study else None
+    variant = load_study(options.study).variant(options.variant) if options.study else None
     changes = {"precision": options.precision, "batch": options.batch, "segment": options.segment}
     train(
         chosen(variant, options.preset, compile=options.compile, **changes),

@@ -17,10 +17,10 @@ from taae.cli.shared import (
     add_study,
     add_threads,
 )
-from taae.devices import compute
-from taae.errors import TaaeError
-from taae.stages import NATIVE
-from taae.study import Study
+from taae.codec.operating_points import NATIVE
+from taae.study.load import load_study
+from taae.utils.errors import TaaeError
+from taae.utils.gpus import compute
 
 
 def add_stages(stages: Stages) -> None:
@@ -45,7 +45,7 @@ def _add_encode(stages: Stages) -> None:
 
 
 def _encode(options: argparse.Namespace) -> None:
-    from taae.coding.recordings import encode_file
+    from taae.codec.bitstream.taae_files import encode_file
 
     encode_file(
         options.recording, options.coded, options.model, options.bitrate, tokens=options.tokens
@@ -77,7 +77,7 @@ def _decode(options: argparse.Namespace) -> None:
     if all(file) and not any(split):
         if options.bitrate != NATIVE:
             raise TaaeError("decode: --bitrate is for --corpus; a .taae file has its own")
-        from taae.coding.recordings import decode_file
+        from taae.codec.bitstream.taae_files import decode_file
 
         decode_file(options.coded, options.recording, options.model, options.tokens)
     elif all(split) and not any(file):
@@ -92,9 +92,9 @@ def _decode(options: argparse.Namespace) -> None:
 
 
 def _decode_split(options: argparse.Namespace) -> None:
-    from taae.decoding import decode_split
+    from taae.evaluation.decode import decode_split
 
-    precision = Study.load(options.study).decoding["precision"]
+    precision = load_study(options.study).decoding["precision"]
     with compute(options.gpus) as device:
         decode_split(
             options.model,
@@ -119,7 +119,7 @@ def _add_tokens(stages: Stages) -> None:
 
 
 def _tokens(options: argparse.Namespace) -> None:
-    from taae.coding.fitting import fit_tokens
+    from taae.evaluation.entropy_fit import fit_tokens
 
     with compute(options.gpus) as device:
         fit_tokens(
@@ -144,7 +144,7 @@ def _add_rates(stages: Stages) -> None:
 
 
 def _rates(options: argparse.Namespace) -> None:
-    from taae.probes.files import probe_codes
+    from taae.evaluation.bitrates import probe_codes
 
     probe_codes(options.decoded, options.model, options.tokens, options.bitrate, options.output)
 
@@ -160,8 +160,8 @@ def _add_precision(stages: Stages) -> None:
 
 
 def _precision(options: argparse.Namespace) -> None:
-    from taae.files import write_csv
-    from taae.probes.precision import differing_codes
+    from taae.evaluation.precision import differing_codes
+    from taae.utils.files import write_csv
 
     with compute(options.gpus) as device:
         table = differing_codes(
@@ -194,11 +194,11 @@ def _frames(text: str) -> int:
 def _stream(options: argparse.Namespace) -> int:
     import torch
 
-    from taae.codec import Codec
-    from taae.pcm import PcmStream
+    from taae.codec.load import load_codec
+    from taae.codec.pcm_stream import PcmStream
 
     torch.set_num_threads(options.threads)
-    codec = Codec.from_pretrained(options.model)
+    codec = load_codec(options.model)
     rate = codec.config.sample_rate
     if options.rate not in (None, rate):
         raise TaaeError(
@@ -233,9 +233,9 @@ def _add_peer(stages: Stages) -> None:
 def _peer(options: argparse.Namespace) -> None:
     import torch
 
-    from taae.peers.run import run_peer
+    from taae.evaluation.other_codecs.run import run_peer
 
-    codecs = Study.load(options.study).codecs
+    codecs = load_study(options.study).codecs
     if options.codec not in codecs:
         raise TaaeError(
             f"no codec '{options.codec}'; the study has {', '.join(codecs) or 'none'} (codecs:)"

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from taae.cli.shared import Stages, add_checkpoints, add_jobs, add_path, add_study
-from taae.study import Study
+from taae.study.load import load_study
 
 
 def add_stages(stages: Stages) -> None:
@@ -29,7 +29,7 @@ def _corpus(options: argparse.Namespace) -> None:
     from taae.corpus.prepare import prepare
 
     prepare(
-        Study.load(options.study).corpus,
+        load_study(options.study).corpus,
         options.output,
         options.jobs,
         options.state,
@@ -45,6 +45,6 @@ def _add_reference(stages: Stages) -> None:
 
 
 def _reference(options: argparse.Namespace) -> None:
-    from taae.decoded import write_reference
+    from taae.evaluation.decoded import write_reference
 
     write_reference(options.corpus, options.output)

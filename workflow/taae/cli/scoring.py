@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from taae.cli.shared import Stages, add_jobs, add_path
-from taae.metrics import MAX_TRIM, METRICS
+from taae.evaluation.metrics import MAX_TRIM, METRICS
 
 
 def add_stages(stages: Stages) -> None:
@@ -23,7 +23,7 @@ def _add_mosnet(stages: Stages) -> None:
 
 
 def _mosnet(options: argparse.Namespace) -> None:
-    from taae.scoring.mosnet_weights import fetch_weights
+    from taae.evaluation.scoring.mosnet_weights import fetch_weights
 
     fetch_weights(options.weights, options.output)
 
@@ -54,9 +54,9 @@ def _add_score(stages: Stages) -> None:
 
 
 def _score(options: argparse.Namespace) -> None:
-    from taae.peers.about import NOT_INSTALLED, read_about
-    from taae.scoring.pairing import read_speakers
-    from taae.scoring.score import score_absent, score_folders
+    from taae.evaluation.other_codecs.description import NOT_INSTALLED, read_about
+    from taae.evaluation.scoring.pairing import read_speakers
+    from taae.evaluation.scoring.score import score_absent, score_folders
 
     speakers = read_speakers(options.manifest) if options.manifest else None
     given = {

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
-from taae.stages import NATIVE, PRESETS
+from taae.codec.operating_points import NATIVE, PRESETS
 
 # What `add_subparsers` returns; argparse has no public name for it.
 Stages: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 from taae.cli.shared import Stages, add_path, add_study
-from taae.errors import TaaeError
-from taae.links import links, parameters
-from taae.study import Study
+from taae.codec.layer_geometry import links, parameters
+from taae.study.load import load_study
+from taae.utils.errors import TaaeError
 
 
 def add_stages(stages: Stages) -> None:
@@ -26,7 +26,7 @@ def _add_check(stages: Stages) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    study = Study.load(options.study)
+    study = load_study(options.study)
     for warning in study.warnings:
         print(f"warning: {warning}")
     for note in study.notes:
@@ -53,9 +53,9 @@ def _add_download(stages: Stages) -> None:
 def _download(options: argparse.Namespace) -> None:
     from taae.corpus.archives import ARCHIVES
     from taae.corpus.download import download
-    from taae.files import write_json
+    from taae.utils.files import write_json
 
-    wanted = Study.load(options.study).download
+    wanted = load_study(options.study).download
     if not wanted.subsets:
         raise TaaeError("config: the study downloads nothing: see corpus.librispeech.download")
     for subset in options.subset or wanted.subsets:
@@ -84,10 +84,10 @@ def _add_plan(stages: Stages) -> None:
 
 
 def _plan(options: argparse.Namespace) -> None:
-    from taae.planning.plan import plan
+    from taae.benchmark.plan import plan
 
     plan(
-        Study.load(options.study),
+        load_study(options.study),
         options.cores or os.cpu_count() or 1,
         options.gpus,
         rate=1e12 * options.gpu_tflops,

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from taae.cli.shared import RESUMABLE, Stages, add_checkpoints, add_path, add_study
-from taae.study import Study
+from taae.study.load import load_study
 
 
 def add_stages(stages: Stages) -> None:
@@ -39,9 +39,9 @@ def _add_train(stages: Stages) -> None:
 
 def _train(options: argparse.Namespace) -> int:
     from taae.training.launch import launch
-    from taae.training.loop import Interrupted
+    from taae.training.train import Interrupted
 
-    variant = Study.load(options.study).variant(options.variant)
+    variant = load_study(options.study).variant(options.variant)
     try:
         launch(
             variant,
@@ -69,7 +69,7 @@ def _add_import_stable_codec(stages: Stages) -> None:
 
 
 def _import_stable_codec(options: argparse.Namespace) -> None:
-    from taae.stable_codec import import_model
+    from taae.codec.import_stable_codec import import_model
 
     import_model(options.config, options.checkpoint, options.output)
 
@@ -82,6 +82,6 @@ def _add_copy_model(stages: Stages) -> None:
 
 
 def _copy_model(options: argparse.Namespace) -> None:
-    from taae.model_folder import copy_model
+    from taae.codec.pretrained import copy_model
 
     copy_model(options.model, options.output)

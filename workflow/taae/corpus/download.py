@@ -11,10 +11,10 @@ from typing import Any
 from taae.corpus.archives import Archive
 from taae.corpus.fetch import fetch
 from taae.corpus.unpack import unpack
-from taae.errors import TaaeError
-from taae.files import make_folder, write_json
-from taae.locks import locked
-from taae.progress import log
+from taae.utils.errors import TaaeError
+from taae.utils.files import make_folder, write_json
+from taae.utils.locks import locked
+from taae.utils.log import log
 
 TOP = "LibriSpeech"  # the folder that every archive holds
 RECEIPT = ".download.json"  # in a subset's folder: it was unpacked whole, and from what

@@ -13,8 +13,8 @@ from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
 from taae.corpus.archives import Archive
-from taae.errors import TaaeError
-from taae.progress import log, progress
+from taae.utils.errors import TaaeError
+from taae.utils.log import log, progress
 
 BLOCK = 2**20  # bytes read at once
 TIMEOUT = (10.0, 60.0)  # s to connect, and between bytes

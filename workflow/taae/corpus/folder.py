@@ -22,8 +22,8 @@ from taae.corpus.recordings import (
     utterance_ids,
 )
 from taae.corpus.utterance import SPLITS, Label, printable
-from taae.errors import TaaeError
-from taae.progress import log
+from taae.utils.errors import TaaeError
+from taae.utils.log import log
 
 
 @dataclass(frozen=True, slots=True)

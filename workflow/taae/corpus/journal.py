@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from taae.files import write_json
+from taae.utils.files import write_json
 
 NOTE = "note.json"
 

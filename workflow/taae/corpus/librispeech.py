@@ -7,15 +7,9 @@ from typing import Any
 
 from taae.corpus import recordings
 from taae.corpus.plan import Plan
-from taae.corpus.recordings import (
-    Recording,
-    audio_folder,
-    find_audio,
-    limit_test,
-    utterance_ids,
-)
+from taae.corpus.recordings import Recording, audio_folder, find_audio, limit_test, utterance_ids
 from taae.corpus.utterance import SPLITS, Label, printable
-from taae.errors import TaaeError
+from taae.utils.errors import TaaeError
 
 
 def plan(corpus: dict[str, Any]) -> Plan:

@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
-import pyloudnorm
 import soxr
 from numpy.typing import NDArray
 
 from taae.corpus.utterance import Label, Outcome, Rejected, Utterance
-from taae.sample_rate import SAMPLE_RATE
+from taae.utils.audio import BLOCK, RejectedError, loudness_gain
+from taae.utils.sample_rate import SAMPLE_RATE
 
 PEAK = 0.99  # largest magnitude after normalisation
-BLOCK = 0.4  # s; BS.1770 measures loudness in blocks of this length
 FULL_SCALE = 0.99  # 127 / 128, the largest value of 8-bit audio, and everything above
 CLIPPED_RUN = 3  # equal samples in a row at the peak
 CLIPPED_SHARE = 1e-3  # of the samples of a channel
 
 REASONS = ("unreadable", "empty", "nonfinite", "too_short", "too_long", "silent", "clipped")
-
-
-class RejectedError(Exception):
-    """A recording cannot be used; `reason` is one of `REASONS`."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        """Say in `detail` what was measured."""
-        super().__init__(reason, detail)
-        self.reason = reason
-        self.detail = detail
 
 
 @dataclass(frozen=True)
@@ -106,29 +94,6 @@ def clipped_share(audio: NDArray[np.float64]) -> float:
     return worst
 
 
-def loudness_gain(mono: NDArray[np.float64], target: float) -> tuple[float, float]:
-    """Return the gain that brings 16 kHz audio to `target` LUFS, and the loudness it reaches.
-
-    Measured again after the first gain, because the absolute gate of BS.1770 at -70 LUFS then
-    lets other blocks pass.
-
-    Raises:
-        RejectedError: no block is above the gate.
-    """
-    gain = 1.0
-    for _ in range(2):
-        loudness = float(_meter().integrated_loudness(mono * gain))
-        if not math.isfinite(loudness):
-            raise RejectedError("silent", "its loudness is below -70 LUFS")
-        gain *= 10 ** ((target - loudness) / 20)
-    return gain, target
-
-
 def decibel(gain: float) -> float:
     """Return an amplitude ratio in dB."""
     return 20 * math.log10(gain)
-
-
-@cache
-def _meter() -> pyloudnorm.Meter:
-    return pyloudnorm.Meter(SAMPLE_RATE, block_size=BLOCK)

@@ -9,14 +9,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
-from taae.errors import TaaeError
+from taae.utils.errors import TaaeError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 # The server imports these once; each job is then a cheap fork of it that no job has touched.
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["taae.corpus.synthetic", "taae.corpus.recordings"])
+_processes.set_forkserver_preload(["taae.corpus.synthetic.corpus", "taae.corpus.recordings"])
 
 
 def ordered_map(

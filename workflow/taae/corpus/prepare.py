@@ -17,19 +17,19 @@ from typing import Any
 
 import soundfile
 
-from taae.canonical import digest
-from taae.corpus import folder, librispeech, synthetic
+from taae.corpus import folder, librispeech
 from taae.corpus.journal import Journal
 from taae.corpus.parallel import ordered_map
 from taae.corpus.plan import Plan
+from taae.corpus.synthetic import corpus as synthetic
 from taae.corpus.utterance import SPLITS, Outcome, Rejected
 from taae.corpus.writer import RejectedTally, RejectedWriter, SplitWriter, Tally
-from taae.errors import TaaeError
-from taae.files import atomic, file_sha256, make_folder
-from taae.locks import locked
-from taae.progress import log, progress
-from taae.sample_rate import SAMPLE_RATE
-from taae.sources import sources
+from taae.utils.errors import TaaeError
+from taae.utils.files import atomic, file_sha256, make_folder
+from taae.utils.fingerprint import digest, sources
+from taae.utils.locks import locked
+from taae.utils.log import log, progress
+from taae.utils.sample_rate import SAMPLE_RATE
 
 PLANS: dict[str, Callable[[dict[str, Any]], Plan]] = {
     "synthetic": synthetic.plan,

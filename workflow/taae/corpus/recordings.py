@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import math
 import os
 import random
 import re
@@ -14,18 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import soundfile
-from numpy.typing import NDArray
-
-from taae.corpus.normalise import RejectedError, Target, normalise
+from taae.corpus.normalise import Target, normalise
 from taae.corpus.plan import Plan
 from taae.corpus.utterance import Label, Outcome, Rejected
-from taae.errors import TaaeError
+from taae.utils.audio import RejectedError, read_audio
+from taae.utils.errors import TaaeError
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 BATCH_FILES, BATCH_BYTES = 16, 4_000_000  # of one job: its audio is held in memory
-STREAMED = 2**31 - 2**16  # bytes; from here on, a WAV header from before the length was known
 LONGEST_ID = 120  # characters; file systems end at 255 bytes, and names get suffixes
 
 
@@ -136,41 +131,3 @@ def read_batch(
         else:
             outcomes.append(normalise(audio, rate, recording.label, target))
     return outcomes
-
-
-def read_audio(path: Path, longest: float = math.inf) -> tuple[NDArray[np.float64], int]:
-    """Read an audio file: (samples, channels), full scale 1, and its rate in Hz.
-
-    Raises:
-        RejectedError: the file is empty, no audio, longer than `longest` (s), or ends too early.
-    """
-    try:
-        if path.stat().st_size == 0:
-            raise RejectedError("empty", "0 bytes")
-        # As bytes, because a file name need not be text.
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            # As its header says: no memory is taken for what a damaged one claims.
-            if file.frames > longest * file.samplerate:
-                seconds = file.frames / file.samplerate
-                raise RejectedError("too_long", f"{seconds:.0f} s; the most is {longest:g} s")
-            _check_end(file)
-            audio = file.read(dtype="float64", always_2d=True)
-            if len(audio) < file.frames:
-                raise RejectedError(
-                    "unreadable", f"ends after {len(audio)} of {file.frames} samples"
-                )
-            return audio, file.samplerate
-    except MemoryError as error:
-        raise RejectedError("unreadable", f"too long for the memory ({error})") from error
-    except (OSError, soundfile.SoundFileError) as error:
-        raise RejectedError("unreadable", getattr(error, "error_string", str(error))) from error
-
-
-def _check_end(file: soundfile.SoundFile) -> None:
-    """Raise a `RejectedError` for a WAV file that ends before its header says.
-
-    libsndfile takes what is there, and notes the difference in its log alone.
-    """
-    found = re.search(r"^data : (\d+) \(should be (\d+)\)$", file.extra_info, re.MULTILINE)
-    if found and int(found[2]) < int(found[1]) < STREAMED:
-        raise RejectedError("unreadable", f"ends after {found[2]} of {found[1]} bytes of audio")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taae.corpus.utterance import SPLITS
-from taae.errors import TaaeError
+from taae.utils.errors import TaaeError
 
 RERUN = "rerun the corpus stage"
 

@@ -8,7 +8,7 @@ import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from taae.errors import TaaeError
+from taae.utils.errors import TaaeError
 
 HEADER = 512  # bytes of a tar header: a bound of bytes is then one of files too
 DRAIN = 2**20

@@ -16,7 +16,7 @@ import numpy as np
 
 from taae.corpus.store import COLUMNS, Record
 from taae.corpus.utterance import Rejected, Utterance
-from taae.sample_rate import SAMPLE_RATE
+from taae.utils.sample_rate import SAMPLE_RATE
 
 DTYPE = np.dtype("<i2")
 REJECTED_COLUMNS = ("source", "speaker", "reason", "detail")

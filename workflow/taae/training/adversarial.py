@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from taae.recipe import Training
 from taae.training import segments
+from taae.training.config import Training
 from taae.training.discriminator import Discriminator, Opinion
-from taae.training.objective import Terms, relative
-from taae.training.optimisation import Optimisation
+from taae.training.losses import Terms, relative
+from taae.training.optimizer import Optimisation
 
 FEATURE_FLOOR = 1e-3  # mean magnitude of real features, at least
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from taae.errors import TaaeError
-from taae.files import atomic, sweep
-from taae.progress import log
 from taae.training.out_of_memory import lacks_memory
+from taae.utils.errors import TaaeError
+from taae.utils.files import atomic, sweep
+from taae.utils.log import log
 
 KEPT = 2
 FILES = "step-*.pt"

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
-from taae.codec import WAVE_RMS
-from taae.training.objective import Spectrum
+from taae.codec.base import WAVE_RMS
+from taae.training.losses import Spectrum
 
 OVERLAP = 4  # windows that a sample lies in
 DILATIONS = (1, 2, 4)  # in time

@@ -31,12 +31,11 @@ from torch.multiprocessing.spawn import (
     start_processes,
 )
 
-from taae.devices import compute
-from taae.errors import TaaeError
-from taae.recipe import Training
-from taae.training.loop import Interrupted, stop_signals, train
-from taae.training.processes import join
-from taae.variant import Variant
+from taae.training.config import Training, Variant
+from taae.training.distributed import join
+from taae.training.train import Interrupted, stop_signals, train
+from taae.utils.errors import TaaeError
+from taae.utils.gpus import compute
 
 MEETING = ("MASTER_ADDR", "MASTER_PORT")  # environment: where the processes meet
 SRUN = "TAAE_SRUN"  # environment: set where `_run_by_srun` started the process
@@ -63,7 +62,7 @@ def launch(
 
     Processes that torchrun starts on one machine take a GPU each, on their own. Two such trainings
     at once on the same GPUs can have a part of them each, and wait for one another until, after
-    `taae.training.processes.PATIENCE`, one of them fails: start one at a time.
+    `taae.training.distributed.PATIENCE`, one of them fails: start one at a time.
 
     Raises:
         Interrupted: on a signal of `stop_signals` to any of the processes.

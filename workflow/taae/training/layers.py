@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from taae.codec import Codec, Layer
-from taae.conv import ResidualUnit
+from taae.codec.base import Codec
+from taae.codec.conv import ResidualUnit
+from taae.codec.taae import Layer
 
 
 def recompute_layers(codec: Codec) -> None:

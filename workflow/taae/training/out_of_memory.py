@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import torch
 
-from taae.errors import TaaeError
-from taae.links import links, parameters
-from taae.variant import Variant
+from taae.codec.layer_geometry import links, parameters
+from taae.training.config import Variant
+from taae.utils.errors import TaaeError
 
 # The CPU's allocator, CUDA beside PyTorch's allocator, and cuBLAS tell it by their words alone.
 LACKING = ("can't allocate memory", "out of memory", "ALLOC_FAILED")

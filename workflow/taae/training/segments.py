@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from taae.corpus.store import Split
-from taae.errors import TaaeError
+from taae.utils.errors import TaaeError
 
 
 def batch(

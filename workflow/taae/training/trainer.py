@@ -12,21 +12,21 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from taae.codec import CodecConfig, build
+from taae.codec.fsq import FSQ
+from taae.codec.load import build
 from taae.corpus.store import Split
-from taae.errors import TaaeError
-from taae.fsq import FSQ
-from taae.progress import log
 from taae.training import segments
 from taae.training.adversarial import Adversary
+from taae.training.config import Variant
+from taae.training.distributed import ALONE, Processes
+from taae.training.history import Progress
 from taae.training.layers import compile_layers, recompute_layers
-from taae.training.objective import Reconstruction, Terms, weighted_sum, weights
-from taae.training.optimisation import Optimisation, averaged
+from taae.training.losses import Reconstruction, Terms, weighted_sum, weights
+from taae.training.optimizer import Optimisation, averaged
 from taae.training.out_of_memory import fitting
 from taae.training.phases import Phases
-from taae.training.processes import ALONE, Processes
-from taae.training.record import Progress
-from taae.variant import Variant
+from taae.utils.errors import TaaeError
+from taae.utils.log import log
 
 VALIDATION_SEGMENTS = 16
 LOG_EVERY = 20  # steps between the training rows of the history
@@ -55,7 +55,7 @@ class Trainer:
         self.gpu = torch.cuda.current_device() if device.type == "cuda" else None
         self.processes = processes
         self.batches = segments.Ahead(partial(self._batch, Split.open(corpus, "train")))
-        self.codec = build(CodecConfig.of(variant)).to(device)
+        self.codec = build(variant.codec).to(device)
         assert isinstance(self.codec.quantizer, FSQ)
         self.quantizer = self.codec.quantizer
         self.quantizer.parts = training.parts
@@ -72,7 +72,7 @@ class Trainer:
         self.perception: nn.Module | None = None
         self.perception_start = training.start(training.perceptual.share)
         if training.perceptual.share:
-            from taae.training.perceptual import Perception
+            from taae.training.wavlm import Perception
 
             self.perception = Perception(training.perceptual).to(device)
         self.validation = segments.fixed(

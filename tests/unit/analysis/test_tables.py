@@ -1,0 +1,333 @@
+"""Tables of scores with known effects, failures and holes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import jinja2
+import numpy as np
+import pandas as pd
+import pytest
+
+from taae.analysis.tables import scores as tables
+from taae.analysis.tables.publish import write_summary
+from taae.utils.errors import TaaeError
+from taae.utils.files import write_csv
+from tests.unit.analysis.fake_scores import EFFECT, fake_scores, study
+
+STUDY = study()
+CAPTIONS = sorted((Path(__file__).parents[3] / "workflow" / "report").glob("*.rst"))
+
+
+@pytest.fixture(scope="module")
+def scores() -> pd.DataFrame:
+    return fake_scores()
+
+
+@pytest.fixture(scope="module")
+def summary(scores: pd.DataFrame) -> pd.DataFrame:
+    return tables.summary(scores, STUDY)
+
+
+@pytest.fixture(scope="module")
+def compared(scores: pd.DataFrame) -> pd.DataFrame:
+    return tables.comparisons(scores, STUDY)
+
+
+def cell(table: pd.DataFrame, variant: str, metric: str) -> pd.Series:
+    return table[(table["variant"] == variant) & (table["metric"] == metric)].iloc[0]
+
+
+def fail(scores: pd.DataFrame, variant: str, metric: str, status: str, value: float) -> pd.Series:
+    """Spoil the first row of a variant and metric in place; return it as it was."""
+    place = scores.index[(scores["variant"] == variant) & (scores["metric"] == metric)][0]
+    before = scores.loc[place].copy()
+    scores.loc[place, ["status", "value", "message"]] = [status, value, "what happened"]
+    return before
+
+
+def test_collect_joins_files_and_keeps_names_as_text(scores: pd.DataFrame, tmp_path: Path) -> None:
+    numbered = scores.assign(
+        speaker=np.where(scores["metric"] == "stoi", "NA", "007"),
+        utterance=scores["utterance"].str.replace("v", "0"),
+    )
+    parts = [tmp_path / f"{name}.csv" for name in ("a", "b")]
+    write_csv(numbered.iloc[:100], parts[0])
+    write_csv(numbered.iloc[100:], parts[1])
+    found = tables.collect(parts)
+    assert len(found) == len(scores)
+    assert set(found["speaker"]) == {"007", "NA"}
+    assert found["utterance"].tolist() == numbered["utterance"].tolist()
+    assert found["value"].tolist() == scores["value"].tolist()
+
+
+def test_collect_refuses_what_cannot_be_analysed(scores: pd.DataFrame, tmp_path: Path) -> None:
+    def refusal(table: pd.DataFrame) -> str:
+        path = tmp_path / "scores.csv"
+        write_csv(table, path)
+        with pytest.raises(TaaeError) as error:
+            tables.collect([path])
+        return str(error.value)
+
+    assert "no column status" in refusal(scores.drop(columns="status"))
+    assert "baseline-1' has si_sdr of utterance 'v00-0' twice" in refusal(
+        pd.concat([scores, scores.iloc[:1]])
+    )
+    assert "line 3: no speaker" in refusal(
+        scores.assign(speaker=scores["speaker"].mask(scores.index == 1))
+    )
+    assert "unknown metric 'sisdr'" in refusal(scores.replace({"metric": {"si_sdr": "sisdr"}}))
+    renamed = scores.assign(
+        variant=scores["variant"].replace({"even": "baseline"}), run=scores["run"] + "-b"
+    )
+    message = refusal(renamed)
+    assert "the runs baseline-1-b, even-1-b are all of variant 'baseline' and seed 1" in message
+    assert "--variant" in message
+    mixed = scores.assign(settings=np.where(scores["variant"] == "even", "b2", "a1"))
+    assert "several settings (a1, b2)" in refusal(mixed)
+    with pytest.raises(TaaeError, match="no score files"):
+        tables.collect([])
+
+
+def test_summary_has_every_variant_and_metric(scores: pd.DataFrame, summary: pd.DataFrame) -> None:
+    assert len(summary) == len(STUDY.variants) * len(STUDY.metrics.names)
+    row = cell(summary, "even", "stoi")
+    values = scores[(scores["variant"] == "even") & (scores["metric"] == "stoi")]["value"]
+    assert row["mean"] == pytest.approx(values.mean())
+    assert row["sd"] == pytest.approx(values.std())
+    assert row["median"] == pytest.approx(values.median())
+    assert row["bitrate"] == pytest.approx(50 * 12 * 4)
+    assert (row["n_utterances"], row["n_speakers"], row["n_failed"]) == (48, 12, 0)
+    assert (row["direction"], cell(summary, "even", "mel_distance")["direction"]) == (
+        "higher",
+        "lower",
+    )
+
+
+def test_a_variant_without_scores_is_a_row_without_numbers(scores: pd.DataFrame) -> None:
+    without = scores[scores["variant"] != "even"]
+    row = cell(tables.summary(without, STUDY), "even", "stoi")
+    assert (row["n_utterances"], row["scope"]) == (0, "")
+    assert np.isnan(row["mean"])
+    found = cell(tables.comparisons(without, STUDY), "even-neither", "stoi")
+    assert found["status"] == "no_pairs"
+
+
+@pytest.mark.parametrize(
+    ("status", "value", "column"),
+    [
+        ("crash", np.nan, "n_failed"),
+        ("crash", 99.0, "n_failed"),
+        ("identical", np.inf, "n_identical"),
+    ],
+)
+def test_rows_that_are_not_ok_are_counted_and_in_no_mean(
+    scores: pd.DataFrame, status: str, value: float, column: str
+) -> None:
+    spoilt = scores.copy()
+    fail(spoilt, "window-32", "si_sdr", status, value)
+    found = tables.summary(spoilt, STUDY)
+    row = cell(found, "window-32", "si_sdr")
+    dropped = spoilt[spoilt["status"] == "ok"]
+    expected = cell(tables.summary(dropped, STUDY), "window-32", "si_sdr")
+    assert row[["mean", "low", "high", "sd", "median"]].equals(
+        expected[["mean", "low", "high", "sd", "median"]]
+    )
+    assert np.isfinite(row["mean"])
+    assert (row[column], row["n_utterances"]) == (1, 47)
+    assert found["n_failed"].sum() + found["n_identical"].sum() == 1
+
+
+def test_a_speaker_who_lacks_a_seed_is_in_no_statistic(tmp_path: Path) -> None:
+    """Also where the others have values: mean, sd and median are of the same utterances."""
+    several = fake_scores(seeds=(1, 2, 3), speakers=6, utterances=2)
+    mine = (several["variant"] == "even") & (several["metric"] == "stoi")
+    gone = mine & (several["speaker"] == "v04")
+    lacking = gone & (several["seed"] == 2)
+    several.loc[gone, "value"] = 50.0  # it would be seen in any of them
+    several.loc[lacking, ["status", "value"]] = ["crash", np.nan]
+    found = tables.summary(several, STUDY)
+    row, expected = (
+        cell(table, "even", "stoi") for table in (found, tables.summary(several[~gone], STUDY))
+    )
+    same = ["mean", "low", "high", "sd", "median", "n_utterances", "n_speakers", "n_seeds"]
+    assert row[same].equals(expected[same])
+    assert (row["n_utterances"], row["n_speakers"], row["n_failed"]) == (10, 5, 6)
+    assert row["n_identical"] == 0
+    write_summary(found, tmp_path)
+    assert (
+        "Failed, or of a speaker who lacks a seed, counted and in no mean: even STOI 6."
+        in (tmp_path / "summary.md").read_text()
+    )
+
+
+def test_comparisons_find_the_effects_and_spare_the_control(compared: pd.DataFrame) -> None:
+    found = cell(compared, "even-neither", "stoi")
+    expected = -0.1 * (EFFECT["even-neither"] - EFFECT["even"])
+    assert found["difference"] == pytest.approx(expected, abs=0.02)
+    assert found["p_holm"] < 0.001
+    assert cell(compared, "even-neither", "mel_distance")["difference"] > 0.1
+    controls = compared[compared["control"]]
+    assert set(controls["variant"]) == {"odd-no-symmetric"}
+    assert (controls["p_holm"] > 0.05).all()
+    assert set(compared[compared["primary"]]["metric"]) == {"stoi"}
+
+
+def test_holm_runs_over_the_family_of_all_ablations(compared: pd.DataFrame) -> None:
+    assert len(compared) == 9 * 4
+    assert set(compared["family"]) == {36}
+    smallest = compared["p"].min()
+    assert compared["p_holm"].min() == pytest.approx(36 * smallest)
+
+
+def test_a_failure_leaves_all_other_comparisons_alone(
+    scores: pd.DataFrame, compared: pd.DataFrame
+) -> None:
+    spoilt = scores.copy()
+    fail(spoilt, "window-32", "stoi", "crash", np.nan)
+    found = tables.comparisons(spoilt, STUDY)
+    touched = (found["variant"] == "window-32") & (found["metric"] == "stoi")
+    columns = [name for name in found if name != "p_holm"]
+    pd.testing.assert_frame_equal(found[~touched][columns], compared[~touched][columns])
+    row = found[touched].iloc[0]
+    assert (row["n_excluded"], row["n_utterances"]) == (1, 47)
+
+
+def test_order_of_rows_changes_nothing(
+    scores: pd.DataFrame, summary: pd.DataFrame, compared: pd.DataFrame
+) -> None:
+    shuffled = scores.sample(frac=1, random_state=3)
+    pd.testing.assert_frame_equal(tables.summary(shuffled, STUDY), summary, check_exact=True)
+    pd.testing.assert_frame_equal(tables.comparisons(shuffled, STUDY), compared, check_exact=True)
+
+
+def test_three_seeds_change_the_scope() -> None:
+    several = fake_scores(seeds=(1, 2, 3), speakers=6, utterances=2)
+    found = tables.comparisons(several, STUDY)
+    assert set(found["scope"]) == {"over 3 seeds"}
+    assert set(found["n_seeds"]) == {3}
+
+
+def test_one_speaker_is_labelled() -> None:
+    alone = fake_scores(speakers=1)
+    assert set(tables.summary(alone, STUDY)["scope"]) == {"this speaker only"}
+    found = tables.comparisons(alone, STUDY)
+    assert set(found["status"]) == {"too_few"}
+    assert found["difference"].notna().all()
+
+
+def test_compare_against_needs_no_study(scores: pd.DataFrame, compared: pd.DataFrame) -> None:
+    found = tables.compare_against(scores, "baseline", STUDY.statistics)
+    assert len(found) == (len(STUDY.variants) - 1) * 4
+    same = ["difference", "low", "high", "p", "d_z"]
+    one, other = (cell(table, "window-64", "pesq_wb") for table in (found, compared))
+    assert one[same].equals(other[same])
+    with pytest.raises(TaaeError, match="no variant 'base'"):
+        tables.compare_against(scores, "base", STUDY.statistics)
+    with pytest.raises(TaaeError, match="only 'even'"):
+        tables.compare_against(scores[scores["variant"] == "even"], "even", STUDY.statistics)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda rows: rows.assign(seed=7), "no score of the same utterance, speaker and seed"),
+        (lambda rows: rows[rows["speaker"] == "v00"], "one speaker; the unit"),
+        (lambda rows: rows.assign(value=1.0), "the differences of all speakers are equal"),
+    ],
+)
+def test_what_cannot_be_tested_is_told(
+    scores: pd.DataFrame,
+    capsys: pytest.CaptureFixture[str],
+    spoil: Callable[[pd.DataFrame], pd.DataFrame],
+    why: str,
+) -> None:
+    two = scores[scores["variant"].isin(["baseline", "even"]) & (scores["metric"] == "stoi")]
+    baseline = two[two["variant"] == "baseline"].assign(value=0.5)
+    other = spoil(two[two["variant"] == "even"])
+    tables.compare_against(pd.concat([baseline, other]), "baseline", STUDY.statistics)
+    assert f"not tested against baseline: even: {why}" in capsys.readouterr().err
+
+
+def test_failures_are_listed_with_the_first_one(scores: pd.DataFrame) -> None:
+    assert tables.failures(scores).empty
+    spoilt = scores.copy()
+    before = fail(spoilt, "even", "pesq_wb", "crash", np.nan)
+    fail(spoilt, "even", "si_sdr", "identical", np.inf)
+    rows = tables.failures(spoilt).to_dict("records")
+    assert rows == [
+        {
+            "variant": "even",
+            "metric": "pesq_wb",
+            "status": "crash",
+            "n": 1,
+            "utterance": before["utterance"],
+            "message": "what happened",
+        }
+    ]
+
+
+def test_coverage_of_the_demo() -> None:
+    found = tables.coverage(STUDY)
+    assert len(found) == 2 * len(STUDY.variants)
+    row = found[(found["variant"] == "window-256") & (found["rate_hz"] == 100)].iloc[0]
+    assert (row["tokens"], row["left"], row["right"]) == (512, 127, 128)
+    query, key = np.indices((512, 512))
+    seen = (key - query >= -127) & (key - query <= 128)
+    assert row["share_removed"] == pytest.approx(1 - seen.mean())
+
+
+def test_a_study_without_ablations_compares_nothing(scores: pd.DataFrame) -> None:
+    STUDY_ALONE = type(STUDY)(**{**vars(STUDY), "ablations": {}})
+    found = tables.comparisons(scores, STUDY_ALONE)
+    assert found.empty
+    assert "p_holm" in found
+
+
+def test_summary_is_published_as_csv_markdown_and_latex(
+    scores: pd.DataFrame, tmp_path: Path
+) -> None:
+    spoilt = scores.copy()
+    fail(spoilt, "even", "pesq_wb", "crash", np.nan)
+    found = tables.summary(spoilt, STUDY)
+    renamed = found.assign(variant=found["variant"].replace("even", "even_100%"))
+    write_summary(renamed, tmp_path)
+    back = pd.read_csv(tmp_path / "summary.csv")
+    assert back["mean"].tolist() == found["mean"].tolist()
+
+    caption, table, notes = (tmp_path / "summary.md").read_text().strip().split("\n\n")
+    assert "95% interval" in caption
+    assert "fixed checkpoint" in caption
+    assert "12 speakers, 47 to 48 utterances" in caption
+    lines = table.splitlines()
+    assert len(lines) == 2 + len(STUDY.variants)
+    assert {line.count("|") for line in lines} == {2 + 1 + len(STUDY.metrics.names)}
+    columns = zip(*(line.split("|")[3:-1] for line in lines[2:]), strict=True)
+    assert all(any("**" in text for text in column) for column in columns)
+    baseline = cell(found, "baseline", "si_sdr")
+    half = baseline["high"] - baseline["mean"]
+    assert f"{baseline['mean']:.2f} ± {half:.2f}" in lines[2]
+    assert "even_100% PESQ-WB 1" in notes
+
+    latex = (tmp_path / "summary.tex").read_text()
+    body = latex.split("\\midrule")[1].split("\\bottomrule")[0].strip().splitlines()
+    assert len(body) == len(STUDY.variants)
+    assert {line.count("&") for line in body} == {1 + len(STUDY.metrics.names)}
+    assert all(line.endswith(r"\\") for line in body)
+    assert r"even\_100\% & " in latex
+    assert latex.count("\\begin{") == latex.count("\\end{")
+    assert latex.count("{") == latex.count("}")
+
+
+@pytest.mark.parametrize("path", CAPTIONS, ids=lambda path: path.stem)
+def test_captions_render(path: Path) -> None:
+    snakemake = {
+        "config": {"seeds": [1, 2], "statistics": {"confidence": 0.9}},
+        "wildcards": {"ablation": "window"},
+    }
+    template = jinja2.Template(path.read_text(), undefined=jinja2.StrictUndefined)
+    text = template.render(snakemake=snakemake)
+    assert "{{" not in text
+    assert "95%" not in text
+    assert ("90%" in text) == ("confidence" in path.read_text())

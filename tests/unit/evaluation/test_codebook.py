@@ -1,0 +1,86 @@
+"""Codebook health against closed forms."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import entropy
+
+from taae.codec.bitstream.entropy_model import TokenModel
+from taae.evaluation.codebook import health, histogram, load_codes, rates
+from taae.utils.errors import TaaeError
+
+
+def test_a_chain_with_known_entropies() -> None:
+    """0 1 2 3 0 1 2 3 ...: two bits alone, none after the frame before."""
+    codes = {"a": np.tile(np.arange(4, dtype=np.uint8), 25)[:, None]}
+    (row,) = health(codes, (8,), 1).to_dict("records")
+    assert (row["stage"], row["dimension"], row["levels"], row["used"]) == (1, 1, 8, 4)
+    assert row["utilisation"] == 0.5
+    assert row["entropy_bits"] == pytest.approx(2)
+    assert row["perplexity"] == pytest.approx(4)
+    assert row["conditional_bits"] == pytest.approx(0)
+
+
+def test_entropies_are_those_of_scipy() -> None:
+    rng = np.random.default_rng(0)
+    codes = {name: rng.binomial(4, 0.3, (200, 2)).astype(np.uint8) for name in "ab"}
+    table = health(codes, (5, 6), 1)
+    assert table["stage"].tolist() == [1, 2]
+    for column in range(2):
+        counts = np.bincount(np.concatenate([one[:, column] for one in codes.values()]))
+        assert table["entropy_bits"][column] == pytest.approx(entropy(counts, base=2))
+        pairs = np.zeros((6, 6))
+        for one in codes.values():
+            for before, now in zip(one[:-1, column], one[1:, column], strict=True):
+                pairs[before, now] += 1
+        conditional = entropy(pairs.ravel(), base=2) - entropy(pairs.sum(1), base=2)
+        assert table["conditional_bits"][column] == pytest.approx(conditional)
+
+
+def test_the_histogram_has_every_level() -> None:
+    table = histogram({"a": np.array([[0, 2], [0, 1], [2, 1]], np.uint8)}, (3, 4), 2)
+    assert table["count"].tolist() == [2, 0, 1, 0, 2, 1, 0]
+    assert table["dimension"].tolist() == [1] * 3 + [2] * 4
+    assert table.groupby("dimension")["share"].sum().tolist() == pytest.approx([1, 1])
+
+
+def test_one_frame_has_no_frame_before() -> None:
+    table = health({"a": np.zeros((1, 1), np.uint8)}, (3,), 1)
+    assert math.isnan(table["conditional_bits"][0])
+
+
+def test_entropy_rates_add_up_to_the_pooled_entropy(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    codes = {
+        name: rng.binomial(16, 0.5, (frames, 3)).astype(np.uint8)
+        for name, frames in (("a", 100), ("b", 50), ("c", 1))
+    }
+    levels = (17,) * 3
+    model = TokenModel.fit(codes.values(), levels, 0)
+    samples = {name: len(one) * 320 for name, one in codes.items()}
+    table = rates(
+        codes, samples, levels, 50.0, {0: model}, model=b"1234", stages=(), folder=tmp_path
+    )
+    bits = (table["entropy_bps"] * table["seconds"]).sum()
+    assert bits == pytest.approx(health(codes, levels, 3)["entropy_bits"].sum() * 151)
+    assert table["nominal_bps"].to_numpy() == pytest.approx(50 * 3 * math.log2(17))
+    assert table["coded_bps"].tolist() == table["coded_order0_bps"].tolist()
+    assert table["coded_bps"][0] < table["nominal_bps"][0] + 27 * 8 / 2
+
+
+def test_what_are_no_codes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "codes.npz"
+    with pytest.raises(TaaeError, match="run the decode stage"):
+        load_codes(path)
+    path.write_bytes(b"x")
+    with pytest.raises(TaaeError, match="not readable"):
+        load_codes(path)
+    np.savez(path, a=np.zeros((3, 2)))
+    with pytest.raises(TaaeError, match="not codes"):
+        load_codes(path)
+    with pytest.raises(TaaeError, match="codes of 'a'"):
+        health({"a": np.full((3, 1), 9, np.uint8)}, (9,), 1)

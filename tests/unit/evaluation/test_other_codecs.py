@@ -1,0 +1,345 @@
+import math
+import shutil
+import stat
+import struct
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import soxr
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from taae.evaluation.other_codecs import run
+from taae.evaluation.other_codecs.codec import Coded
+from taae.evaluation.other_codecs.config import Peer
+from taae.evaluation.other_codecs.description import codec_table, read_about
+from taae.evaluation.other_codecs.programs import (
+    CODEC2_BYTES,
+    CODEC2_DELAY,
+    Codec2,
+    Opus,
+    audio_packets,
+)
+from taae.evaluation.other_codecs.run import fit, load, run_peer
+from taae.utils.errors import NotInstalled, TaaeError
+from tests.unit.corpus.corpora import write_corpus
+from tests.unit.evaluation.speechlike import speech
+
+has_opus = pytest.mark.skipif(not shutil.which("opusenc"), reason="opus-tools is not installed")
+has_codec2 = pytest.mark.skipif(not shutil.which("c2enc"), reason="codec2 is not installed")
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return write_corpus(tmp_path / "corpus", {"b-1": speech(1.03, 1), "a-1": speech(0.71, 2)})
+
+
+def audio_of(folder, name):
+    return soundfile.read(folder / "audio" / f"{name}.flac")
+
+
+class TestSpec:
+    @pytest.mark.parametrize(
+        "peer",
+        [
+            Peer("opus", bitrate=6000), Peer("codec2", bitrate=700), Peer("codec2", bitrate=3200.0),
+            Peer("encodec", bitrate=1500, weights="w"), Peer("dac", quantizers=2, weights="w"),
+        ],
+    )  # fmt: skip
+    def test_what_there_is(self, peer):
+        peer.check()
+
+    @pytest.mark.parametrize(
+        ("peer", "message"),
+        [
+            (Peer("opus"), "opus needs bitrate"),
+            (Peer("opus", bitrate=500), "6000 to 256000 bit/s, not 500"),
+            (Peer("codec2", bitrate=2000), "1600, 2400, 3200 bit/s, not 2000"),
+            (Peer("opus", bitrate=6000, quantizers=2), "set by bitrate, not by quantizers"),
+            (Peer("opus", bitrate=6000, weights="x"), "opus has no weights"),
+            (Peer("mimi", bitrate=1100, weights="x"), "mimi needs quantizers"),
+            (Peer("dac", quantizers=2), "dac needs weights"),
+        ],
+    )
+    def test_what_there_is_not(self, peer, message):
+        with pytest.raises(TaaeError, match=message):
+            peer.check()
+
+
+def ogg(packets, per_page):
+    """Write packets as Ogg pages of `per_page` segments, by RFC 3533."""
+    segments = []
+    for packet in packets:
+        parts = [packet[i : i + 255] for i in range(0, len(packet), 255)]
+        segments += parts if packet and len(parts[-1]) < 255 else [*parts, b""]
+    content = b""
+    for start in range(0, len(segments), per_page):
+        page = segments[start : start + per_page]
+        content += b"OggS" + struct.pack("<BBqIIIB", 0, 0, 0, 1, 0, 0, len(page))
+        content += bytes(map(len, page)) + b"".join(page)
+    return content
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 800), min_size=2, max_size=30), st.integers(1, 255))
+def test_packets_are_counted_without_the_container(sizes, per_page):
+    content = ogg([b"O" * size for size in sizes], per_page)
+    assert audio_packets(content) == sizes[2:]
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF", ogg([b"head"], 255), ogg([b"a"] * 5, 9)[:-1]])
+def test_what_is_no_ogg_file_is_told(content):
+    with pytest.raises(TaaeError, match="no Ogg file"):
+        audio_packets(content)
+
+
+@has_opus
+def test_opus(corpus, tmp_path):
+    run_peer("other", Peer("opus", bitrate=24_000), corpus, tmp_path / "out")
+    table = pd.read_csv(tmp_path / "out/utterances.csv")
+    assert list(table.columns) == ["utterance", "samples", "frames", "clipped", "sha256", "bits"]
+    assert sorted(table.utterance) == ["a-1", "b-1"]
+    about = read_about(tmp_path / "out/peer.json")
+    assert about["status"] == "ok"
+    assert (about["rate_hz"], about["delay_samples"]) == (16_000, 0)
+    assert about["bitrate"] == pytest.approx(table.bits.sum() / table.samples.sum() * 16_000)
+    assert 12_000 < about["bitrate"] < 48_000
+    assert "opus" in about["version"]
+    for row in table.itertuples():
+        seconds = row.samples / 16_000
+        assert math.ceil(50 * seconds) <= row.frames <= math.ceil(50 * seconds) + 1  # of 20 ms
+        decoded, rate = audio_of(tmp_path / "out", row.utterance)
+        assert (decoded.size, rate) == (row.samples, 16_000)
+    decoded, _ = audio_of(tmp_path / "out", "b-1")
+    reference = speech(1.03, 1)
+    lags = np.correlate(decoded, reference[400:-400], "valid")
+    assert abs(np.argmax(lags) - 400) <= 1
+    first = (tmp_path / "out/audio/a-1.flac").read_bytes()
+    run_peer("other", Peer("opus", bitrate=24_000), corpus, tmp_path / "out")
+    assert (tmp_path / "out/audio/a-1.flac").read_bytes() == first
+
+
+@has_codec2
+@pytest.mark.parametrize("bitrate", sorted(CODEC2_BYTES))
+def test_codec2(corpus, tmp_path, bitrate):
+    run_peer("other", Peer("codec2", bitrate=bitrate), corpus, tmp_path / "out")
+    table = pd.read_csv(tmp_path / "out/utterances.csv")
+    about = read_about(tmp_path / "out/peer.json")
+    assert (about["rate_hz"], about["delay_samples"]) == (8_000, 2 * CODEC2_DELAY[bitrate])
+    seconds = table.samples / 16_000
+    extra = table.bits / bitrate - seconds  # the delay, and what fills the last frame
+    assert ((extra >= 0) & (extra < CODEC2_DELAY[bitrate] / 8_000 + 0.085)).all()
+    padding = {700: 4, 1300: 4}.get(bitrate, 0)  # bits that fill a frame's last byte
+    assert (table.bits == (8 * CODEC2_BYTES[bitrate] - padding) * table.frames).all()
+    for row in table.itertuples():
+        decoded, rate = audio_of(tmp_path / "out", row.utterance)
+        assert (decoded.size, rate) == (row.samples, 16_000)
+
+
+@has_codec2
+@pytest.mark.parametrize("bitrate", [3200, 1300])
+def test_the_delay_of_codec2_is_compensated(bitrate):
+    """Three bursts of a voice stay where they are, within a frame's smearing."""
+    audio = np.zeros(32_000, np.float32)
+    voice = speech(0.3, 3).astype(np.float32)
+    for start in (4_000, 14_000, 24_000):
+        audio[start : start + voice.size] = voice
+    coded = Codec2(bitrate)(audio)
+    energy = [np.convolve(x[:32_000] ** 2, np.ones(800), "same") for x in (audio, coded.audio)]
+    lag = np.argmax(np.correlate(energy[1], energy[0][2_000:-2_000], "valid")) - 2_000
+    assert abs(lag) <= 80  # 5 ms of 20
+
+
+@pytest.mark.parametrize("peer", [Peer("opus", bitrate=6000), Peer("codec2", bitrate=700)])
+def test_a_program_that_is_not_installed(corpus, tmp_path, monkeypatch, peer, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    run_peer("other", peer, corpus, tmp_path / "out")
+    about = read_about(tmp_path / "out/peer.json")
+    assert about["status"] == "not installed"
+    assert "on the PATH; install" in about["message"]
+    assert "not installed" in capsys.readouterr().err
+    table = pd.read_csv(tmp_path / "out/utterances.csv")
+    assert len(table) == 0
+    assert list((tmp_path / "out/audio").iterdir()) == []
+
+
+def program(folder, name, script):
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+def test_a_program_that_fails_leaves_what_was_there(corpus, tmp_path, monkeypatch):
+    program(tmp_path, "opusenc", "echo no memory >&2; exit 3")
+    program(tmp_path, "opusdec", "exit 0")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    (tmp_path / "out/audio").mkdir(parents=True)
+    (tmp_path / "out/audio/old.flac").write_text("old")
+    with pytest.raises(TaaeError, match=r"b-1: opusenc failed \(status 3\): no memory"):
+        run_peer("other", Peer("opus", bitrate=6000), corpus, tmp_path / "out")
+    assert (tmp_path / "out/audio/old.flac").read_text() == "old"
+    assert not (tmp_path / "out/peer.json").exists()
+
+
+@pytest.mark.parametrize("size", [0, 10_000, 20_000])
+def test_audio_of_another_length_is_told_and_not_padded(corpus, tmp_path, monkeypatch, size):
+    codec = lambda audio: Coded(np.ones(size, np.float32), 8, 1)  # noqa: E731
+    monkeypatch.setattr(run, "load", lambda peer: codec)
+    with pytest.raises(TaaeError, match=rf"b-1: other gives {size} samples for 16480; up to 640"):
+        run_peer("other", Peer("opus", bitrate=6000), corpus, tmp_path / "out")
+    assert not (tmp_path / "out/audio").exists()
+
+
+def test_fit():
+    np.testing.assert_array_equal(fit(np.arange(3.0, dtype=np.float32), 2), [0, 1])
+    np.testing.assert_array_equal(fit(np.arange(3.0, dtype=np.float32), 5), [0, 1, 2, 0, 0])
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"status": "fine"}'])
+def test_a_broken_description_is_told(tmp_path, content):
+    (tmp_path / "peer.json").write_bytes(content)
+    with pytest.raises(TaaeError, match=r"peer.json: no description of a codec"):
+        read_about(tmp_path / "peer.json")
+
+
+def tiny(kind):
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    if kind == "encodec":
+        config = transformers.EncodecConfig(
+            hidden_size=8, num_filters=2, codebook_size=32, codebook_dim=8, num_lstm_layers=1
+        )
+        return transformers.EncodecModel(config)
+    if kind == "dac":
+        config = transformers.DacConfig(
+            encoder_hidden_size=2, decoder_hidden_size=32, n_codebooks=3, codebook_size=64,
+            codebook_dim=4, downsampling_ratios=[2, 4, 8, 8], upsampling_ratios=[8, 8, 4, 2],
+        )  # fmt: skip
+        return transformers.DacModel(config)
+    config = transformers.MimiConfig(
+        hidden_size=16, num_filters=2, codebook_size=16, codebook_dim=8, num_quantizers=4,
+        vector_quantization_hidden_dimension=8, num_hidden_layers=1, intermediate_size=16,
+        num_attention_heads=2, num_key_value_heads=2, head_dim=8, upsample_groups=16,
+    )  # fmt: skip
+    return transformers.MimiModel(config)
+
+
+@pytest.fixture(params=["encodec", "dac", "mimi"])
+def weights(request, tmp_path):
+    """A saved model of random weights with a peer for it."""
+    folder = tmp_path / request.param
+    tiny(request.param).save_pretrained(folder)
+    option = {"bitrate": 1500.0} if request.param == "encodec" else {"quantizers": 2}
+    return Peer(request.param, weights=str(folder), **option)
+
+
+FRAMES = {"encodec": (24_000, 320, 2, 5), "dac": (16_000, 512, 2, 6), "mimi": (24_000, 1920, 2, 4)}
+
+
+def test_pretrained_codecs(weights, corpus, tmp_path):
+    run_peer("other", weights, corpus, tmp_path / "out")
+    about = read_about(tmp_path / "out/peer.json")
+    rate, hop, codebooks, bits = FRAMES[weights.kind]
+    if weights.kind == "encodec":
+        codebooks = 4  # as many as 1500 bit/s hold at 75 frames/s and 5 bits
+    assert about["status"] == "ok"
+    assert about["rate_hz"] == rate
+    table = pd.read_csv(tmp_path / "out/utterances.csv")
+    frames = np.ceil(np.round(table.samples * rate / 16_000) / hop)
+    assert (table.frames == frames).all()
+    assert (table.bits == frames * codebooks * bits).all()
+    for row in table.itertuples():
+        decoded, _ = audio_of(tmp_path / "out", row.utterance)
+        assert decoded.size == row.samples
+
+
+def test_what_is_decoded_is_the_models_own_output(weights, monkeypatch):
+    """But for the resampling, it is what the whole model gives for the same padded input."""
+    codec = load(weights)
+    model, given, encode = codec.model, [], codec.model.encode
+    with monkeypatch.context() as patch:
+        patch.setattr(model, "encode", lambda wave, **o: given.append(wave) or encode(wave, **o))
+        coded = codec(speech(0.5).astype(np.float32))
+    (wave,) = given
+    assert wave.shape[-1] % FRAMES[weights.kind][1] == 0
+    with torch.no_grad():
+        expected = model(wave, **codec.options).audio_values.flatten().numpy()
+    expected = expected[: round(0.5 * codec.rate)]
+    expected = soxr.resample(expected, codec.rate, 16_000, quality="VHQ")
+    np.testing.assert_allclose(coded.audio, expected, atol=1e-5)
+    assert np.ptp(expected) > 1e-3
+
+
+def test_weights_that_are_not_there_are_not_installed(tmp_path):
+    pytest.importorskip("transformers")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NotInstalled, match="no weights"):
+        load(Peer("dac", quantizers=2, weights=str(tmp_path / "empty")))
+    with pytest.raises(NotInstalled, match=r"no folder .*gone$"):
+        load(Peer("dac", quantizers=2, weights=str(tmp_path / "gone")))
+
+
+def test_weights_without_their_tensors_are_not_installed(weights, tmp_path):
+    (tmp_path / weights.kind / "model.safetensors").unlink()
+    with pytest.raises(NotInstalled, match="no weights"):
+        load(weights)
+
+
+def test_without_the_package(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(NotInstalled, match=r"taae\[peers\]"):
+        load(Peer("dac", quantizers=2, weights="w"))
+
+
+def test_weights_of_another_codec_are_refused(tmp_path):
+    tiny("dac").save_pretrained(tmp_path / "w")
+    with pytest.raises(TaaeError, match="weights of dac, not of mimi"):
+        load(Peer("mimi", quantizers=2, weights=str(tmp_path / "w")))
+
+
+def test_incomplete_weights_are_refused(tmp_path):
+    """They would be filled with random numbers."""
+    safetensors = pytest.importorskip("safetensors.torch")
+    tiny("dac").save_pretrained(tmp_path / "w")
+    path = tmp_path / "w/model.safetensors"
+    tensors = safetensors.load_file(path)
+    tensors.pop("decoder.conv1.weight")
+    safetensors.save_file(tensors, path, metadata={"format": "pt"})
+    with pytest.raises(TaaeError, match=r"the weights lack decoder.conv1.weight"):
+        load(Peer("dac", quantizers=2, weights=str(tmp_path / "w")))
+
+
+def test_operating_points_that_the_weights_do_not_have(tmp_path):
+    tiny("dac").save_pretrained(tmp_path / "dac")
+    tiny("encodec").save_pretrained(tmp_path / "encodec")
+    with pytest.raises(TaaeError, match="has 3, not 4"):
+        load(Peer("dac", quantizers=4, weights=str(tmp_path / "dac")))
+    with pytest.raises(TaaeError, match="has 1500, 3000, 6000, 12000, 24000 bit/s, not 2000"):
+        load(Peer("encodec", bitrate=2000, weights=str(tmp_path / "encodec")))
+
+
+@has_codec2
+def test_the_table_of_codecs_has_those_that_are_not_installed(corpus, tmp_path, monkeypatch):
+    run_peer("codec2-1300", Peer("codec2", bitrate=1300), corpus, tmp_path / "one")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    run_peer("opus-6k", Peer("opus", bitrate=6000), corpus, tmp_path / "two")
+    table = codec_table([tmp_path / "one/peer.json", tmp_path / "two/peer.json"])
+    there, absent = (row for _, row in table.iterrows())
+    assert (there["name"], there["status"], there["rate_hz"]) == ("codec2-1300", "ok", 8000)
+    assert there["resampling"].startswith("soxr ")
+    assert there["delay_samples"] == 320
+    assert (absent["name"], absent["kind"]) == ("opus-6k", "opus")
+    assert absent["status"] == "not installed"
+    assert "install opus-tools" in absent["message"]
+    assert pd.isna(absent["bitrate"])
+
+
+def test_every_missing_program_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NotInstalled, match="no opusenc and no opusdec on the PATH"):
+        Opus(6000)

@@ -1,0 +1,251 @@
+"""The config: every mistake is one clear line, and every number reaches its place."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taae.codec.window import removed_share, visible_pairs, window_sides
+from taae.evaluation.metrics import METRICS
+from taae.evaluation.other_codecs.config import Peer
+from taae.study.checks import changed_keys, training_coverage
+from taae.study.load import load_study, resolve
+from taae.utils.errors import TaaeError
+from taae.utils.schema import merge, read_yaml, schema
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def config() -> dict[str, Any]:
+    return read_yaml(ROOT / "config.yaml")
+
+
+def error_of(config: dict[str, Any], **sections: Any) -> str:
+    with pytest.raises(TaaeError) as caught:
+        resolve(merge(config, sections))
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_the_shipped_studies_resolve_without_a_warning() -> None:
+    overlays = sorted((ROOT / "workflow" / "studies").glob("*.yaml"))
+    assert overlays
+    for overlay in [None, *overlays]:
+        study = load_study([ROOT / "config.yaml", *([overlay] if overlay else [])])
+        assert study.warnings == []
+        assert "baseline" in study.variants
+
+
+def test_the_demo_has_both_ablations_at_both_parities_and_no_vacuous_window(
+    config: dict[str, Any],
+) -> None:
+    study = resolve(config)
+    windows = {study.variants[arm].attention.window for arm in study.ablations["window"].arms}
+    assert windows == {32, 64, 128, 256}
+    for arm in study.ablations["window"].arms:
+        assert all(share > 0 for _, _, share in training_coverage(study.variants[arm]))
+    for name, levels in (("fsq-even", 16), ("fsq-odd", 17)):
+        arms = [study.variants[arm].bottleneck for arm in study.ablations[name].arms]
+        assert {arm.levels for arm in arms} == {levels}
+        both_removed = {("original", "ste")} if levels == 16 else set()
+        assert {(arm.rounding, arm.training) for arm in arms} == both_removed | {
+            ("symmetric", "hybrid"),
+            ("original", "hybrid"),
+            ("symmetric", "ste"),
+        }
+
+
+def test_a_variant_of_three_lines_changes_just_its_key(config: dict[str, Any]) -> None:
+    before = resolve(config)
+    config["variants"]["window-512"] = {"attention": {"window": 512}}
+    after = resolve(config)
+    assert set(after.variants) - set(before.variants) == {"window-512"}
+    assert changed_keys(after.variants["baseline"], after.variants["window-512"]) == [
+        "attention.window"
+    ]
+    assert {name: after.variants[name] for name in before.variants} == before.variants
+
+
+def test_select_runs_the_chosen_ablations_alone(config: dict[str, Any]) -> None:
+    study = resolve({**config, "select": ["window"]})
+    assert list(study.ablations) == ["window"]
+    assert set(study.variants) == {"baseline", "window-32", "window-64", "window-256"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"trainnig": {}}, ["unknown key 'trainnig'", "did you mean 'training'"]),
+        ({"training": {"stpes": 3}}, ["training", "'stpes'", "did you mean 'steps'"]),
+        ({"variants": {"x": {"attention": {"windw": 3}}}}, ["variants.x.attention", "'window'"]),
+        ({"variants": {"x": {"corpus": {"seed": 3}}}}, ["variants.x", "unknown key 'corpus'"]),
+        ({"variants": {"Bad Name": {"attention": {"window": 2}}}}, ["Bad Name"]),
+        ({"variants": {"x": {"attention": {"window": 33}}}}, ["variants.x", "33", "even"]),
+        ({"variants": {"x": {"attention": {"window": 0}}}}, ["variants.x.attention.window", "0"]),
+        ({"variants": {"x": {"attention": {"window": -4}}}}, ["variants.x.attention.window"]),
+        ({"training": {"learning_rate": "1e-3"}}, ["training.learning_rate", "1.0e-3"]),
+        ({"model": {"head_dim": 48}}, ["head_dim", "multiple"]),
+        ({"model": {"strides": [2, 2]}}, ["model.strides"]),
+        ({"seeds": []}, ["seeds"]),
+        ({"seeds": [2**32]}, ["seeds.0", "4294967296"]),
+        ({"metrics": {"names": ["mosnet-x"]}}, ["metrics.names", "mosnet-x"]),
+        ({"lengths": {"ablation": "windw"}}, ["lengths.ablation", "windw", "window"]),
+        ({"bitrates": {"ablations": ["fsq-evne"]}}, ["bitrates.ablations", "fsq-evne"]),
+        ({"bitrates": {"points": ["5x5"]}}, ["bitrates.points", "5x5"]),
+        ({"select": ["nothing"]}, ["select", "nothing", "window"]),
+        ({"training": {"segment": 0.01}}, ["training.loss.windows"]),
+    ],
+)
+def test_mistakes_are_one_line(config: dict[str, Any], change: Any, words: list[str]) -> None:
+    message = error_of(config, **change)
+    for word in words:
+        assert word in message
+
+
+def ablation(**changes: Any) -> dict[str, Any]:
+    body = {
+        "title": "t",
+        "varies": ["attention.window"],
+        "variants": ["window-32"],
+        "primary": "stoi",
+    }
+    return {"ablations": {"a": body | changes}}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (ablation(variants=["nowhere"]), ["ablations.a", "unknown variant 'nowhere'"]),
+        (ablation(reference="nowhere"), ["ablations.a", "unknown variant 'nowhere'"]),
+        (ablation(primary="psnr"), ["ablations.a", "primary", "psnr"]),
+        (ablation(variants=["even"]), ["'even' also changes bottleneck.levels"]),
+        (ablation(controls=["window-64"]), ["controls", "window-64"]),
+        (
+            ablation(variants=["twin"]) | {"variants": {"twin": {"attention": {"window": 128}}}},
+            ["'twin' and 'baseline' are the same model"],
+        ),
+        (
+            ablation(variants=["wide"]) | {"variants": {"wide": {"attention": {"window": 2048}}}},
+            ["'wide'", "2048 removes nothing", "vacuous"],
+        ),
+        (
+            ablation(variants=["odd-no-symmetric"], varies=["bottleneck.rounding"]),
+            ["'odd-no-symmetric'", "17", "vacuous", "controls"],
+        ),
+    ],
+)
+def test_vacuous_and_impossible_arms_are_one_line(
+    config: dict[str, Any], change: Any, words: list[str]
+) -> None:
+    message = error_of(config, **change)
+    for word in words:
+        assert word in message
+
+
+def test_a_window_that_is_vacuous_at_one_rate_is_a_warning(config: dict[str, Any]) -> None:
+    change = ablation(variants=["wide"]) | {"variants": {"wide": {"attention": {"window": 1024}}}}
+    (warning,) = resolve(merge(config, change)).warnings
+    assert "at 100 Hz" in warning
+    assert "200 Hz" not in warning
+
+
+@given(
+    tokens=st.integers(1, 60),
+    window=st.integers(1, 80),
+    causal=st.booleans(),
+)
+def test_removed_share_equals_counting(tokens: int, window: int, causal: bool) -> None:
+    if not causal:
+        window = 2 * ((window + 1) // 2)
+    left, right = window_sides(window, causal)
+    offset = np.arange(tokens)[None, :] - np.arange(tokens)[:, None]
+    full = offset <= 0 if causal else np.ones_like(offset, dtype=bool)
+    seen = (offset >= -left) & (offset <= right)
+    assert visible_pairs(tokens, left, right) == seen.sum()
+    expected = 1 - (seen & full).sum() / full.sum()
+    assert removed_share(tokens, window, causal) == pytest.approx(expected, abs=1e-12)
+
+
+def test_windows_are_those_of_the_paper() -> None:
+    assert window_sides(128, causal=False) == (63, 64)
+    assert window_sides(64, causal=True) == (63, 0)
+
+
+def test_nominal_bitrates() -> None:
+    """6 dimensions of 17 levels at 25 Hz are 613 bit/s (the paper's native rate)."""
+    config = read_yaml(ROOT / "config.yaml")
+    config = merge(
+        config,
+        {
+            "model": {"patch": 320},
+            "bottleneck": {"dimensions": 6},
+            "ablations": {},
+            "select": ["window"],
+        },
+    )
+    assert resolve(config).variants["baseline"].bitrate == pytest.approx(613, abs=0.5)
+
+
+def test_schema_metrics_and_registry_agree() -> None:
+    names = schema()["$defs"]["metrics"]["properties"]["names"]
+    assert names["items"]["enum"] == list(METRICS)
+    assert names["default"] == [name for name in METRICS if not name.endswith("_dac")]
+
+
+def test_a_study_written_as_json_reads_the_same(config: dict[str, Any], tmp_path: Path) -> None:
+    """The workflow hands it to its jobs as JSON, where 1e-05 has no point."""
+    config["model"]["norm_eps"] = 1.0e-5
+    path = tmp_path / "study.json"
+    path.write_text(json.dumps(config))
+    assert load_study([path]) == resolve(config)
+
+
+def test_resolving_leaves_the_config_as_it_was(config: dict[str, Any]) -> None:
+    copied = copy.deepcopy(config)
+    resolve(config)
+    assert config == copied
+
+
+def test_mosnet_without_weights_is_left_out_with_a_note(config: dict[str, Any]) -> None:
+    study = resolve(config)
+    assert "mosnet" not in study.metrics.names
+    assert not any("MOSNet" in warning for warning in study.warnings)
+    (note,) = study.notes
+    assert note.startswith("MOSNet is left out.")
+    assert "lochenchou/MOSNet" in note
+    config["metrics"]["mosnet"] = {"weights": "cnn_blstm.h5"}
+    study = resolve(config)
+    assert "mosnet" in study.metrics.names
+    assert study.notes == []
+
+
+def test_codecs_are_resolved(config: dict[str, Any]) -> None:
+    config["codecs"] = {"opus-6k": {"kind": "opus", "bitrate": 6000}}
+    assert resolve(config).codecs == {"opus-6k": Peer("opus", bitrate=6000.0)}
+
+
+@pytest.mark.parametrize(
+    ("codecs", "words"),
+    [
+        ({"baseline": {"kind": "opus", "bitrate": 6000}}, ["codecs.baseline", "variant"]),
+        ({"opus": {"kind": "opus"}}, ["codecs.opus", "needs bitrate"]),
+        ({"opus": {"kind": "speex"}}, ["codecs.opus.kind", "speex"]),
+        ({"opus": {"kind": "opus", "bitrat": 6000}}, ["did you mean 'bitrate'"]),
+    ],
+)
+def test_codecs_that_are_wrong(
+    config: dict[str, Any], codecs: dict[str, Any], words: list[str]
+) -> None:
+    config["codecs"] = codecs
+    with pytest.raises(TaaeError) as caught:
+        resolve(config)
+    assert all(word in str(caught.value) for word in words)

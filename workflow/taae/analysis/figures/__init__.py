@@ -1,0 +1,1 @@
+"""Figures of a study, each from its tables alone."""

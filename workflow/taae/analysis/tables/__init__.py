@@ -1,0 +1,1 @@
+"""Tables of a study, each from the files of its runs."""

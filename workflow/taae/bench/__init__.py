@@ -1,1 +1,0 @@
-"""The measurements behind every claim of speed: `python -m taae bench NAME`."""

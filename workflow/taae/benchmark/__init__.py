@@ -1,0 +1,1 @@
+"""What a study takes: measured (speed, memory) and predicted (`taae plan`)."""

@@ -1,0 +1,186 @@
+"""The codec with its window against the same codec with full attention, and over lengths.
+
+And what bfloat16 changes besides the time: codes, and scores of what is decoded.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from taae.benchmark.speech import speech_split
+from taae.benchmark.timing import device_name, medians, pick_device
+from taae.codec.base import WAVE_RMS
+from taae.codec.config import Attention, Bottleneck, CodecConfig, Model
+from taae.codec.taae import TAAE, SelfAttention
+from taae.corpus.store import Split
+from taae.evaluation.scoring.distances import si_sdr
+from taae.evaluation.scoring.pesq_stoi import stoi
+from taae.utils.sample_rate import SAMPLE_RATE
+
+# 18.5 million parameters, of the shape of the paper's codec.
+MODEL = Model(
+    patch=320,
+    layers=[4, 4],
+    strides=[2],
+    width=256,
+    head_dim=64,
+    ff_mult=4,
+    norm_eps=1e-2,
+    layer_scale=1e-2,
+)
+BOTTLENECK = Bottleneck(6, 17, "symmetric", "hybrid")
+SHORT, MIDDLE, LONG = 20, 180, 600  # seconds of audio
+
+
+def untrained(attention: Attention) -> TAAE:
+    """Return a codec of the size of the targets."""
+    torch.manual_seed(0)
+    return TAAE(CodecConfig(MODEL, attention, BOTTLENECK)).eval()
+
+
+def unlimited(codec: TAAE) -> TAAE:
+    """Return a copy of a codec in which every query sees every key."""
+    other = copy.deepcopy(codec)
+    for module in other.modules():
+        if isinstance(module, SelfAttention):
+            module.left = module.right = 2**31
+    return other
+
+
+def codec(
+    model: Path | None = None,
+    corpus: Path | None = None,
+    quick: bool = False,
+    seconds: float = 30.0,
+    device: str | None = None,
+) -> dict[str, Any]:
+    """Measure, print a table and then one JSON line of figures; return these.
+
+    Args:
+        model: folder of a trained codec, of which everything is measured, and without which the
+            scores tell little; instead of it an untrained codec of 18 million parameters.
+        corpus: on whose test split codes and scores are compared; without one, built-in speech.
+        quick: a tenth of every length.
+        seconds: about how long each comparison takes.
+        device: cpu or cuda; by itself the GPU where there is one.
+    """
+    device = pick_device(device)
+    ours = TAAE.from_pretrained(model) if model else untrained(Attention(128, False))
+    ours = ours.to(device)
+    full = unlimited(ours)
+    short, middle, long = (length / (10 if quick else 1) for length in (SHORT, MIDDLE, LONG))
+    wave = _noise(middle, ours)
+    arms: dict[str, Callable[[], object]] = {
+        "window float32": partial(_through, ours, wave),
+        "window bfloat16": partial(_through, ours, wave, torch.bfloat16),
+        "full float32": partial(_through, full, wave),
+        "full bfloat16": partial(_through, full, wave, torch.bfloat16),
+    }
+    spent = medians(_prepared(arms), seconds)
+    rates = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        waves = {"short": _noise(short, ours), "long": _noise(long, ours)}
+        lengths = {name: partial(_through, ours, wave, dtype) for name, wave in waves.items()}
+        found = medians(_prepared(lengths), seconds)
+        rates[dtype] = found["short"] / short, found["long"] / long
+    for name, each in spent.items():
+        print(f"{middle:g} s of audio, {name:16} {each:8.3f} s, {middle / each:6.1f} x real time")
+    for dtype, (fast, slow) in rates.items():
+        print(f"real-time factor, {dtype}: {short:g} s {fast:.5f}, {long:g} s {slow:.5f}")
+    figures = {
+        "seconds": middle,
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+        f"speedup_{middle:g}s": _ratio(spent["full float32"], spent["window float32"]),
+        f"speedup_{middle:g}s_bfloat16": _ratio(spent["full float32"], spent["window bfloat16"]),
+        f"rtf_{long:g}s_over_{short:g}s": _ratio(*rates[torch.float32][::-1]),
+        f"rtf_{long:g}s_over_{short:g}s_bfloat16": _ratio(*rates[torch.bfloat16][::-1]),
+        "trained": model is not None,
+    }
+    with speech_split(corpus) as speech:
+        figures |= _change(ours, speech)
+    print(json.dumps(figures))
+    return figures
+
+
+def _change(codec: TAAE, speech: Split) -> dict[str, float]:
+    """Return what bfloat16 changes: share of codes, and means of scores in both precisions.
+
+    `bfloat16_snr_db` is of the decoder alone: of the same codes, decoded in both.
+    """
+    device = next(codec.parameters()).device
+    changed = codes = 0
+    energy = noise = 0.0
+    scores: defaultdict[str, list[float]] = defaultdict(list)
+    for index in range(len(speech.utterances)):
+        clean = speech.audio(index)
+        wave = torch.from_numpy(clean)[None].to(device)
+        exact, rough = _codes(codec, wave), _codes(codec, wave, torch.bfloat16)
+        changed, codes = changed + int((rough != exact).sum()), codes + exact.numel()
+        decoded = {
+            "float32": _decoded(codec, exact),
+            "bfloat16": _decoded(codec, rough, torch.bfloat16),
+        }
+        error = _decoded(codec, exact, torch.bfloat16) - decoded["float32"]
+        energy += float(decoded["float32"].square().sum())
+        noise += float(error.square().sum())
+        for name, audio in decoded.items():
+            heard = audio[0, : len(clean)].cpu().double().numpy()
+            reference = clean.astype(np.float64)
+            scores[f"si_sdr_{name}"].append(si_sdr(reference, heard))
+            scores[f"stoi_{name}"].append(stoi(reference, heard, extended=False))
+    return {
+        "bfloat16_codes_changed": round(changed / codes, 5),
+        "bfloat16_snr_db": round(10 * math.log10(energy / noise), 2),
+        **{name: round(statistics.fmean(values), 4) for name, values in scores.items()},
+    }
+
+
+def _codes(codec: TAAE, wave: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    with _autocast(wave, dtype):
+        return codec.encode(wave)
+
+
+def _decoded(codec: TAAE, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    with _autocast(codes, dtype):
+        return codec.decode(codes).float()
+
+
+def _through(codec: TAAE, wave: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    return _decoded(codec, _codes(codec, wave, dtype), dtype)
+
+
+def _autocast(like: Tensor, dtype: torch.dtype) -> torch.autocast:
+    return torch.autocast(like.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16)
+
+
+def _noise(seconds: float, codec: TAAE) -> Tensor:
+    device = next(codec.parameters()).device
+    torch.manual_seed(1)
+    return WAVE_RMS * torch.randn(1, round(seconds * SAMPLE_RATE), device=device)
+
+
+def _prepared(
+    arms: Mapping[str, Callable[[], object]],
+) -> dict[str, Callable[[], Callable[[], object]]]:
+    return {name: partial(_itself, arm) for name, arm in arms.items()}
+
+
+def _itself(arm: Callable[[], object]) -> Callable[[], object]:
+    return arm
+
+
+def _ratio(one: float, other: float) -> float:
+    return round(one / other, 3)

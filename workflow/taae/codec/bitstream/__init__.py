@@ -1,0 +1,1 @@
+"""The .taae file: its container, the entropy model of its codes, packing without one."""

@@ -1,0 +1,173 @@
+"""The .taae file: the codes of one recording, with what is needed to refuse a wrong decoder.
+
+Byte by byte, numbers little-endian:
+
+    offset  bytes
+    0       4      "TAAE"
+    4       1      version of this layout: 1
+    5       1      form of the payload: 0 packed (`taae.codec.bitstream.packing`), 1 range coded
+                   (`taae.codec.bitstream.entropy_model`)
+    6       4      CRC-32 (zlib's) of the whole file but these four bytes
+    10      4      fingerprint of the model: SHA-256 of its config.json and model.safetensors,
+                   first four bytes
+    14      4      fingerprint of the token model; zeros where the payload is packed
+    18      4      samples at 16 kHz, unsigned; frames = samples / hop, rounded up
+    22      4      float32 that decoded samples are multiplied with: the level of the input
+    26      1      n, stages of the residual FSQ; 0: the quantizer of the training
+    27      5 n    per stage: levels, unsigned byte; scale, float32
+    27+5n          the payload, to the end of the file
+
+A CRC-32 finds every change of up to four neighbouring bytes, and all but 1 in 2^32 of others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taae.codec.bitstream import packing as raw
+from taae.codec.bitstream.entropy_model import TokenModel
+from taae.codec.operating_points import Stage
+from taae.utils.errors import TaaeError
+from taae.utils.files import atomic
+
+MAGIC, VERSION = b"TAAE", 1
+_FIXED = struct.Struct("<4s4sIfB")  # from offset 10 to 27
+_START, _STAGE = struct.Struct("<4sBBI"), struct.Struct("<Bf")
+_NO_TOKENS = bytes(4)
+_CRC = slice(6, 10)
+
+
+@dataclass(frozen=True)
+class Packet:
+    """The content of a .taae file; see the module for its fields."""
+
+    model: bytes
+    samples: int
+    level: float
+    stages: tuple[Stage, ...]
+    tokens: bytes  # fingerprint of the token model; empty where the payload is packed
+    payload: bytes
+
+    @classmethod
+    def of(
+        cls,
+        codes: NDArray[np.uint8],
+        alphabet: Sequence[int],
+        tokens: TokenModel | None,
+        *,
+        model: bytes,
+        samples: int,
+        level: float,
+        stages: tuple[Stage, ...],
+    ) -> Packet:
+        """Code (frames, columns) with the token model, or packed where that is no longer.
+
+        Args:
+            alphabet: values of each column (`taae.codec.operating_points.alphabet`).
+            tokens: fitted at the same operating point.
+            model: of `model_fingerprint`.
+            samples, level, stages: see the module.
+        """
+        if tokens is not None:
+            _check_alphabet(tokens, alphabet)
+            payload = tokens.encode(codes)
+            if len(payload) < raw.size(len(codes), alphabet):
+                return cls(model, samples, level, stages, tokens.fingerprint, payload)
+        return cls(model, samples, level, stages, b"", raw.pack(codes, alphabet))
+
+    def codes(
+        self, frames: int, alphabet: Sequence[int], tokens: TokenModel | None
+    ) -> NDArray[np.uint8]:
+        """Return the codes (frames, columns) that went in.
+
+        Raises:
+            TaaeError: the payload needs another token model, or is not that many frames.
+        """
+        if not self.tokens:
+            return raw.unpack(self.payload, frames, alphabet)
+        if tokens is None:
+            raise TaaeError("the codes are range coded; decoding needs the token model")
+        if tokens.fingerprint != self.tokens:
+            raise TaaeError("the codes are range coded with another token model")
+        _check_alphabet(tokens, alphabet)
+        return tokens.decode(self.payload, frames)
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the file."""
+        start = _START.pack(MAGIC, VERSION, bool(self.tokens), 0)
+        fixed = _FIXED.pack(
+            self.model, self.tokens or _NO_TOKENS, self.samples, self.level, len(self.stages)
+        )
+        stages = b"".join(_STAGE.pack(*stage) for stage in self.stages)
+        data = bytearray(start + fixed + stages + self.payload)
+        data[_CRC] = struct.pack("<I", _checksum(data))
+        return bytes(data)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Packet:
+        """Read the content of a file.
+
+        Raises:
+            TaaeError: it is none of a .taae file, of another version, damaged or truncated.
+        """
+        if data[:4] != MAGIC[: len(data)] or not data:
+            raise TaaeError("not a .taae file")
+        if len(data) < _START.size + _FIXED.size:
+            raise TaaeError(f"truncated: {len(data)} bytes are less than a header")
+        _, version, coded, checksum = _START.unpack_from(data)
+        if version != VERSION:
+            raise TaaeError(f"version {version} of the format; this program reads {VERSION}")
+        if checksum != _checksum(data):
+            raise TaaeError("damaged or truncated: its checksum does not hold")
+        model, tokens, samples, level, count = _FIXED.unpack_from(data, _START.size)
+        first = _START.size + _FIXED.size
+        payload = first + count * _STAGE.size
+        stages = tuple(Stage(*pair) for pair in _STAGE.iter_unpack(data[first:payload]))
+        return cls(model, samples, level, stages, tokens if coded else b"", data[payload:])
+
+
+def write_taae(path: Path, packet: Packet) -> None:
+    """Write a .taae file, atomically."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(packet.to_bytes())
+
+
+def read_taae(path: Path) -> Packet:
+    """Read a .taae file; a `TaaeError` where it is none, damaged or truncated."""
+    try:
+        return Packet.from_bytes(path.read_bytes())
+    except FileNotFoundError:
+        raise TaaeError(f"{path}: no such file") from None
+    except TaaeError as error:
+        raise TaaeError(f"{path}: {error}") from None
+
+
+def model_fingerprint(folder: Path) -> bytes:
+    """Return four bytes that differ, but for chance, where saved models do."""
+    hashed = hashlib.sha256()
+    for name in ("config.json", "model.safetensors"):
+        try:
+            hashed.update((folder / name).read_bytes())
+        except FileNotFoundError:
+            raise TaaeError(f"{folder / name}: no such file; is {folder} a model?") from None
+    return hashed.digest()[:4]
+
+
+def _checksum(data: bytes | bytearray) -> int:
+    return zlib.crc32(data[_CRC.stop :], zlib.crc32(data[: _CRC.start]))
+
+
+def _check_alphabet(tokens: TokenModel, alphabet: Sequence[int]) -> None:
+    if tokens.levels != tuple(alphabet):
+        raise TaaeError(
+            f"the token model is of codes with {list(tokens.levels)} levels, not {list(alphabet)};"
+            " it was fitted for another codec or operating point"
+        )

@@ -1,0 +1,138 @@
+"""A recording to a .taae file and back, with a trained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+import torch
+from numpy.typing import NDArray
+
+from taae.codec.base import Codec
+from taae.codec.bitstream.container import Packet, model_fingerprint, read_taae, write_taae
+from taae.codec.bitstream.entropy_model import ORDERS, TokenModel, tokens_path
+from taae.codec.load import load_codec
+from taae.codec.operating_points import NATIVE, Stage, alphabet, name_of, stages_of
+from taae.corpus.normalise import PEAK
+from taae.utils.audio import BLOCK, RejectedError, loudness_gain, read_audio
+from taae.utils.errors import TaaeError
+from taae.utils.files import atomic
+from taae.utils.sample_rate import SAMPLE_RATE
+
+LOUDNESS = -20.0  # LUFS; the paper's, and the default of corpus.loudness
+
+
+def encode_file(
+    source: Path,
+    target: Path,
+    model: Path,
+    point: str = NATIVE,
+    tokens: Path | None = None,
+    loudness: float = LOUDNESS,
+) -> None:
+    """Encode a recording of any rate and number of channels, as 16 kHz mono.
+
+    It is brought to `loudness`, which should be that of the model's corpus; the file holds the
+    way back. What is too short or silent to have a loudness is left at its level.
+
+    Args:
+        model: folder of the model.
+        point: operating point, see `taae.codec.operating_points`.
+        tokens: token model; by default that of the model's folder, and without one the codes are
+            packed at the nominal bitrate.
+        loudness: LUFS.
+    """
+    stages = stages_of(point)
+    codec = load_codec(model).with_bottleneck(stages)
+    wave, level = _normalised(source, loudness)
+    codes = codec.encode(torch.from_numpy(wave)[None])[0].to(torch.uint8).numpy()
+    packet = Packet.of(
+        codes,
+        _alphabet(codec, stages),
+        _tokens(model, stages, tokens),
+        model=model_fingerprint(model),
+        samples=len(wave),
+        level=level,
+        stages=stages,
+    )
+    write_taae(target, packet)
+
+
+def decode_file(source: Path, target: Path, model: Path, tokens: Path | None = None) -> None:
+    """Decode a .taae file to 16 kHz audio, as long and as loud as the recording was.
+
+    Args:
+        target: its suffix is the format: .wav or .flac, 16 bit.
+        model: folder of the model that encoded it.
+        tokens: token model, if it was not the one in the model's folder.
+
+    Raises:
+        TaaeError: the file is foreign, damaged, truncated or of another model.
+    """
+    packet = read_taae(source)
+    if packet.model != model_fingerprint(model):
+        raise TaaeError(f"{source}: was encoded with another model than {model}")
+    codec = load_codec(model).with_bottleneck(packet.stages)
+    frames = -(-packet.samples // codec.hop)
+    try:
+        codes = packet.codes(
+            frames,
+            _alphabet(codec, packet.stages),
+            _tokens_of(packet, model, tokens),
+        )
+    except TaaeError as error:
+        raise TaaeError(f"{source}: {error}") from None
+    wave = codec.decode(torch.from_numpy(codes).long()[None], packet.samples)[0].numpy()
+    with atomic(target) as temporary:
+        try:
+            samples = np.clip(wave * packet.level, -1, 1)
+            soundfile.write(temporary, samples, SAMPLE_RATE, subtype="PCM_16")
+        except (TypeError, ValueError, soundfile.SoundFileError) as error:
+            raise TaaeError(f"{target}: cannot write ({error}); use .wav or .flac") from error
+
+
+def _normalised(source: Path, loudness: float) -> tuple[NDArray[np.float32], float]:
+    """Return a recording as the corpus would hold it, and what leads back to its level."""
+    try:
+        audio, rate = read_audio(source)
+    except RejectedError as error:
+        raise TaaeError(f"{source}: {error.reason} ({error.detail})") from None
+    if not len(audio):
+        raise TaaeError(f"{source}: no samples")
+    if not np.isfinite(audio).all():
+        raise TaaeError(f"{source}: has samples that are no numbers; repair the recording")
+    mono = soxr.resample(audio.mean(axis=1), rate, SAMPLE_RATE)
+    gain = 1.0
+    if len(mono) >= BLOCK * SAMPLE_RATE:
+        try:
+            gain, _ = loudness_gain(mono, loudness)
+        except RejectedError:  # silent
+            pass
+        else:
+            gain = min(gain, PEAK / float(np.abs(mono).max()))
+    wave = np.rint(mono * gain * 32768).clip(-32768, 32767) / 32768
+    return wave.astype(np.float32), 1 / gain
+
+
+def _alphabet(codec: Codec, stages: tuple[Stage, ...]) -> tuple[int, ...]:
+    bottleneck = codec.config.bottleneck
+    return alphabet(bottleneck.levels, bottleneck.dimensions, stages)
+
+
+def _tokens_of(packet: Packet, model: Path, given: Path | None) -> TokenModel | None:
+    """Return the token model that a file was coded with, if it is there."""
+    if not packet.tokens:
+        return None
+    if given:
+        return TokenModel.load(given)
+    folder, point = model / "tokens", name_of(packet.stages)
+    paths = [tokens_path(folder, point, order) for order in ORDERS]
+    models = [TokenModel.load(path) for path in paths if path.exists()]
+    return next((each for each in models if each.fingerprint == packet.tokens), None)
+
+
+def _tokens(model: Path, stages: tuple[Stage, ...], given: Path | None) -> TokenModel | None:
+    path = given or tokens_path(model / "tokens", name_of(stages))
+    return TokenModel.load(path) if given or path.exists() else None

@@ -1,0 +1,93 @@
+"""Operating points: the quantizers that a trained codec can be used with, by name. No torch.
+
+A point is `native` (the quantizer of the training) or the stages of a residual FSQ
+(`taae.codec.residual_fsq`), a preset or free:
+
+    1x46656   6 levels
+    2x15625   5 levels, then 5 at 1/4
+    4x729     3 levels, then 3 at 1/2, 1/4 and 1/8
+    7@1+3@0.5 free: LEVELS@SCALE for each stage
+
+The presets are those of stable-codec and bear its names: stages x codes per stage, which are
+levels^dimensions at 6 dimensions (6^6 = 46656). The stages apply to each dimension on its own, so
+they hold for any number of dimensions, where the codes of a stage number levels^dimensions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from taae.utils.errors import TaaeError
+
+NATIVE = "native"
+MOST_LEVELS = 255  # codes are stored as bytes
+
+
+class Stage(NamedTuple):
+    """One quantizer of a residual FSQ: `levels` evenly on [-scale, scale], ends included."""
+
+    levels: int
+    scale: float
+
+
+PRESETS: dict[str, tuple[Stage, ...]] = {
+    "1x46656": (Stage(6, 1.0),),
+    "2x15625": (Stage(5, 1.0), Stage(5, 1 / 4)),
+    "4x729": (Stage(3, 1.0), Stage(3, 1 / 2), Stage(3, 1 / 4), Stage(3, 1 / 8)),
+}
+
+
+def stages_of(point: str) -> tuple[Stage, ...]:
+    """Return the stages of an operating point; none for `native`."""
+    if point == NATIVE:
+        return ()
+    if point in PRESETS:
+        return PRESETS[point]
+    try:
+        stages = []
+        for part in point.split("+"):
+            levels, scale = part.split("@")
+            stages.append(Stage(int(levels), float(scale)))
+    except ValueError:
+        raise TaaeError(
+            f"operating point '{point}': there are {NATIVE}, {', '.join(PRESETS)}, and free"
+            " stages LEVELS@SCALE joined by +, such as 5@1+5@0.25"
+        ) from None
+    check(stages)
+    return tuple(stages)
+
+
+def name_of(stages: Sequence[Stage]) -> str:
+    """Return the name of the operating point with these stages: the inverse of `stages_of`."""
+    for name, known in {NATIVE: (), **PRESETS}.items():
+        if tuple(stages) == known:
+            return name
+    # Six digits, which survive the float32 of a .taae file.
+    return "+".join(f"{levels}@{scale:.6g}" for levels, scale in stages)
+
+
+def check(stages: Sequence[Stage]) -> None:
+    """Raise a `TaaeError` for stages that cannot quantize."""
+    for levels, scale in stages:
+        if not 2 <= levels <= MOST_LEVELS:
+            raise TaaeError(f"stage {levels}@{scale:g}: levels are 2 to {MOST_LEVELS}")
+        if not (math.isfinite(scale) and scale > 0):
+            raise TaaeError(f"stage {levels}@{scale:g}: a scale is above 0")
+
+
+def alphabet(levels: int, dimensions: int, stages: Sequence[Stage] = ()) -> tuple[int, ...]:
+    """Return the number of values of each column of the codes.
+
+    Args:
+        levels, dimensions: of the trained bottleneck.
+        stages: of the operating point; the columns of the first stage come first.
+    """
+    counts = [stage.levels for stage in stages] or [levels]
+    return tuple(count for count in counts for _ in range(dimensions))
+
+
+def nominal_bitrate(alphabet: Sequence[int], frame_rate: float) -> float:
+    """Return bits per second: latents/s x the sum of log2(values) over the columns."""
+    return frame_rate * sum(math.log2(values) for values in alphabet)

@@ -1,0 +1,1 @@
+"""The built-in corpus: eSpeak NG voices read generated sentences."""

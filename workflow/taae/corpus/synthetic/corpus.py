@@ -1,0 +1,101 @@
+"""The synthetic corpus: eSpeak NG voices read generated sentences."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taae.corpus.normalise import Target, normalise
+from taae.corpus.plan import Plan
+from taae.corpus.synthetic.espeak import ESpeak, Voice
+from taae.corpus.synthetic.sentences import sentences
+from taae.corpus.synthetic.voices import Speaker, draw_speakers
+from taae.corpus.utterance import SPLITS, Label, Outcome, Utterance
+from taae.utils.sample_rate import SAMPLE_RATE
+
+SHORTEST = 2.0  # s; the mean utterance of every voice is longer
+PASSAGE = 120.0  # s of speech that one job makes at most, to bound its memory
+SILENCE = 0.1  # s kept before and after speech
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Sentences for one voice: all of them, or as many as make `seconds` of speech."""
+
+    voice: Voice
+    labels: list[Label]
+    seconds: float
+
+
+def plan(corpus: dict[str, Any]) -> Plan:
+    """Plan the corpus: its passages are independent of each other."""
+    settings, seed = corpus["synthetic"], corpus["seed"]
+    counts = {split: settings[split]["voices"] for split in SPLITS}
+    speakers = draw_speakers(counts, seed, settings["unseen"])
+    texts = sentences(seed)
+    jobs: list[Passage] = []
+    for speaker in speakers:
+        split = settings[speaker.split]
+        if speaker.split == "train":
+            jobs += _reading(speaker, split["minutes"] * 60 / split["voices"], texts)
+        else:
+            labels = _labels(speaker, split["utterances"], texts)
+            jobs.append(Passage(speaker.voice, labels, math.inf))
+    spoken = [label.text for job in jobs for label in job.labels]
+    assert len(set(spoken)) == len(spoken), "a sentence occurs twice"
+    return Plan(functools.partial(speak, target=Target.of(corpus)), jobs)
+
+
+def speak(passage: Passage, target: Target) -> list[Outcome]:
+    """Speak a passage. In a fresh process, the same passage gives the same samples."""
+    outcomes: list[Outcome] = []
+    seconds = 0.0
+    with ESpeak(passage.voice) as espeak:
+        for label in passage.labels:
+            if seconds >= passage.seconds:
+                break
+            audio = trim(espeak.speak(label.text), espeak.sample_rate) / 32768
+            outcome = normalise(audio[:, None], espeak.sample_rate, label, target)
+            outcomes.append(outcome)
+            if isinstance(outcome, Utterance):
+                seconds += len(outcome.samples) / SAMPLE_RATE
+    return outcomes
+
+
+def trim(samples: NDArray[np.int16], rate: int) -> NDArray[np.int16]:
+    """Cut digital silence before and after speech down to 0.1 s."""
+    sounding = np.flatnonzero(samples)
+    if len(sounding) == 0:
+        return samples
+    margin = round(SILENCE * rate)
+    return samples[max(0, sounding[0] - margin) : sounding[-1] + 1 + margin]
+
+
+def _reading(speaker: Speaker, seconds: float, texts: Iterator[str]) -> list[Passage]:
+    """Split `seconds` of speech into passages, each with more sentences than it can need."""
+    passages = math.ceil(seconds / PASSAGE)
+    each = math.ceil(seconds / passages / SHORTEST)
+    labels = _labels(speaker, passages * each, texts)
+    return [
+        Passage(speaker.voice, labels[start : start + each], seconds / passages)
+        for start in range(0, len(labels), each)
+    ]
+
+
+def _labels(speaker: Speaker, count: int, texts: Iterator[str]) -> list[Label]:
+    return [
+        Label(
+            utterance=f"{speaker.name}-{number:04d}",
+            speaker=speaker.name,
+            split=speaker.split,
+            source=str(speaker.voice),
+            text=next(texts),
+        )
+        for number in range(1, count + 1)
+    ]

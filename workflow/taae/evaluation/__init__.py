@@ -1,0 +1,1 @@
+"""What is measured of a trained codec: its audio, its bitrate, its cost, at other lengths."""

@@ -1,0 +1,138 @@
+"""Codecs that are programs: Opus (opus-tools) and Codec2, with their bits as they are written."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from taae.evaluation.other_codecs.codec import QUALITY, Audio, Coded
+from taae.utils.errors import NotInstalled, TaaeError
+from taae.utils.sample_rate import SAMPLE_RATE
+
+TIMEOUT = 600.0  # seconds that a program may take for one utterance
+CODEC2_RATE = 8_000  # Hz
+CODEC2_BYTES = {700: 4, 1200: 6, 1300: 7, 1400: 7, 1600: 8, 2400: 6, 3200: 8}  # of a frame
+CODEC2_FRAME = {bitrate: 160 if bitrate >= 2400 else 320 for bitrate in CODEC2_BYTES}
+# Samples at 8 kHz by which c2dec's output (codec2 1.0.5) lags c2enc's input. The vocoder keeps no
+# waveform, so this is the peak of the cross-correlation of envelopes (|x| below 50 Hz), pooled over
+# 16 utterances of LJ Speech: 159 to 164 in the modes of 1200 bit/s and more, that is half of their
+# window of 40 ms, and 244 at 700 bit/s.
+CODEC2_DELAY = {bitrate: 160 if bitrate >= 1200 else 244 for bitrate in CODEC2_BYTES}
+
+
+class Opus:
+    """Opus through opusenc and opusdec, for speech, at variable bitrate.
+
+    Bits are those of the audio packets: the Ogg container and its two headers are not counted.
+    opusdec removes the delay that the header states (pre-skip); what is left measures 0 to 1
+    samples, so nothing more is compensated.
+    """
+
+    rate = SAMPLE_RATE
+    delay = 0
+
+    def __init__(self, bitrate: float) -> None:
+        """Take the bitrate in bit/s that opusenc is asked for."""
+        self.bitrate = bitrate
+        self.version = _version("opus-tools", "opusenc", "opusdec")
+
+    def __call__(self, audio: Audio) -> Coded:
+        """Code (n,) at 16 kHz."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            soundfile.write(folder / "in.wav", audio, SAMPLE_RATE, subtype="PCM_16")
+            rate = f"{self.bitrate / 1000:g}"
+            _run(
+                folder, "opusenc", "--quiet", "--speech", "--bitrate", rate, "in.wav", "coded.opus"
+            )
+            # Without --no-dither the same file decodes differently each time.
+            wanted = ["--rate", str(SAMPLE_RATE), "--no-dither"]
+            _run(folder, "opusdec", "--quiet", *wanted, "coded.opus", "out.wav")
+            decoded, _ = soundfile.read(folder / "out.wav", dtype="float32")
+            packets = audio_packets((folder / "coded.opus").read_bytes())
+        return Coded(decoded, 8 * sum(packets), len(packets))
+
+
+class Codec2:
+    """Codec2 through c2enc and c2dec, at 8 kHz.
+
+    Its files are bare frames of whole bytes; the bits that fill the last byte of a frame, 4 of 32
+    at 700 bit/s and of 56 at 1300 bit/s, are not counted.
+    """
+
+    rate = CODEC2_RATE
+
+    def __init__(self, bitrate: float) -> None:
+        """Take the bitrate in bit/s that names the mode."""
+        self.bitrate = int(bitrate)
+        self.mode = "700C" if self.bitrate == 700 else str(self.bitrate)
+        self.delay = CODEC2_DELAY[self.bitrate] * SAMPLE_RATE // CODEC2_RATE
+        self.version = _version("codec2", "c2enc", "c2dec")
+
+    def __call__(self, audio: Audio) -> Coded:
+        """Code (n,) at 16 kHz; the frames reach to the end of the delayed signal."""
+        narrow = soxr.resample(audio, SAMPLE_RATE, CODEC2_RATE, quality=QUALITY)
+        delay, frame = CODEC2_DELAY[self.bitrate], CODEC2_FRAME[self.bitrate]
+        padded = np.zeros(-(-(narrow.size + delay) // frame) * frame, np.float32)
+        padded[: narrow.size] = narrow
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            pcm = np.clip(np.rint(padded * 32768), -32768, 32767).astype("<i2")
+            pcm.tofile(folder / "in.raw")
+            _run(folder, "c2enc", self.mode, "in.raw", "coded.bit")
+            _run(folder, "c2dec", self.mode, "coded.bit", "out.raw")
+            size = (folder / "coded.bit").stat().st_size
+            decoded = np.fromfile(folder / "out.raw", "<i2").astype(np.float32) / 32768
+        wide = soxr.resample(decoded[delay:], CODEC2_RATE, SAMPLE_RATE, quality=QUALITY)
+        frames = size // CODEC2_BYTES[self.bitrate]
+        return Coded(wide, frames * self.bitrate * frame // CODEC2_RATE, frames)
+
+
+def audio_packets(content: bytes) -> list[int]:
+    """Return the sizes in bytes of the packets of an Ogg Opus file after its two headers.
+
+    RFC 3533: a page is 27 bytes, a table of segment sizes, and the segments; a segment below 255
+    bytes ends a packet.
+    """
+    sizes, size, start = [], 0, 0
+    while content[start : start + 4] == b"OggS":
+        table = content[start + 27 :][: content[start + 26]]
+        for segment in table:
+            size += segment
+            if segment < 255:
+                sizes.append(size)
+                size = 0
+        start += 27 + len(table) + sum(table)
+    if start != len(content) or len(sizes) < 2:
+        raise TaaeError("opusenc wrote something that is no Ogg file")
+    return sizes[2:]
+
+
+def _version(package: str, *programs: str) -> str:
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        raise NotInstalled(
+            f"no {' and no '.join(missing)} on the PATH; install {package}"
+            f" (Debian: apt install {package})"
+        )
+    if package == "codec2":  # its programs do not tell
+        return package
+    done = subprocess.run([programs[0], "--version"], capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    return lines[0].removeprefix(programs[0]).strip() if lines else package
+
+
+def _run(folder: Path, *command: str) -> None:
+    """Run a program on files of `folder`, whose names are ours."""
+    done = subprocess.run(
+        command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT
+    )
+    if done.returncode:
+        words = done.stderr.decode(errors="replace").strip().splitlines()
+        raise TaaeError(f"{command[0]} failed (status {done.returncode}): {' '.join(words[-3:])}")

@@ -1,0 +1,1 @@
+"""Scores of decoded audio against its reference."""

@@ -1,1 +1,0 @@
-"""Measurements of trained models beside the scores of their audio."""

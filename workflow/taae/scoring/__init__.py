@@ -1,1 +1,0 @@
-"""Scores of decoded speech against its reference."""

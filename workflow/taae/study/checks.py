@@ -1,0 +1,144 @@
+"""Does each arm of a study test what it says? Checked before any job starts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from taae.codec.window import removed_share
+from taae.utils.errors import TaaeError
+
+if TYPE_CHECKING:
+    from taae.study.config import Ablation
+    from taae.study.study import Study
+    from taae.training.config import Variant
+
+
+def check_study(study: Study) -> list[str]:
+    """Raise a `TaaeError` for an arm that cannot answer its question; return warnings."""
+    # Where the study leaves a section out, its metrics do not matter.
+    chosen = {"lengths": study.lengths.metrics if study.length_arms else []}
+    chosen["bitrates"] = study.bitrates.metrics if study.probed() else []
+    for section, names in chosen.items():
+        for metric in names:
+            if metric not in study.metrics.names or metric == "mosnet":
+                raise TaaeError(
+                    f"config: {section}.metrics: '{metric}' is not among metrics.names, or cannot"
+                    " be scored here"
+                )
+    warnings = []
+    for name, ablation in study.ablations.items():
+        try:
+            warnings += _check_ablation(name, ablation, study)
+        except TaaeError as error:
+            raise TaaeError(f"config: ablations.{name}: {error}") from None
+    return warnings
+
+
+def _check_ablation(name: str, ablation: Ablation, study: Study) -> list[str]:
+    if ablation.primary not in study.metrics.names:
+        raise TaaeError(
+            f"primary: '{ablation.primary}' is not among metrics.names"
+            f" ({', '.join(study.metrics.names)})"
+        )
+    for control in ablation.controls:
+        if control not in ablation.variants:
+            raise TaaeError(f"controls: '{control}' is not among the ablation's variants")
+    arms: dict[str, Variant] = {}
+    for arm in ablation.arms:
+        variant = study.variants[arm]
+        for other, known in arms.items():
+            if _function(variant) == _function(known):
+                raise TaaeError(f"'{arm}' and '{other}' are the same model; the arm is vacuous")
+        arms[arm] = variant
+    reference = arms[ablation.reference]
+    warnings = []
+    for arm in ablation.variants:
+        changed = changed_keys(reference, arms[arm])
+        stray = [
+            key
+            for key in changed
+            if not any(
+                key == allowed or key.startswith(f"{allowed}.") for allowed in ablation.varies
+            )
+        ]
+        if stray:
+            raise TaaeError(
+                f"'{arm}' also changes {', '.join(stray)} against '{ablation.reference}';"
+                f" the ablation varies {', '.join(ablation.varies)} alone"
+            )
+        if arm not in ablation.controls:
+            _check_rounding(arm, changed, arms[arm])
+    if {"attention", "attention.window"} & set(ablation.varies):
+        for arm, variant in arms.items():
+            if variant.model.kind == "conv" or variant.pretrained:
+                continue
+            warnings += _check_window(name, arm, variant)
+    return warnings
+
+
+def _function(variant: Variant) -> Variant:
+    """Return the variant without what plays no part in it: a convolutional codec's window."""
+    if variant.model.kind != "conv":
+        return variant
+    return replace(variant, attention=replace(variant.attention, window=0))
+
+
+def _check_rounding(arm: str, changed: list[str], variant: Variant) -> None:
+    bottleneck = variant.bottleneck
+    levels = [bottleneck.levels, *bottleneck.random_levels]
+    if changed == ["bottleneck.rounding"] and all(count % 2 for count in levels):
+        raise TaaeError(
+            f"'{arm}' changes the rounding at {variant.bottleneck.levels} levels alone: at odd"
+            " level counts both roundings are one grid, so the arm is vacuous; use an even count,"
+            " or list it under controls"
+        )
+
+
+def _check_window(name: str, arm: str, variant: Variant) -> list[str]:
+    shares = training_coverage(variant)
+    empty = [f"{rate:g} Hz" for rate, _, share in shares if share == 0]
+    window = variant.attention.window
+    if len(empty) == len(shares):
+        raise TaaeError(
+            f"'{arm}': a window of {window} removes nothing from segments of"
+            f" {variant.training.segment:g} s at any rate, so the arm is vacuous;"
+            " train on longer segments or with a smaller window"
+        )
+    if empty:
+        return [
+            f"ablations.{name}: '{arm}': a window of {window} removes nothing at"
+            f" {', '.join(empty)} from segments of {variant.training.segment:g} s"
+        ]
+    return []
+
+
+def training_coverage(variant: Variant) -> list[tuple[float, int, float]]:
+    """Return (rate in Hz, tokens of a training segment, share of pairs removed) per depth.
+
+    Nothing for a convolutional codec, which has no attention, nor for one not trained here.
+    """
+    if variant.model.kind == "conv" or variant.pretrained:
+        return []
+    found = []
+    tokens = variant.segment_samples // variant.model.patch
+    for rate, stride in zip(variant.rates(), [*variant.model.strides, 1], strict=True):
+        share = removed_share(tokens, variant.attention.window, variant.attention.causal)
+        found.append((rate, tokens, share))
+        tokens //= stride
+    return found
+
+
+def changed_keys(reference: Variant, variant: Variant) -> list[str]:
+    """Return the dotted keys in which two variants differ."""
+    return _differences(asdict(reference), asdict(variant), "")
+
+
+def _differences(one: dict[str, Any], other: dict[str, Any], prefix: str) -> list[str]:
+    found = []
+    for key in sorted(one):
+        if isinstance(one[key], dict):
+            found += _differences(one[key], other[key], f"{prefix}{key}.")
+        elif one[key] != other[key]:
+            found.append(f"{prefix}{key}")
+    return found

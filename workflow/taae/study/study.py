@@ -1,0 +1,96 @@
+"""A study: its config, resolved once into typed values. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from taae.codec.operating_points import NATIVE
+from taae.evaluation.other_codecs.config import Peer
+from taae.study.config import Ablation, Bitrates, Download, Lengths, Metrics, Statistics
+from taae.training.config import Variant
+from taae.utils.errors import TaaeError
+
+
+@dataclass(frozen=True)
+class Study:
+    """A resolved study: `variants` and `ablations` are the selected ones, baseline included.
+
+    `download` is no part of `corpus`, since where the files came from changes nothing in it.
+    `notes` say what the study does without, and are no warnings.
+    """
+
+    corpus: dict[str, Any]
+    download: Download
+    decoding: dict[str, Any]
+    metrics: Metrics
+    statistics: Statistics
+    seeds: list[int]
+    variants: dict[str, Variant]
+    ablations: dict[str, Ablation]
+    bitrates: Bitrates
+    lengths: Lengths
+    codecs: dict[str, Peer]
+    warnings: list[str]
+    notes: list[str]
+
+    def points(self, variant: str) -> list[str]:
+        """The operating points that a variant is decoded at, the native one first.
+
+        A pretrained variant is decoded at all of them.
+        """
+        probed = any(
+            variant in self.ablations[name].arms
+            for name in self.bitrates.ablations
+            if name in self.ablations
+        )
+        if probed or self.variants[variant].pretrained:
+            return [NATIVE, *self.bitrates.points]
+        return [NATIVE]
+
+    def seeds_of(self, variant: str) -> list[int]:
+        """The seeds that a variant is run with; a pretrained one has no more than a number."""
+        return self.seeds[:1] if self.variants[variant].pretrained else self.seeds
+
+    @property
+    def trained(self) -> list[str]:
+        """The variants that are trained, as all but pretrained ones are."""
+        return [name for name, variant in self.variants.items() if not variant.pretrained]
+
+    @property
+    def seedless(self) -> set[str]:
+        """What no seed of the study has an effect on: other codecs and pretrained variants."""
+        return {*self.codecs, *self.variants} - set(self.trained)
+
+    def probed(self) -> list[tuple[str, int, str]]:
+        """Variant, seed and operating point of each run whose real bitrate is measured."""
+        return [
+            (variant, seed, point)
+            for variant in self.variants
+            if len(self.points(variant)) > 1
+            for seed in self.seeds_of(variant)
+            for point in self.points(variant)
+        ]
+
+    @property
+    def cost_arms(self) -> list[str]:
+        """The variants whose costs are measured: those of ablations of attention or model."""
+        found = [
+            arm
+            for ablation in self.ablations.values()
+            if any(key.split(".")[0] in ("attention", "model") for key in ablation.varies)
+            for arm in ablation.arms
+        ]
+        return list(dict.fromkeys(found))
+
+    @property
+    def length_arms(self) -> list[str]:
+        """The variants of the length study; none where its ablation is not run."""
+        ablation = self.ablations.get(self.lengths.ablation)
+        return ablation.arms if ablation and self.lengths.seconds else []
+
+    def variant(self, name: str) -> Variant:
+        """Return a selected variant by name."""
+        if name not in self.variants:
+            raise TaaeError(f"no variant '{name}'; the study has {', '.join(self.variants)}")
+        return self.variants[name]

@@ -1,0 +1,184 @@
+"""Training of one variant with one seed, from a corpus to a model folder."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import FrameType
+
+import pandas as pd
+import torch
+
+from taae.codec.base import Codec
+from taae.corpus.store import identity_of
+from taae.training import checkpoint
+from taae.training.config import Variant
+from taae.training.distributed import ALONE, Processes
+from taae.training.history import COLUMNS
+from taae.training.out_of_memory import holding
+from taae.training.tensorboard import Events
+from taae.training.trainer import Diverged, Trainer
+from taae.utils.errors import TaaeError
+from taae.utils.files import write_csv, write_json
+from taae.utils.fingerprint import digest, sources
+from taae.utils.huggingface import weights_identity
+from taae.utils.log import log
+from taae.utils.provenance import libraries, provenance
+
+
+class Interrupted(Exception):
+    """The training was told to stop; its state is saved and the same command goes on."""
+
+
+def train(
+    variant: Variant,
+    seed: int,
+    corpus: Path,
+    output: Path,
+    state: Path,
+    checkpoint_every: float = 60.0,
+    deadline: float = math.inf,
+    device: str = "cpu",
+    processes: Processes = ALONE,
+) -> None:
+    """Train and write model.safetensors, config.json, history.csv and provenance.json to `output`.
+
+    To be called by each process of a training; the first one writes.
+
+    Args:
+        variant: what to train.
+        seed: fixes the initial weights, the data order and the bottleneck's noise.
+        corpus: folder that the corpus stage wrote.
+        output: the model folder.
+        state: folder for training states; a training of the same variant, seed, corpus and
+            code that was stopped goes on from there, any other ignores it. Removed at the end,
+            but for its folder tensorboard.
+        checkpoint_every: seconds between saves of the state.
+        deadline: value of `time.monotonic` after which to save and stop, at the end of the step.
+        device: cpu or cuda; see `taae.utils.gpus.compute`.
+        processes: those of this training, and which of them this is.
+
+    Raises:
+        Interrupted: on a signal of `stop_signals` or past the deadline, after the state was saved.
+        TaaeError: the training diverged, or does not fit the memory; the state is kept.
+    """
+    torch.set_num_threads(variant.training.threads)
+    torch.manual_seed(seed)
+    identity = identity_of(corpus)
+    key = _key(variant, seed, identity)
+    folder = state / key[:16]
+    with holding(variant, torch.device(device)):
+        trainer = Trainer(variant, seed, corpus, torch.device(device), processes)
+        saved = checkpoint.load(folder)
+        if saved is not None:
+            trainer.restore(saved)
+    if not processes.agree(trainer.progress.step):
+        raise TaaeError(
+            f"{state}: not the same for all processes of this training; it has to be on a file"
+            " system that all nodes share"
+        )
+    if saved is not None:
+        log(f"resuming at step {trainer.progress.step} from {folder}")
+    del saved  # which is as large as the training itself
+
+    try:
+        _run(trainer, folder, state / "tensorboard", checkpoint_every, deadline)
+    except Diverged as error:
+        _save_last(trainer, folder)
+        raise TaaeError(
+            f"{error}; the last good weights are in {folder}. Make training.learning_rate"
+            " smaller or set training.precision to float32, and train again"
+        ) from error
+
+    computed = torch.tensor([trainer.progress.cpu_seconds], dtype=torch.float64)
+    processes.add([computed])
+    if not processes.first:
+        return
+    codec = trainer.average.module
+    assert isinstance(codec, Codec)
+    codec.cpu().eval().save_pretrained(output)
+    progress = trainer.progress
+    write_csv(pd.DataFrame(progress.history, columns=COLUMNS), output / "history.csv")
+    details = {
+        "training": key,
+        "variant": variant,
+        "config_sha256": digest(variant),
+        "seed": seed,
+        "corpus": identity,
+        "parameters": sum(weight.numel() for weight in codec.parameters()),
+        "seconds": round(progress.seconds, 1),
+        "cpu_seconds": round(computed.item(), 1),
+        "gpus": variant.training.all_gpus,
+        "gpu_hours": round(variant.training.all_gpus * progress.seconds / 3600, 5),
+        "resumptions": progress.resumptions,
+    }
+    write_json(provenance(trainer.device, details), output / "provenance.json")
+    checkpoint.clear(state)
+
+
+def _key(variant: Variant, seed: int, corpus: str) -> str:
+    """Return the digest of all that determines a training, so that no other's state is taken."""
+    code = hashlib.sha256(b"".join(path.read_bytes() for path in sources("training/train")))
+    rest = {"seed": seed, "corpus": corpus, "code": code.hexdigest(), "libraries": libraries()}
+    if variant.training.perceptual.share:
+        rest["perceptual"] = weights_identity(variant.training.perceptual.weights)
+    return digest(variant, rest)
+
+
+def _run(
+    trainer: Trainer, folder: Path, events: Path, checkpoint_every: float, deadline: float
+) -> None:
+    """Take the steps that are left, saving the state to `folder`, and logging to `events`."""
+    last_save = time.monotonic()
+    processes = trainer.processes
+    charts = Events(events if processes.first else None, trainer.progress.history)
+    with stop_signals() as received, closing(charts):
+        for _ in trainer.run():
+            charts.update()
+            stop, late = processes.any([bool(received), time.monotonic() > deadline])
+            if stop or late:
+                _save_last(trainer, folder)
+                why = "stopped" if stop else "the time budget is used up"
+                step = trainer.progress.step
+                raise Interrupted(f"{why} at step {step}; run the same command to go on")
+            done = trainer.progress.step == trainer.variant.training.steps
+            if done or time.monotonic() - last_save > checkpoint_every:
+                _save(trainer, folder)  # in the end too: the outputs may yet fail
+                last_save = time.monotonic()
+
+
+def _save(trainer: Trainer, folder: Path) -> None:
+    """Save the state, which is the same in all processes."""
+    if trainer.processes.first:
+        checkpoint.save(trainer.state(), trainer.progress.step, folder)
+
+
+def _save_last(trainer: Trainer, folder: Path) -> None:
+    """Save the state in the end; no process goes on before, since what ended one may end all."""
+    _save(trainer, folder)
+    trainer.processes.agree(trainer.progress.step)
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collect signals to stop in a list instead of dying in the middle of a step.
+
+    SIGUSR1 is one of them: unlike the others, srun hands it on to its processes.
+    """
+    received: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        received.append(number)
+
+    stops = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+    old = {number: signal.signal(number, note) for number in stops}
+    try:
+        yield received
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)

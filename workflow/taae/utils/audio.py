@@ -1,0 +1,102 @@
+"""Audio files and levels: reading any recording, 16-bit FLAC, loudness."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import os
+import re
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pyloudnorm
+import soundfile
+from numpy.typing import NDArray
+
+from taae.utils.sample_rate import SAMPLE_RATE
+
+BLOCK = 0.4  # s; BS.1770 measures loudness in blocks of this length
+STREAMED = 2**31 - 2**16  # bytes; from here on, a WAV header from before the length was known
+
+
+class RejectedError(Exception):
+    """A recording cannot be used; `reason` is one of `REASONS`."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        """Say in `detail` what was measured."""
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def read_audio(path: Path, longest: float = math.inf) -> tuple[NDArray[np.float64], int]:
+    """Read an audio file: (samples, channels), full scale 1, and its rate in Hz.
+
+    Raises:
+        RejectedError: the file is empty, no audio, longer than `longest` (s), or ends too early.
+    """
+    try:
+        if path.stat().st_size == 0:
+            raise RejectedError("empty", "0 bytes")
+        # As bytes, because a file name need not be text.
+        with soundfile.SoundFile(os.fsencode(path)) as file:
+            # As its header says: no memory is taken for what a damaged one claims.
+            if file.frames > longest * file.samplerate:
+                seconds = file.frames / file.samplerate
+                raise RejectedError("too_long", f"{seconds:.0f} s; the most is {longest:g} s")
+            _check_end(file)
+            audio = file.read(dtype="float64", always_2d=True)
+            if len(audio) < file.frames:
+                raise RejectedError(
+                    "unreadable", f"ends after {len(audio)} of {file.frames} samples"
+                )
+            return audio, file.samplerate
+    except MemoryError as error:
+        raise RejectedError("unreadable", f"too long for the memory ({error})") from error
+    except (OSError, soundfile.SoundFileError) as error:
+        raise RejectedError("unreadable", getattr(error, "error_string", str(error))) from error
+
+
+def _check_end(file: soundfile.SoundFile) -> None:
+    """Raise a `RejectedError` for a WAV file that ends before its header says.
+
+    libsndfile takes what is there, and notes the difference in its log alone.
+    """
+    found = re.search(r"^data : (\d+) \(should be (\d+)\)$", file.extra_info, re.MULTILINE)
+    if found and int(found[2]) < int(found[1]) < STREAMED:
+        raise RejectedError("unreadable", f"ends after {found[2]} of {found[1]} bytes of audio")
+
+
+def write_flac(path: Path, audio: NDArray[np.float32]) -> str:
+    """Write (samples,) in [-1, 1] as 16-bit FLAC and return the SHA-256 of the 16-bit samples."""
+    samples = np.clip(np.rint(audio * 32768.0), -32768, 32767).astype("<i2")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = io.BytesIO()  # libsndfile would not say that the disk is full
+    soundfile.write(file, samples, SAMPLE_RATE, subtype="PCM_16", format="FLAC")
+    path.write_bytes(file.getbuffer())
+    return hashlib.sha256(samples.tobytes()).hexdigest()
+
+
+def loudness_gain(mono: NDArray[np.float64], target: float) -> tuple[float, float]:
+    """Return the gain that brings 16 kHz audio to `target` LUFS, and the loudness it reaches.
+
+    Measured again after the first gain, because the absolute gate of BS.1770 at -70 LUFS then
+    lets other blocks pass.
+
+    Raises:
+        RejectedError: no block is above the gate.
+    """
+    gain = 1.0
+    for _ in range(2):
+        loudness = float(_meter().integrated_loudness(mono * gain))
+        if not math.isfinite(loudness):
+            raise RejectedError("silent", "its loudness is below -70 LUFS")
+        gain *= 10 ** ((target - loudness) / 20)
+    return gain, target
+
+
+@cache
+def _meter() -> pyloudnorm.Meter:
+    return pyloudnorm.Meter(SAMPLE_RATE, block_size=BLOCK)

@@ -1,0 +1,66 @@
+"""What a result depends on: values as canonical text, and the source files of a stage."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+def canonical(value: Any) -> str:
+    """Return a dataclass or JSON value as compact JSON with sorted keys: equal means equal."""
+    plain = value if isinstance(value, (dict, list)) else asdict(value)
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(*values: Any) -> str:
+    """Return the SHA-256 of the canonical JSON of `values`, as 64 hexadecimal digits."""
+    return hashlib.sha256("\n".join(canonical(value) for value in values).encode()).hexdigest()
+
+
+PACKAGE = Path(__file__).parents[1]
+# Modules that carry values between stages and change no result, and those that the study is made
+# of, since every rule has its own part of it among its params; their few formulas are not tracked.
+STUDY = {
+    *("study/config", "study/load", "study/study", "codec/config"),
+    *("training/config", "utils/sample_rate"),
+}
+PLUMBING = {
+    *("utils/errors", "utils/files", "utils/fingerprint", "utils/gpus", "utils/locks"),
+    *("utils/log", "utils/provenance", "utils/schema", *STUDY),
+}
+
+
+def sources(module: str) -> list[Path]:
+    """Return the files of a module such as "training/loop" and of all it imports from here."""
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in found and name not in PLUMBING:
+            found.add(name)
+            waiting += _imports(name)
+    return sorted(_file(name) for name in found)
+
+
+def _file(module: str) -> Path:
+    path = PACKAGE / module
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@cache
+def _imports(module: str) -> tuple[str, ...]:
+    """Return the modules of this package that a module imports, also within functions."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(_file(module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # `from taae.training import segments` imports a module, others import a class.
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    inside = [name.removeprefix("taae.").replace(".", "/") for name in names if "taae." in name]
+    return tuple(name for name in dict.fromkeys(inside) if _file(name).is_file())

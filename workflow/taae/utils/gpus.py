@@ -1,0 +1,181 @@
+"""GPUs of one machine, one job at a time on each: a lock that ends with its process.
+
+A job uses the GPUs that it asks for and no others; one that asks for none runs on the CPU, also
+where GPUs are visible. On one machine the jobs of a user share the GPUs by these locks; under
+SLURM each job sees its own GPUs alone, and finds them free.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from taae.utils.errors import TaaeError
+from taae.utils.locks import lock
+from taae.utils.log import log
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU by its name in CUDA_VISIBLE_DEVICES, and by its UUID where it is known."""
+
+    name: str
+    identity: str
+
+
+@contextmanager
+def compute(gpus: int) -> Iterator[str]:
+    """Yield the torch device of a job, "cpu" or "cuda", whose GPUs are its own until the end.
+
+    To be entered before CUDA is used: CUDA_VISIBLE_DEVICES then names this job's GPUs alone.
+
+    Raises:
+        TaaeError: more GPUs are asked for than are visible, or PyTorch cannot use them.
+    """
+    if not gpus:
+        yield "cpu"
+        return
+    before = os.environ.get(VISIBLE)
+    # CUDA counts the fastest GPU first by itself, nvidia-smi goes by the bus: an index must mean
+    # the same GPU to both, or jobs lock one and use another.
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    import torch
+
+    with hold(gpus, visible(before, installed())) as held:
+        os.environ[VISIBLE] = ",".join(gpu.name for gpu in held)
+        try:
+            if not torch.cuda.is_available():
+                raise TaaeError(
+                    f"GPU {os.environ[VISIBLE]}: PyTorch {torch.__version__} cannot use it; install"
+                    " one built for its driver, or set training.gpus to 0 to use the CPU"
+                )
+            yield "cuda"
+        finally:
+            os.environ.pop(VISIBLE)
+            if before is not None:
+                os.environ[VISIBLE] = before
+
+
+def installed() -> list[str]:
+    """Return the UUIDs of this machine's GPUs, by index; none without NVIDIA's driver."""
+    command = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return [line for line in done.stdout.split() if line.startswith("GPU-")]
+
+
+def visible(setting: str | None, uuids: Sequence[str]) -> list[Gpu]:
+    """Return the GPUs that CUDA shows with a value of CUDA_VISIBLE_DEVICES (None: it is not set).
+
+    As CUDA reads it: indices, UUIDs or their beginnings; what follows an entry that is none is
+    not shown, and nothing is where a GPU occurs twice. Where `uuids` is empty, its entries are
+    believed, since nvidia-smi may be absent where the GPUs are not.
+    """
+    if setting is None:
+        return [Gpu(str(index), uuid) for index, uuid in enumerate(uuids)]
+    found: list[Gpu] = []
+    for name in (entry.strip() for entry in setting.split(",")):
+        identity = _identity(name, uuids)
+        if identity is None:
+            break
+        found.append(Gpu(name, identity))
+    return found if len({gpu.identity for gpu in found}) == len(found) else []
+
+
+def _identity(name: str, uuids: Sequence[str]) -> str | None:
+    if name.startswith("MIG-"):  # a part of a GPU
+        return name
+    if name.isdecimal():
+        if not uuids:
+            return name
+        return uuids[int(name)] if int(name) < len(uuids) else None
+    if name.startswith("GPU-"):
+        if not uuids:
+            return name
+        matches = [uuid for uuid in uuids if uuid.startswith(name)]
+        return matches[0] if len(matches) == 1 else None
+    return None
+
+
+@contextmanager
+def hold(
+    count: int, gpus: Sequence[Gpu], folder: Path | None = None, poll: float = 1.0
+) -> Iterator[list[Gpu]]:
+    """Yield `count` of `gpus` that no other process holds; wait, and say so, until there are.
+
+    Args:
+        count: 1 or more.
+        gpus: those to choose from, the first free ones are taken.
+        folder: of the lock files; default one of this user in the system's temporary folder.
+        poll: seconds between attempts while all are busy.
+
+    Raises:
+        TaaeError: `gpus` are fewer than `count`.
+    """
+    if count > len(gpus):
+        seen = "no GPU is" if not gpus else f"only {len(gpus)} of them are"
+        setting = os.environ.get(VISIBLE)
+        why = "as nvidia-smi says" if setting is None else f"{VISIBLE} is '{setting}'"
+        raise TaaeError(
+            f"training.gpus: {count} asked for, but {seen} visible here ({why});"
+            " set training.gpus to 0 to use the CPU"
+        )
+    folder = folder or _lock_folder()
+    waiting = False
+    while True:
+        with ExitStack() as locks:
+            held = _take(count, gpus, folder, locks)
+            if held:
+                if waiting:
+                    log(f"GPU {', '.join(gpu.name for gpu in held)}: free now")
+                yield held
+                return
+        if not waiting:
+            log(f"waiting for {count} of {len(gpus)} GPUs: other jobs of this user hold them")
+            waiting = True
+        time.sleep(poll * random.uniform(0.5, 1.5))
+
+
+def _take(count: int, gpus: Sequence[Gpu], folder: Path, locks: ExitStack) -> list[Gpu]:
+    """Lock `count` GPUs, or none: one job at a time looks, so that none waits with half of them."""
+    with _lock(folder / "all", wait=True):
+        held: list[Gpu] = []
+        with ExitStack() as taken:
+            for gpu in gpus:
+                if len(held) < count and taken.enter_context(_lock(folder / _file(gpu))):
+                    held.append(gpu)
+            if len(held) < count:
+                return []
+            locks.push(taken.pop_all())
+        return held
+
+
+def _file(gpu: Gpu) -> str:
+    return gpu.identity.replace("/", "-")  # MIG-GPU-<UUID>/7/0, as older drivers name a part
+
+
+@contextmanager
+def _lock(path: Path, wait: bool = False) -> Iterator[bool]:
+    """Yield whether the file's lock was free; it ends with the context or with the process."""
+    with path.open("w") as file:
+        yield lock(file.fileno(), wait)
+
+
+def _lock_folder() -> Path:
+    """Return this user's folder of locks; never one that somebody else prepared."""
+    folder = Path(tempfile.gettempdir()) / f"taae-gpus-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.lstat().st_uid != os.getuid():
+        raise TaaeError(f"{folder}: belongs to another user; remove it")
+    return folder

@@ -1,0 +1,61 @@
+"""Networks with published weights, through transformers. Nothing but safetensors is unpacked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from taae.utils.errors import NotInstalled, TaaeError
+from taae.utils.files import file_sha256
+
+
+def load_network(architecture: str, kind: str, weights: str) -> Any:
+    """Return a network of transformers with its weights.
+
+    Args:
+        architecture: name of its class.
+        kind: the `model_type` that its config must state.
+        weights: a folder that `from_pretrained` reads, or a repository of the Hugging Face hub.
+
+    Raises:
+        NotInstalled: the package or the weights are not there.
+        TaaeError: the weights are of another network, or incomplete.
+    """
+    try:
+        import transformers
+    except ImportError:
+        raise NotInstalled(
+            "no package transformers; install the extra peers (pip install 'taae[peers]')"
+        ) from None
+    # A path is never looked up on the hub, nor is anything but safetensors unpacked: no pickle.
+    local = Path(weights).is_dir()
+    if not local and weights.startswith(("/", ".", "~")):
+        raise NotInstalled(f"no folder {weights}")
+    options = {"local_files_only": local}
+    try:
+        config = transformers.AutoConfig.from_pretrained(weights, **options)
+    except (OSError, ValueError) as error:
+        raise NotInstalled(f"no weights {weights}: {_first_line(error)}") from error
+    if config.model_type != kind:
+        raise TaaeError(f"{weights}: weights of {config.model_type}, not of {kind}")
+    try:
+        network, about = getattr(transformers, architecture).from_pretrained(
+            weights, use_safetensors=True, output_loading_info=True, **options
+        )
+    except OSError as error:
+        raise NotInstalled(f"no weights {weights}: {_first_line(error)}") from error
+    if about["missing_keys"] or about["mismatched_keys"]:
+        missing = sorted(map(str, [*about["missing_keys"], *about["mismatched_keys"]]))
+        raise TaaeError(f"{weights}: the weights lack {', '.join(missing[:3])}, ...")
+    return network
+
+
+def weights_identity(weights: str) -> dict[str, str]:
+    """Return what tells weights from others: the hashes of a folder's files, or the hub's name."""
+    files = sorted(Path(weights).glob("*.safetensors"))
+    return {path.name: file_sha256(path) for path in files} or {"repository": weights}
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".")
