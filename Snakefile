@@ -20,7 +20,7 @@ report: "workflow/report/workflow.rst"
 wildcard_constraints:
     variant="|".join(STUDY.variants),
     seed=r"\d+",
-    bitrate=r"[0-9a-z@+.]+",
+    point=r"[0-9a-z@+.]+",
     codec="|".join(STUDY.codecs) or "none",
     ablation="|".join(STUDY.ablations) or "none",
     subset="|".join(STUDY.download.subsets) or "none",
@@ -83,7 +83,7 @@ rule figures:
 include: "workflow/rules/corpus.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/decode.smk"
-include: "workflow/rules/peer.smk"
+include: "workflow/rules/other_codec.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/analyse.smk"
 include: "workflow/rules/bitrate.smk"

@@ -24,7 +24,7 @@ WEIGHTS = "model/model.safetensors"
 
 @dataclass
 class Place:
-    """Copies to damage of a model, its corpus, its token models and what it decoded."""
+    """Copies to damage of a model, its corpus, its entropy models and what it decoded."""
 
     folder: Path
     study: Path
@@ -58,7 +58,14 @@ class Place:
             "decode": [*corpus, *model, *study, *out],
             "train": [*corpus, *study, *run, *out, "--state", self.path("state")],
             "precision": [*corpus, *model, *out],
-            "rates": ["--decoded", point, *model, "--tokens", self.path("tokens"), *out],
+            "rates": [
+                "--decoded",
+                point,
+                *model,
+                "--entropy-models",
+                self.path("entropy-models"),
+                *out,
+            ],
             "encode": [self.path("a.wav"), self.path("out"), *model],
             "histories": ["--models", self.path("models"), *study, *out],
             "provenance": ["--models", self.path("models"), *study, *out],
@@ -78,10 +85,10 @@ def intact(
     (folder / "tables").mkdir()
     soundfile.write(folder / "a.wav", speech(1.0), RATE)
     place = Place(folder, study.config)
-    tokens = ["tokens", "--model", str(trained), "--corpus", str(study.corpus)]
+    tokens = ["entropy-models", "--model", str(trained), "--corpus", str(study.corpus)]
     decode = place.command("decode")
     for words in (
-        [*tokens, "--output", str(folder / "tokens")],
+        [*tokens, "--output", str(folder / "entropy-models")],
         [*decode[: decode.index("--output")], "--output", str(folder / "decoded")],
     ):
         assert forker.run(words) == 0, forker.log.read_text()
@@ -231,10 +238,12 @@ CASES: dict[str, tuple[str, Callable[[Place], object], str]] = {
         drop_identity,
         "corpus.json: not readable (KeyError('sha256')); rerun the corpus stage",
     ),
-    "token models with code in them": (
+    "entropy models with code in them": (
         "rates",
-        lambda place: place.write_npz("tokens/native/order1.npz", ["levels", "frequencies"]),
-        "order1.npz: not a token model",
+        lambda place: place.write_npz(
+            "entropy_models/native/order1.npz", ["levels", "frequencies"]
+        ),
+        "order1.npz: not an entropy model",
     ),
     "codes with code in them": (
         "rates",

@@ -40,7 +40,9 @@ PLOTS += Counter(["plot_training", "plot_spectrograms", "plot_cost"])
 # What the models of a study are shown in together.
 OVERVIEWS = Counter(["histories", "provenance", "plot_training", "spectra", "plot_spectrograms"])
 OVERVIEWS += Counter(["cost_table", "plot_cost"])
-ONE_MODEL = Counter(train=1, decode=2, score=2, tokens=1, rates=2, precision=1, lengths=1, cost=1)
+ONE_MODEL = Counter(
+    train=1, decode=2, score=2, entropy_models=1, rates=2, precision=1, lengths=1, cost=1
+)
 ONE_STREAM = Counter(train=1, decode=1, score=1, cost=1)
 MODELS = ONE_MODEL + ONE_MODEL + ONE_STREAM + ONE_STREAM + OVERVIEWS
 
@@ -109,7 +111,7 @@ def test_the_readme_of_the_results_has_every_file_and_its_columns(clone: Clone) 
         if described or (path.suffix in (".csv", ".tsv") and not name.startswith("state/")):
             assert list(map(sorted, described)) == [sorted(readme.fields(path))], name
     # What the smoke study has no use for, or what needs a program that may be missing.
-    elsewhere = ("download/", "mosnet/", "peers/{codec}/audio/", "state/{variant}/")
+    elsewhere = ("download/", "mosnet/", "codecs/{codec}/audio/", "state/{variant}/")
     assert [path for path in unseen if not path.startswith(elsewhere)] == []
 
 
@@ -150,7 +152,10 @@ def test_touching_a_source_file_reruns_nothing(clone: Clone) -> None:
         ("analysis/statistics.py", ANALYSIS),
         ("analysis/tables/histories.py", Counter(["histories", "plot_training"])),
         ("analysis/tables/models.py", Counter(["provenance"])),
-        ("evaluation/scoring/distances.py", Counter(score=6, score_peer=2, lengths=2) + ANALYSIS),
+        (
+            "evaluation/scoring/distances.py",
+            Counter(score=6, score_other_codec=2, lengths=2) + ANALYSIS,
+        ),
         ("training/train.py", MODELS + ANALYSIS),
         ("utils/gpus.py", Counter()),  # nor does any other that changes no result
     ],
@@ -213,7 +218,9 @@ def test_removed_audio_reruns_nothing_upstream(clone: Clone) -> None:
         finally:
             edit()
         assert (jobs["decode"], jobs["score"]) == (6, 6)
-        assert not {"corpus", "reference", "train", "tokens", "precision", "cost"} & set(jobs)
+        assert not {"corpus", "reference", "train", "entropy_models", "precision", "cost"} & set(
+            jobs
+        )
     finally:
         shutil.move(kept, results / "decoded")
 
@@ -241,7 +248,7 @@ def test_a_pretrained_variant_is_decoded_and_never_trained(clone: Clone) -> None
     finally:
         undo()
     new = Counter(pretrained=1, provenance=1)
-    new += Counter(decode=2, score=2, tokens=1, rates=2, precision=1)
+    new += Counter(decode=2, score=2, entropy_models=1, rates=2, precision=1)
     tables = ["spectra", "plot_spectrograms", "cost_table", "plot_cost"]
     assert jobs == new + ANALYSIS + Counter(tables)
     found, expected = (

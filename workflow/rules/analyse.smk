@@ -18,8 +18,8 @@ rule summarise:
         code("analysis/tables/publish"),
         code("evaluation/other_codecs/description"),
         scores=runs(SCORES)
-        + expand("results/scores/peers/{codec}.csv", codec=STUDY.codecs),
-        codecs=expand("results/peers/{codec}/peer.json", codec=STUDY.codecs),
+        + expand("results/scores/codecs/{codec}.csv", codec=STUDY.codecs),
+        codecs=expand("results/codecs/{codec}/codec.json", codec=STUDY.codecs),
     output:
         "results/tables/scores.csv",
         "results/tables/coverage.csv",

@@ -1,23 +1,23 @@
 # Operating points: the same checkpoints at other bitrates, and what their codes really cost.
 
 PROBED = [
-    f"results/bitrates/{variant}/seed{seed}/{bitrate}"
+    f"results/bitrates/{variant}/seed{seed}/{point}"
     for variant, seed, bitrate in STUDY.probed()
 ]
 
 
-rule tokens:
+rule entropy_models:
     input:
         code("evaluation/entropy_fit"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(f"{CORPUS}/train.npy"),
         model=f"{MODEL}/model.safetensors",
     output:
-        directory(f"{MODEL}/tokens"),
+        directory(f"{MODEL}/entropy-models"),
     log:
-        "results/logs/tokens/{variant}/seed{seed}.log",
+        "results/logs/entropy_models/{variant}/seed{seed}.log",
     benchmark:
-        "results/benchmarks/tokens/{variant}/seed{seed}.tsv"
+        "results/benchmarks/entropy_models/{variant}/seed{seed}.tsv"
     conda:
         "../../envs/train.yaml"
     threads: 1
@@ -29,8 +29,8 @@ rule tokens:
         points=lambda wildcards: STUDY.points(wildcards.variant),
         minutes=STUDY.bitrates.fit_minutes,
     shell:
-        "python -m taae tokens --model results/models/{wildcards.variant}/seed{wildcards.seed}"
-        " --corpus results/corpus --output {output} --bitrates {params.points}"
+        "python -m taae entropy-models --model results/models/{wildcards.variant}/seed{wildcards.seed}"
+        " --corpus results/corpus --output {output} --points {params.points}"
         " --minutes {params.minutes} --threads {threads} --gpus {resources.gpu} &> {log}"
 
 
@@ -39,17 +39,17 @@ rule rates:
         code("evaluation/bitrates"),
         codes=f"{DECODED}/codes.npz",
         table=f"{DECODED}/utterances.csv",
-        tokens=f"{MODEL}/tokens",
+        entropy_models=f"{MODEL}/entropy-models",
     output:
-        directory("results/bitrates/{variant}/seed{seed}/{bitrate}/coded"),
+        directory("results/bitrates/{variant}/seed{seed}/{point}/coded"),
         expand(
-            "results/bitrates/{{variant}}/seed{{seed}}/{{bitrate}}/{table}.csv",
+            "results/bitrates/{{variant}}/seed{{seed}}/{{point}}/{table}.csv",
             table=("rates", "codebook", "histogram"),
         ),
     log:
-        "results/logs/rates/{variant}/seed{seed}/{bitrate}.log",
+        "results/logs/rates/{variant}/seed{seed}/{point}.log",
     benchmark:
-        "results/benchmarks/rates/{variant}/seed{seed}/{bitrate}.tsv"
+        "results/benchmarks/rates/{variant}/seed{seed}/{point}.tsv"
     conda:
         "../../envs/train.yaml"
     resources:
@@ -57,9 +57,9 @@ rule rates:
         runtime=minutes(600),
     shell:
         "python -m taae rates --model results/models/{wildcards.variant}/seed{wildcards.seed}"
-        " --decoded results/decoded/{wildcards.variant}/seed{wildcards.seed}/{wildcards.bitrate}"
-        " --tokens {input.tokens} --bitrate {wildcards.bitrate}"
-        " --output results/bitrates/{wildcards.variant}/seed{wildcards.seed}/{wildcards.bitrate}"
+        " --decoded results/decoded/{wildcards.variant}/seed{wildcards.seed}/{wildcards.point}"
+        " --entropy-models {input.entropy_models} --point {wildcards.point}"
+        " --output results/bitrates/{wildcards.variant}/seed{wildcards.seed}/{wildcards.point}"
         " &> {log}"
 
 

@@ -35,8 +35,8 @@ shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; 
 SPLITS = ("train", "validation", "test")
 CORPUS = "results/corpus"
 MODEL = "results/models/{variant}/seed{seed}"
-DECODED = "results/decoded/{variant}/seed{seed}/{bitrate}"
-SCORES = "results/scores/{variant}/seed{seed}/{bitrate}.csv"
+DECODED = "results/decoded/{variant}/seed{seed}/{point}"
+SCORES = "results/scores/{variant}/seed{seed}/{point}.csv"
 
 TABLES = [
     f"results/tables/{name}"
@@ -95,7 +95,7 @@ def runs(pattern, variants=STUDY.variants):
         path
         for variant in variants
         for path in expand(
-            pattern, variant=variant, seed=STUDY.seeds_of(variant), bitrate=NATIVE
+            pattern, variant=variant, seed=STUDY.seeds_of(variant), point=NATIVE
         )
     ]
 
@@ -109,7 +109,7 @@ def all_points(pattern):
             pattern,
             variant=variant,
             seed=STUDY.seeds_of(variant),
-            bitrate=STUDY.points(variant),
+            point=STUDY.points(variant),
         )
     ]
 

@@ -12,9 +12,9 @@ rule decode:
         codes=f"{DECODED}/codes.npz",
         table=f"{DECODED}/utterances.csv",
     log:
-        "results/logs/decode/{variant}/seed{seed}/{bitrate}.log",
+        "results/logs/decode/{variant}/seed{seed}/{point}.log",
     benchmark:
-        "results/benchmarks/decode/{variant}/seed{seed}/{bitrate}.tsv"
+        "results/benchmarks/decode/{variant}/seed{seed}/{point}.tsv"
     conda:
         "../../envs/train.yaml"
     threads: 1
@@ -27,8 +27,8 @@ rule decode:
     shell:
         "python -m taae decode --study results/study.json --corpus results/corpus"
         " --model results/models/{wildcards.variant}/seed{wildcards.seed}"
-        " --output results/decoded/{wildcards.variant}/seed{wildcards.seed}/{wildcards.bitrate}"
-        " --bitrate {wildcards.bitrate} --threads {threads} --gpus {resources.gpu} &> {log}"
+        " --output results/decoded/{wildcards.variant}/seed{wildcards.seed}/{wildcards.point}"
+        " --point {wildcards.point} --threads {threads} --gpus {resources.gpu} &> {log}"
 
 
 rule spectra:
@@ -39,7 +39,7 @@ rule spectra:
             f"{DECODED}/audio",
             variant=STUDY.variants,
             seed=STUDY.seeds[0],
-            bitrate=NATIVE,
+            point=NATIVE,
         ),
     output:
         "results/tables/spectra.npz",

@@ -13,9 +13,9 @@ rule score:
     output:
         SCORES,
     log:
-        "results/logs/score/{variant}/seed{seed}/{bitrate}.log",
+        "results/logs/score/{variant}/seed{seed}/{point}.log",
     benchmark:
-        "results/benchmarks/score/{variant}/seed{seed}/{bitrate}.tsv"
+        "results/benchmarks/score/{variant}/seed{seed}/{point}.tsv"
     conda:
         "../../envs/score.yaml"
     threads: 1
@@ -25,16 +25,16 @@ rule score:
     params:
         names=lambda wildcards: (
             STUDY.metrics.names
-            if wildcards.bitrate == NATIVE
+            if wildcards.point == NATIVE
             else STUDY.bitrates.metrics
         ),
         max_failed=STUDY.metrics.max_failed,
         max_seconds=STUDY.metrics.max_seconds,
         mosnet=f"--mosnet-weights {MOSNET}" if "mosnet" in STUDY.metrics.names else "",
         # Undeclared: values by content, so that another metric computes that metric alone.
-        cache="results/state/scores/{variant}-seed{seed}-{bitrate}.json",
+        cache="results/state/scores/{variant}-seed{seed}-{point}.json",
         bitrate=lambda wildcards: (
-            STUDY.variants[wildcards.variant].bitrate_at(wildcards.bitrate)
+            STUDY.variants[wildcards.variant].bitrate_at(wildcards.point)
         ),
     shell:
         "python -m taae score --reference {input.reference} --decoded {input.audio}"

@@ -14,10 +14,13 @@ from scipy import stats
 
 from taae.analysis.tables import publish
 from taae.analysis.tables import scores as tables
-from taae.evaluation.other_codecs.config import Peer
+from taae.evaluation.other_codecs.config import OtherCodec
 from tests.unit.analysis.fake_scores import fake_scores, study
 
-CODECS = {"opus-6k": Peer("opus", bitrate=6000), "dac": Peer("dac", quantizers=2, weights="w_x")}
+CODECS = {
+    "opus-6k": OtherCodec("opus", bitrate=6000),
+    "dac": OtherCodec("dac", quantizers=2, weights="w_x"),
+}
 STUDY = replace(study(), codecs=CODECS)
 
 

@@ -15,14 +15,14 @@ from matplotlib.figure import Figure
 from taae.analysis.figures import utterances
 from taae.analysis.figures.draw import plot
 from taae.analysis.figures.utterances import distribution_figure, scatter_figure
-from taae.evaluation.other_codecs.config import Peer
+from taae.evaluation.other_codecs.config import OtherCodec
 from tests.unit.analysis.fake_scores import fake_scores, study
 
 STUDY = study()
 STUDY = replace(
     STUDY,
     metrics=replace(STUDY.metrics, names=["mel_distance", "stoi"]),
-    codecs={"opus-6k": Peer("opus", bitrate=6000)},
+    codecs={"opus-6k": OtherCodec("opus", bitrate=6000)},
 )
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taae.codec.bitstream.container import Packet, model_fingerprint, read_taae, write_taae
-from taae.codec.bitstream.entropy_model import Codes, TokenModel
+from taae.codec.bitstream.entropy_model import Codes, EntropyModel
 from taae.codec.operating_points import PRESETS, Stage
 from taae.utils.errors import TaaeError
 
@@ -30,10 +30,10 @@ def uniform(seed: int, frames: int) -> Codes:
     return np.random.default_rng(seed).integers(0, 17, (frames, 3)).astype(np.uint8)
 
 
-MODEL = TokenModel.fit([skewed(0, 2000)], LEVELS, 1)
+MODEL = EntropyModel.fit([skewed(0, 2000)], LEVELS, 1)
 
 
-def packet(codes: Codes, tokens: TokenModel | None = MODEL, **changes: object) -> Packet:
+def packet(codes: Codes, tokens: EntropyModel | None = MODEL, **changes: object) -> Packet:
     fields: dict[str, object] = {"model": b"abcd", "samples": 4000, "level": 0.5, "stages": ()}
     return Packet.of(codes, LEVELS, tokens, **fields | changes)  # type: ignore[arg-type]
 
@@ -82,10 +82,10 @@ def test_the_layout_is_the_documented_one() -> None:
 def test_likely_codes_are_coded_below_nominal_and_unlikely_ones_packed() -> None:
     nominal = 500 * 3 * math.log2(17) / 8
     coded = packet(skewed(1, 500))
-    assert coded.tokens == MODEL.fingerprint
+    assert coded.entropy_model == MODEL.fingerprint
     assert len(coded.to_bytes()) < 0.85 * nominal
     packed = packet(uniform(1, 500))
-    assert packed.tokens == b""
+    assert packed.entropy_model == b""
     assert len(packed.to_bytes()) <= HEADER + math.ceil(nominal)
     assert np.array_equal(packed.codes(500, LEVELS, None), uniform(1, 500))
 
@@ -138,15 +138,15 @@ def test_files_are_written_and_read(tmp_path: Path) -> None:
 
 def test_another_token_model_is_refused() -> None:
     coded = packet(skewed(1, 50))
-    other = TokenModel.fit([skewed(5, 2000)], LEVELS, 1)
-    with pytest.raises(TaaeError, match="another token model"):
+    other = EntropyModel.fit([skewed(5, 2000)], LEVELS, 1)
+    with pytest.raises(TaaeError, match="another entropy model"):
         coded.codes(50, LEVELS, other)
-    with pytest.raises(TaaeError, match="needs the token model"):
+    with pytest.raises(TaaeError, match="needs the entropy model"):
         coded.codes(50, LEVELS, None)
     with pytest.raises(TaaeError, match="another codec or operating point"):
         coded.codes(50, (5, 5, 5), MODEL)
     with pytest.raises(TaaeError, match="another codec or operating point"):
-        packet(skewed(1, 50), TokenModel.fit([], (5, 5, 5), 0))
+        packet(skewed(1, 50), EntropyModel.fit([], (5, 5, 5), 0))
 
 
 def test_a_packed_payload_of_another_length_is_refused() -> None:

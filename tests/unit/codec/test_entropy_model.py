@@ -1,4 +1,4 @@
-"""Token models and packing: exact round trips, ideal lengths, files that are none."""
+"""Entropy models and packing: exact round trips, ideal lengths, files that are none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taae.codec.bitstream import packing as raw
-from taae.codec.bitstream.entropy_model import TOTAL, Codes, Order, TokenModel
+from taae.codec.bitstream.entropy_model import TOTAL, Codes, EntropyModel, Order
 from taae.utils.errors import TaaeError
 
 ORDERS: tuple[Order, ...] = (0, 1)
@@ -44,7 +44,7 @@ ALPHABETS = st.lists(st.integers(2, 255), min_size=1, max_size=4).map(tuple)
 def test_range_coding_gives_back_what_went_in(
     levels: tuple[int, ...], frames: int, training: int, order: Order, seed: int
 ) -> None:
-    model = TokenModel.fit([draw(seed, training, levels, 0.5)], levels, order)
+    model = EntropyModel.fit([draw(seed, training, levels, 0.5)], levels, order)
     codes = draw(seed + 1, frames, levels)
     assert np.array_equal(model.decode(model.encode(codes), frames), codes)
 
@@ -65,7 +65,7 @@ def test_packing_gives_back_what_went_in_at_the_nominal_size(
 def test_every_number_of_levels(levels: int) -> None:
     codes = np.arange(levels, dtype=np.uint8)[:, None]
     assert np.array_equal(raw.unpack(raw.pack(codes, (levels,)), levels, (levels,)), codes)
-    model = TokenModel.fit([codes], (levels,), 1)
+    model = EntropyModel.fit([codes], (levels,), 1)
     assert np.array_equal(model.decode(model.encode(codes), levels), codes)
     assert (model.frequencies.sum(2, dtype=int) == TOTAL).all()
     assert (model.frequencies > 0).all()
@@ -82,7 +82,7 @@ def test_many_blocks() -> None:
     codes = draw(0, 2 * raw.BLOCK + 7, levels, 0.5)
     assert np.array_equal(raw.unpack(raw.pack(codes, levels), len(codes), levels), codes)
     for order in ORDERS:
-        model = TokenModel.fit([codes], levels, order)
+        model = EntropyModel.fit([codes], levels, order)
         assert np.array_equal(model.decode(model.encode(codes), len(codes)), codes)
 
 
@@ -91,7 +91,7 @@ def test_the_model_is_the_smoothed_counts(order: Order) -> None:
     """Oracle: the formula of the docstring in plain loops."""
     levels = (3, 2)
     codes = [draw(seed, 50, levels, 0.6) for seed in range(3)]
-    model = TokenModel.fit(codes, levels, order)
+    model = EntropyModel.fit(codes, levels, order)
     for column, count in enumerate(levels):
         seen = [one[:, column].tolist() for one in codes]
         flat = list(itertools.chain(*seen))
@@ -115,7 +115,7 @@ def test_the_model_is_the_smoothed_counts(order: Order) -> None:
 @pytest.mark.parametrize("order", ORDERS)
 def test_the_coded_length_is_the_ideal_one_and_a_word(order: Order) -> None:
     levels = (17,) * 6
-    model = TokenModel.fit([draw(0, 2000, levels, 0.7)], levels, order)
+    model = EntropyModel.fit([draw(0, 2000, levels, 0.7)], levels, order)
     codes = draw(1, 500, levels, 0.7)
     ideal = model.bits(codes)
     probabilities = []
@@ -132,24 +132,24 @@ def test_context_pays_where_neighbours_are_alike_and_order_0_where_levels_are_no
     levels = (17,) * 4
     nominal = 500 * 4 * math.log2(17)
     alike, training = draw(1, 500, levels, 0.8), [draw(0, 4000, levels, 0.8)]
-    sizes = [8 * len(TokenModel.fit(training, levels, order).encode(alike)) for order in ORDERS]
+    sizes = [8 * len(EntropyModel.fit(training, levels, order).encode(alike)) for order in ORDERS]
     assert sizes[1] < 0.6 * nominal < 0.95 * nominal < sizes[0]
     lopsided = np.minimum(draw(2, 500, levels), draw(3, 500, levels))
     many = [np.minimum(draw(4, 4000, levels), draw(5, 4000, levels))]
-    assert 8 * len(TokenModel.fit(many, levels, 0).encode(lopsided)) < 0.98 * nominal
+    assert 8 * len(EntropyModel.fit(many, levels, 0).encode(lopsided)) < 0.98 * nominal
 
 
 def test_another_process_decodes_the_same(tmp_path: Path) -> None:
     levels = (17, 16, 5)
-    model = TokenModel.fit([draw(0, 300, levels, 0.6)], levels, 1)
+    model = EntropyModel.fit([draw(0, 300, levels, 0.6)], levels, 1)
     codes = draw(1, 200, levels, 0.6)
     model.save(tmp_path / "model.npz")
     (tmp_path / "data").write_bytes(model.encode(codes))
     code = (
         "import sys; from pathlib import Path\n"
-        "from taae.codec.bitstream.entropy_model import TokenModel\n"
+        "from taae.codec.bitstream.entropy_model import EntropyModel\n"
         "folder = Path(sys.argv[1])\n"
-        "model = TokenModel.load(folder / 'model.npz')\n"
+        "model = EntropyModel.load(folder / 'model.npz')\n"
         "codes = model.decode((folder / 'data').read_bytes(), 200)\n"
         "(folder / 'back').write_bytes(codes.tobytes())\n"
     )
@@ -162,7 +162,7 @@ def test_the_bytes_are_the_same_on_every_machine() -> None:
     frequencies = np.zeros((2, 4, 3), np.uint16)
     frequencies[0] = [[40000, 20000, 5536], [65534, 1, 1], [1, 65534, 1], [21845, 21845, 21846]]
     frequencies[1] = [[3, 65530, 3], [30000, 30000, 5536], [11111, 22222, 32203], [2, 2, 65532]]
-    model = TokenModel((3, 3), frequencies)
+    model = EntropyModel((3, 3), frequencies)
     codes = np.array([[(n * n + c * n) % 3 for c in range(2)] for n in range(40)], np.uint8)
     assert np.array_equal(model.decode(model.encode(codes), 40), codes)
     assert model.encode(codes).hex() == GOLDEN
@@ -172,12 +172,12 @@ def test_the_bytes_are_the_same_on_every_machine() -> None:
 def test_models_are_saved_and_told_apart(tmp_path: Path) -> None:
     levels = (5, 7)
     models = [
-        TokenModel.fit([draw(n, 50, levels)], levels, order) for n in (0, 1) for order in (0, 1)
+        EntropyModel.fit([draw(n, 50, levels)], levels, order) for n in (0, 1) for order in (0, 1)
     ]
     assert len({model.fingerprint for model in models}) == 4
     for model in models:
         model.save(tmp_path / "m.npz")
-        back = TokenModel.load(tmp_path / "m.npz")
+        back = EntropyModel.load(tmp_path / "m.npz")
         assert back.levels == levels
         assert back.order == model.order
         assert np.array_equal(back.frequencies, model.frequencies)
@@ -187,23 +187,23 @@ def test_models_are_saved_and_told_apart(tmp_path: Path) -> None:
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.npz"
     with pytest.raises(TaaeError, match="no such file"):
-        TokenModel.load(path)
+        EntropyModel.load(path)
     path.write_bytes(b"nothing")
-    with pytest.raises(TaaeError, match="not a token model"):
-        TokenModel.load(path)
+    with pytest.raises(TaaeError, match="not an entropy model"):
+        EntropyModel.load(path)
     np.savez(path, levels=np.array([3], np.uint8))
-    with pytest.raises(TaaeError, match="not a token model"):
-        TokenModel.load(path)
+    with pytest.raises(TaaeError, match="not an entropy model"):
+        EntropyModel.load(path)
     np.savez(path, levels=np.array([3], np.uint8), frequencies=np.ones((1, 1, 3), np.uint16))
     with pytest.raises(TaaeError, match="sum"):
-        TokenModel.load(path)
+        EntropyModel.load(path)
     np.savez(path, levels=np.array([3], np.uint8), frequencies=np.ones((2, 1, 3), np.uint16))
-    with pytest.raises(TaaeError, match="not a token model"):
-        TokenModel.load(path)
+    with pytest.raises(TaaeError, match="not an entropy model"):
+        EntropyModel.load(path)
 
 
 def test_codes_of_another_alphabet_are_refused() -> None:
-    model = TokenModel.fit([], (5, 5), 0)
+    model = EntropyModel.fit([], (5, 5), 0)
     for codes in (np.zeros((3, 3)), np.full((3, 2), 5), np.zeros(3)):
         with pytest.raises(TaaeError, match="another codec"):
             model.encode(codes.astype(np.uint8))

@@ -57,10 +57,10 @@ def test_outputs_are_the_originals(shape: dict[str, Any], tmp_path: Path) -> Non
     assert len(tokens.unique()) > 20
     with torch.inference_mode():
         found = codec.latents(wave).transpose(1, 2)
-    torch.testing.assert_close(found.double(), latents, rtol=0, atol=2e-5)
+    torch.testing.assert_close(found.double(), latents, rtol=1e-5, atol=2e-5)
     codes = codec.encode(wave)
     assert torch.equal(pack(codes, levels), tokens)
-    torch.testing.assert_close(codec.decode(codes).double(), decoded, rtol=0, atol=2e-5)
+    torch.testing.assert_close(codec.decode(codes).double(), decoded, rtol=1e-5, atol=2e-5)
 
     # In float64 what is left is the rounding of the merged weights to float32.
     codec.double()

@@ -16,7 +16,7 @@ import torch
 
 from taae import cli
 from taae.codec.bitstream.container import Packet, read_taae
-from taae.codec.bitstream.entropy_model import TokenModel, tokens_path
+from taae.codec.bitstream.entropy_model import EntropyModel, entropy_model_path
 from taae.codec.config import Bottleneck
 from taae.codec.operating_points import NATIVE, PRESETS, alphabet, stages_of
 from taae.codec.taae import TAAE
@@ -84,7 +84,7 @@ def test_a_recording_comes_back_with_its_length_and_the_workflows_samples(
     model: Path, recording: Path, tmp_path: Path, point: str
 ) -> None:
     coded, back = tmp_path / "a.taae", tmp_path / "out.wav"
-    assert run("encode", recording, coded, "--model", model, "--bitrate", point) == 0
+    assert run("encode", recording, coded, "--model", model, "--point", point) == 0
     assert run("decode", coded, back, "--model", model) == 0
     packet = read_taae(coded)
     duration = soundfile.info(recording).duration
@@ -177,10 +177,10 @@ def test_decode_is_of_a_file_or_of_a_corpus(
 
 
 def test_options_of_the_other_decode_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ("decode", "a.taae", "b.wav", "--model", "m", "--bitrate", "4x729")
-    assert "--bitrate" in error_of(capsys, *words)
-    words = ("decode", "--corpus", "c", "--output", "o", "--model", "m", "--tokens", "t")
-    assert "--tokens" in error_of(capsys, *words)
+    words = ("decode", "a.taae", "b.wav", "--model", "m", "--point", "4x729")
+    assert "--point" in error_of(capsys, *words)
+    words = ("decode", "--corpus", "c", "--output", "o", "--model", "m", "--entropy-model", "t")
+    assert "--entropy-model" in error_of(capsys, *words)
 
 
 def test_tokens_beside_the_model_are_used_and_needed(
@@ -189,12 +189,12 @@ def test_tokens_beside_the_model_are_used_and_needed(
     model = save_model(tmp_path / "model", 0)
     packed, coded, out = (tmp_path / name for name in ("p.taae", "c.taae", "out.wav"))
     assert run("encode", recording, packed, "--model", model) == 0
-    fit = ("tokens", "--model", model, "--corpus", corpus, "--output")
-    assert run(*fit, model / "tokens", "--bitrates", NATIVE, "4x729") == 0
+    fit = ("entropy-models", "--model", model, "--corpus", corpus, "--output")
+    assert run(*fit, model / "entropy-models", "--points", NATIVE, "4x729") == 0
     assert run("encode", recording, coded, "--model", model) == 0
-    tokens = TokenModel.load(tokens_path(model / "tokens", NATIVE))
-    assert read_taae(packed).tokens == b""
-    assert read_taae(coded).tokens == tokens.fingerprint
+    tokens = EntropyModel.load(entropy_model_path(model / "entropy-models", NATIVE))
+    assert read_taae(packed).entropy_model == b""
+    assert read_taae(coded).entropy_model == tokens.fingerprint
     assert coded.stat().st_size < packed.stat().st_size
 
     heard = []
@@ -203,12 +203,12 @@ def test_tokens_beside_the_model_are_used_and_needed(
         heard.append(out.read_bytes())
     assert heard[0] == heard[1]
     out.unlink()
-    wrong = tokens_path(model / "tokens", "4x729")
-    message = error_of(capsys, "decode", coded, out, "--model", model, "--tokens", wrong)
+    wrong = entropy_model_path(model / "entropy-models", "4x729")
+    message = error_of(capsys, "decode", coded, out, "--model", model, "--entropy-model", wrong)
     assert "c.taae" in message
-    assert "another token model" in message
-    (model / "tokens" / NATIVE / "order1.npz").unlink()
-    assert "needs the token model" in error_of(capsys, "decode", coded, out, "--model", model)
+    assert "another entropy model" in message
+    (model / "entropy-models" / NATIVE / "order1.npz").unlink()
+    assert "needs the entropy model" in error_of(capsys, "decode", coded, out, "--model", model)
     assert not out.exists()
 
 
@@ -217,10 +217,10 @@ def test_every_test_utterance_is_coded_for_real(
     model: Path, corpus: Path, tmp_path: Path, point: str
 ) -> None:
     tokens, decoded, output = (tmp_path / name for name in ("tokens", "decoded", "rates"))
-    fit = ("tokens", "--model", model, "--corpus", corpus, "--output", tokens)
-    assert run(*fit, "--bitrates", point) == 0
+    fit = ("entropy-models", "--model", model, "--corpus", corpus, "--output", tokens)
+    assert run(*fit, "--points", point) == 0
     decode_split(model, corpus, decoded, point=point)
-    words = ("--model", model, "--tokens", tokens, "--bitrate", point)
+    words = ("--model", model, "--entropy-models", tokens, "--point", point)
     assert run("rates", "--decoded", decoded, *words, "--output", output) == 0
 
     codes = load_codes(decoded / "codes.npz")
@@ -243,13 +243,13 @@ def test_every_test_utterance_is_coded_for_real(
     code = (
         "import sys, numpy as np; from pathlib import Path\n"
         "from taae.codec.bitstream.container import read_taae\n"
-        "from taae.codec.bitstream.entropy_model import TokenModel\n"
+        "from taae.codec.bitstream.entropy_model import EntropyModel\n"
         "folder, tokens, out = map(Path, sys.argv[1:4]); levels = eval(sys.argv[4])\n"
-        "models = [TokenModel.load(tokens / f'order{n}.npz') for n in (0, 1)]\n"
+        "models = [EntropyModel.load(tokens / f'order{n}.npz') for n in (0, 1)]\n"
         "found = {}\n"
         "for path in sorted(folder.glob('*.taae')):\n"
         "    packet = read_taae(path)\n"
-        "    (model,) = [m for m in models if m.fingerprint == packet.tokens] or [None]\n"
+        "    (model,) = [m for m in models if m.fingerprint == packet.entropy_model] or [None]\n"
         f"    found[path.stem] = packet.codes(-(-packet.samples // {HOP}), levels, model)\n"
         "np.savez(out, **found)\n"
     )
@@ -264,16 +264,16 @@ def test_every_test_utterance_is_coded_for_real(
 def test_token_models_see_the_training_split_alone(
     model: Path, corpus: Path, tmp_path: Path
 ) -> None:
-    fit = ("tokens", "--model", model, "--corpus", corpus, "--output", tmp_path)
-    assert run(*fit, "--bitrates", NATIVE, "4x729") == 0
+    fit = ("entropy-models", "--model", model, "--corpus", corpus, "--output", tmp_path)
+    assert run(*fit, "--points", NATIVE, "4x729") == 0
     codec, data = TAAE.from_pretrained(model), Split.open(corpus, "train")
     for point in (NATIVE, "4x729"):
         view = codec.with_bottleneck(stages_of(point))
         waves = [torch.from_numpy(data.audio(n))[None] for n in range(len(data.utterances))]
         codes = [view.encode(wave)[0].to(torch.uint8).numpy() for wave in waves]
         for order in (0, 1):
-            expected = TokenModel.fit(codes, alphabet(17, DIMENSIONS, stages_of(point)), order)  # type: ignore[arg-type]
-            found = TokenModel.load(tokens_path(tmp_path, point, order))  # type: ignore[arg-type]
+            expected = EntropyModel.fit(codes, alphabet(17, DIMENSIONS, stages_of(point)), order)  # type: ignore[arg-type]
+            found = EntropyModel.load(entropy_model_path(tmp_path, point, order))  # type: ignore[arg-type]
             assert np.array_equal(found.frequencies, expected.frequencies)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
-from taae.codec.bitstream.entropy_model import TokenModel
+from taae.codec.bitstream.entropy_model import EntropyModel
 from taae.evaluation.codebook import health, histogram, load_codes, rates
 from taae.utils.errors import TaaeError
 
@@ -60,7 +60,7 @@ def test_entropy_rates_add_up_to_the_pooled_entropy(tmp_path: Path) -> None:
         for name, frames in (("a", 100), ("b", 50), ("c", 1))
     }
     levels = (17,) * 3
-    model = TokenModel.fit(codes.values(), levels, 0)
+    model = EntropyModel.fit(codes.values(), levels, 0)
     samples = {name: len(one) * 320 for name, one in codes.items()}
     table = rates(
         codes, samples, levels, 50.0, {0: model}, model=b"1234", stages=(), folder=tmp_path

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from taae.evaluation.other_codecs import run
 from taae.evaluation.other_codecs.codec import Coded
-from taae.evaluation.other_codecs.config import Peer
+from taae.evaluation.other_codecs.config import OtherCodec
 from taae.evaluation.other_codecs.description import codec_table, read_about
 from taae.evaluation.other_codecs.programs import (
     CODEC2_BYTES,
@@ -23,7 +23,7 @@ from taae.evaluation.other_codecs.programs import (
     Opus,
     audio_packets,
 )
-from taae.evaluation.other_codecs.run import fit, load, run_peer
+from taae.evaluation.other_codecs.run import fit, load, run_other_codec
 from taae.utils.errors import NotInstalled, TaaeError
 from tests.unit.corpus.corpora import write_corpus
 from tests.unit.evaluation.speechlike import speech
@@ -43,30 +43,31 @@ def audio_of(folder, name):
 
 class TestSpec:
     @pytest.mark.parametrize(
-        "peer",
+        "other",
         [
-            Peer("opus", bitrate=6000), Peer("codec2", bitrate=700), Peer("codec2", bitrate=3200.0),
-            Peer("encodec", bitrate=1500, weights="w"), Peer("dac", quantizers=2, weights="w"),
+            OtherCodec("opus", bitrate=6000), OtherCodec("codec2", bitrate=700),
+            OtherCodec("codec2", bitrate=3200.0), OtherCodec("encodec", bitrate=1500, weights="w"),
+            OtherCodec("dac", quantizers=2, weights="w"),
         ],
     )  # fmt: skip
-    def test_what_there_is(self, peer):
-        peer.check()
+    def test_what_there_is(self, other):
+        other.check()
 
     @pytest.mark.parametrize(
-        ("peer", "message"),
+        ("other", "message"),
         [
-            (Peer("opus"), "opus needs bitrate"),
-            (Peer("opus", bitrate=500), "6000 to 256000 bit/s, not 500"),
-            (Peer("codec2", bitrate=2000), "1600, 2400, 3200 bit/s, not 2000"),
-            (Peer("opus", bitrate=6000, quantizers=2), "set by bitrate, not by quantizers"),
-            (Peer("opus", bitrate=6000, weights="x"), "opus has no weights"),
-            (Peer("mimi", bitrate=1100, weights="x"), "mimi needs quantizers"),
-            (Peer("dac", quantizers=2), "dac needs weights"),
+            (OtherCodec("opus"), "opus needs bitrate"),
+            (OtherCodec("opus", bitrate=500), "6000 to 256000 bit/s, not 500"),
+            (OtherCodec("codec2", bitrate=2000), "1600, 2400, 3200 bit/s, not 2000"),
+            (OtherCodec("opus", bitrate=6000, quantizers=2), "set by bitrate, not by quantizers"),
+            (OtherCodec("opus", bitrate=6000, weights="x"), "opus has no weights"),
+            (OtherCodec("mimi", bitrate=1100, weights="x"), "mimi needs quantizers"),
+            (OtherCodec("dac", quantizers=2), "dac needs weights"),
         ],
     )
-    def test_what_there_is_not(self, peer, message):
+    def test_what_there_is_not(self, other, message):
         with pytest.raises(TaaeError, match=message):
-            peer.check()
+            other.check()
 
 
 def ogg(packets, per_page):
@@ -98,11 +99,11 @@ def test_what_is_no_ogg_file_is_told(content):
 
 @has_opus
 def test_opus(corpus, tmp_path):
-    run_peer("other", Peer("opus", bitrate=24_000), corpus, tmp_path / "out")
+    run_other_codec("other", OtherCodec("opus", bitrate=24_000), corpus, tmp_path / "out")
     table = pd.read_csv(tmp_path / "out/utterances.csv")
     assert list(table.columns) == ["utterance", "samples", "frames", "clipped", "sha256", "bits"]
     assert sorted(table.utterance) == ["a-1", "b-1"]
-    about = read_about(tmp_path / "out/peer.json")
+    about = read_about(tmp_path / "out/codec.json")
     assert about["status"] == "ok"
     assert (about["rate_hz"], about["delay_samples"]) == (16_000, 0)
     assert about["bitrate"] == pytest.approx(table.bits.sum() / table.samples.sum() * 16_000)
@@ -118,16 +119,16 @@ def test_opus(corpus, tmp_path):
     lags = np.correlate(decoded, reference[400:-400], "valid")
     assert abs(np.argmax(lags) - 400) <= 1
     first = (tmp_path / "out/audio/a-1.flac").read_bytes()
-    run_peer("other", Peer("opus", bitrate=24_000), corpus, tmp_path / "out")
+    run_other_codec("other", OtherCodec("opus", bitrate=24_000), corpus, tmp_path / "out")
     assert (tmp_path / "out/audio/a-1.flac").read_bytes() == first
 
 
 @has_codec2
 @pytest.mark.parametrize("bitrate", sorted(CODEC2_BYTES))
 def test_codec2(corpus, tmp_path, bitrate):
-    run_peer("other", Peer("codec2", bitrate=bitrate), corpus, tmp_path / "out")
+    run_other_codec("other", OtherCodec("codec2", bitrate=bitrate), corpus, tmp_path / "out")
     table = pd.read_csv(tmp_path / "out/utterances.csv")
-    about = read_about(tmp_path / "out/peer.json")
+    about = read_about(tmp_path / "out/codec.json")
     assert (about["rate_hz"], about["delay_samples"]) == (8_000, 2 * CODEC2_DELAY[bitrate])
     seconds = table.samples / 16_000
     extra = table.bits / bitrate - seconds  # the delay, and what fills the last frame
@@ -153,11 +154,13 @@ def test_the_delay_of_codec2_is_compensated(bitrate):
     assert abs(lag) <= 80  # 5 ms of 20
 
 
-@pytest.mark.parametrize("peer", [Peer("opus", bitrate=6000), Peer("codec2", bitrate=700)])
-def test_a_program_that_is_not_installed(corpus, tmp_path, monkeypatch, peer, capsys):
+@pytest.mark.parametrize(
+    "other", [OtherCodec("opus", bitrate=6000), OtherCodec("codec2", bitrate=700)]
+)
+def test_a_program_that_is_not_installed(corpus, tmp_path, monkeypatch, other, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
-    run_peer("other", peer, corpus, tmp_path / "out")
-    about = read_about(tmp_path / "out/peer.json")
+    run_other_codec("other", other, corpus, tmp_path / "out")
+    about = read_about(tmp_path / "out/codec.json")
     assert about["status"] == "not installed"
     assert "on the PATH; install" in about["message"]
     assert "not installed" in capsys.readouterr().err
@@ -179,17 +182,17 @@ def test_a_program_that_fails_leaves_what_was_there(corpus, tmp_path, monkeypatc
     (tmp_path / "out/audio").mkdir(parents=True)
     (tmp_path / "out/audio/old.flac").write_text("old")
     with pytest.raises(TaaeError, match=r"b-1: opusenc failed \(status 3\): no memory"):
-        run_peer("other", Peer("opus", bitrate=6000), corpus, tmp_path / "out")
+        run_other_codec("other", OtherCodec("opus", bitrate=6000), corpus, tmp_path / "out")
     assert (tmp_path / "out/audio/old.flac").read_text() == "old"
-    assert not (tmp_path / "out/peer.json").exists()
+    assert not (tmp_path / "out/codec.json").exists()
 
 
 @pytest.mark.parametrize("size", [0, 10_000, 20_000])
 def test_audio_of_another_length_is_told_and_not_padded(corpus, tmp_path, monkeypatch, size):
     codec = lambda audio: Coded(np.ones(size, np.float32), 8, 1)  # noqa: E731
-    monkeypatch.setattr(run, "load", lambda peer: codec)
+    monkeypatch.setattr(run, "load", lambda other: codec)
     with pytest.raises(TaaeError, match=rf"b-1: other gives {size} samples for 16480; up to 640"):
-        run_peer("other", Peer("opus", bitrate=6000), corpus, tmp_path / "out")
+        run_other_codec("other", OtherCodec("opus", bitrate=6000), corpus, tmp_path / "out")
     assert not (tmp_path / "out/audio").exists()
 
 
@@ -200,9 +203,9 @@ def test_fit():
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"status": "fine"}'])
 def test_a_broken_description_is_told(tmp_path, content):
-    (tmp_path / "peer.json").write_bytes(content)
-    with pytest.raises(TaaeError, match=r"peer.json: no description of a codec"):
-        read_about(tmp_path / "peer.json")
+    (tmp_path / "codec.json").write_bytes(content)
+    with pytest.raises(TaaeError, match=r"codec.json: no description of a codec"):
+        read_about(tmp_path / "codec.json")
 
 
 def tiny(kind):
@@ -229,19 +232,19 @@ def tiny(kind):
 
 @pytest.fixture(params=["encodec", "dac", "mimi"])
 def weights(request, tmp_path):
-    """A saved model of random weights with a peer for it."""
+    """A saved model of random weights with settings for it."""
     folder = tmp_path / request.param
     tiny(request.param).save_pretrained(folder)
     option = {"bitrate": 1500.0} if request.param == "encodec" else {"quantizers": 2}
-    return Peer(request.param, weights=str(folder), **option)
+    return OtherCodec(request.param, weights=str(folder), **option)
 
 
 FRAMES = {"encodec": (24_000, 320, 2, 5), "dac": (16_000, 512, 2, 6), "mimi": (24_000, 1920, 2, 4)}
 
 
 def test_pretrained_codecs(weights, corpus, tmp_path):
-    run_peer("other", weights, corpus, tmp_path / "out")
-    about = read_about(tmp_path / "out/peer.json")
+    run_other_codec("other", weights, corpus, tmp_path / "out")
+    about = read_about(tmp_path / "out/codec.json")
     rate, hop, codebooks, bits = FRAMES[weights.kind]
     if weights.kind == "encodec":
         codebooks = 4  # as many as 1500 bit/s hold at 75 frames/s and 5 bits
@@ -277,9 +280,9 @@ def test_weights_that_are_not_there_are_not_installed(tmp_path):
     pytest.importorskip("transformers")
     (tmp_path / "empty").mkdir()
     with pytest.raises(NotInstalled, match="no weights"):
-        load(Peer("dac", quantizers=2, weights=str(tmp_path / "empty")))
+        load(OtherCodec("dac", quantizers=2, weights=str(tmp_path / "empty")))
     with pytest.raises(NotInstalled, match=r"no folder .*gone$"):
-        load(Peer("dac", quantizers=2, weights=str(tmp_path / "gone")))
+        load(OtherCodec("dac", quantizers=2, weights=str(tmp_path / "gone")))
 
 
 def test_weights_without_their_tensors_are_not_installed(weights, tmp_path):
@@ -292,14 +295,14 @@ def test_without_the_package(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(NotInstalled, match=r"taae\[peers\]"):
-        load(Peer("dac", quantizers=2, weights="w"))
+    with pytest.raises(NotInstalled, match=r"taae\[codecs\]"):
+        load(OtherCodec("dac", quantizers=2, weights="w"))
 
 
 def test_weights_of_another_codec_are_refused(tmp_path):
     tiny("dac").save_pretrained(tmp_path / "w")
     with pytest.raises(TaaeError, match="weights of dac, not of mimi"):
-        load(Peer("mimi", quantizers=2, weights=str(tmp_path / "w")))
+        load(OtherCodec("mimi", quantizers=2, weights=str(tmp_path / "w")))
 
 
 def test_incomplete_weights_are_refused(tmp_path):
@@ -311,24 +314,24 @@ def test_incomplete_weights_are_refused(tmp_path):
     tensors.pop("decoder.conv1.weight")
     safetensors.save_file(tensors, path, metadata={"format": "pt"})
     with pytest.raises(TaaeError, match=r"the weights lack decoder.conv1.weight"):
-        load(Peer("dac", quantizers=2, weights=str(tmp_path / "w")))
+        load(OtherCodec("dac", quantizers=2, weights=str(tmp_path / "w")))
 
 
 def test_operating_points_that_the_weights_do_not_have(tmp_path):
     tiny("dac").save_pretrained(tmp_path / "dac")
     tiny("encodec").save_pretrained(tmp_path / "encodec")
     with pytest.raises(TaaeError, match="has 3, not 4"):
-        load(Peer("dac", quantizers=4, weights=str(tmp_path / "dac")))
+        load(OtherCodec("dac", quantizers=4, weights=str(tmp_path / "dac")))
     with pytest.raises(TaaeError, match="has 1500, 3000, 6000, 12000, 24000 bit/s, not 2000"):
-        load(Peer("encodec", bitrate=2000, weights=str(tmp_path / "encodec")))
+        load(OtherCodec("encodec", bitrate=2000, weights=str(tmp_path / "encodec")))
 
 
 @has_codec2
 def test_the_table_of_codecs_has_those_that_are_not_installed(corpus, tmp_path, monkeypatch):
-    run_peer("codec2-1300", Peer("codec2", bitrate=1300), corpus, tmp_path / "one")
+    run_other_codec("codec2-1300", OtherCodec("codec2", bitrate=1300), corpus, tmp_path / "one")
     monkeypatch.setenv("PATH", str(tmp_path))
-    run_peer("opus-6k", Peer("opus", bitrate=6000), corpus, tmp_path / "two")
-    table = codec_table([tmp_path / "one/peer.json", tmp_path / "two/peer.json"])
+    run_other_codec("opus-6k", OtherCodec("opus", bitrate=6000), corpus, tmp_path / "two")
+    table = codec_table([tmp_path / "one/codec.json", tmp_path / "two/codec.json"])
     there, absent = (row for _, row in table.iterrows())
     assert (there["name"], there["status"], there["rate_hz"]) == ("codec2-1300", "ok", 8000)
     assert there["resampling"].startswith("soxr ")

@@ -18,7 +18,7 @@ PACKAGE = ROOT / "workflow" / "taae"
 # Stages whose rules use the environment, as modules of the package.
 STAGES = {
     "train": ["corpus", "training", "codec", "evaluation/decode", "evaluation/entropy_fit"],
-    "peers": ["evaluation/other_codecs", "evaluation/decoded", "corpus/store", "corpus/utterance"],
+    "codecs": ["evaluation/other_codecs", "evaluation/decoded", "corpus/store", "corpus/utterance"],
     "score": ["evaluation/scoring"],
     "figures": ["analysis"],
     "probe": ["evaluation/decode", "evaluation/recut", "evaluation/lengths", "evaluation/scoring"],
@@ -33,7 +33,7 @@ DISTRIBUTIONS = {
 
 def pins() -> dict[str, str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lines = project["dependencies"] + project["optional-dependencies"]["peers"]
+    lines = project["dependencies"] + project["optional-dependencies"]["codecs"]
     return dict(line.split("==") for line in lines)
 
 

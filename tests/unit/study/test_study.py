@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from taae.codec.window import removed_share, visible_pairs, window_sides
 from taae.evaluation.metrics import METRICS
-from taae.evaluation.other_codecs.config import Peer
+from taae.evaluation.other_codecs.config import OtherCodec
 from taae.study.checks import changed_keys, training_coverage
 from taae.study.load import load_study, resolve
 from taae.utils.errors import TaaeError
@@ -230,7 +230,7 @@ def test_mosnet_without_weights_is_left_out_with_a_note(config: dict[str, Any]) 
 
 def test_codecs_are_resolved(config: dict[str, Any]) -> None:
     config["codecs"] = {"opus-6k": {"kind": "opus", "bitrate": 6000}}
-    assert resolve(config).codecs == {"opus-6k": Peer("opus", bitrate=6000.0)}
+    assert resolve(config).codecs == {"opus-6k": OtherCodec("opus", bitrate=6000.0)}
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_what_is_missing_is_told_before_the_first_step(
         train(stage(weights))
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "transformers", None)
-        with pytest.raises(TaaeError, match=r"no package transformers; .*taae\[peers\]"):
+        with pytest.raises(TaaeError, match=r"no package transformers; .*taae\[codecs\]"):
             train(stage(weights))
 
 

@@ -227,7 +227,7 @@ def test_every_stage_that_may_use_a_gpu_holds_it(
     for words in (
         ["train", *run, "--corpus", "none", "--output", "none", "--state", "none"],
         ["decode", "--study", str(study), *model, "--gpus", "1"],
-        ["tokens", *model, "--gpus", "1"],
+        ["entropy-models", *model, "--gpus", "1"],
         ["precision", *model, "--gpus", "1"],
         ["lengths", *run, *model, "--gpus", "1"],
     ):

@@ -145,11 +145,13 @@ def _jobs(
                     after=(decoded,),
                 )
                 if len(points) > 1:
-                    needed = (f"tokens/{run}", decoded)
+                    needed = (f"entropy_models/{run}", decoded)
                     yield of_arm(f"rates/{run}/{point}", seconds=start, after=needed)
             if len(points) > 1:
                 fitted = min(study.bitrates.fit_minutes * 60 or seconds["train"], seconds["train"])
-                yield with_codec(f"tokens/{run}", seconds=start + fitted * encoding, after=model)
+                yield with_codec(
+                    f"entropy_models/{run}", seconds=start + fitted * encoding, after=model
+                )
                 twice = PRECISIONS * test * encoding
                 yield with_codec(f"precision/{run}", seconds=start + twice, after=model)
             if arm in study.length_arms:
@@ -157,13 +159,15 @@ def _jobs(
                 spent = start + len(study.lengths.seconds) * each
                 yield with_codec(f"lengths/{run}", seconds=spent, after=model)
     for codec in study.codecs:
-        yield Job(f"peer/{codec}", codec, start, process, FLAC * audio * test, after=("corpus",))
         yield Job(
-            name=f"score/peers/{codec}",
+            f"other_codec/{codec}", codec, start, process, FLAC * audio * test, after=("corpus",)
+        )
+        yield Job(
+            name=f"score/codecs/{codec}",
             arm=codec,
             seconds=calibration.start_scoring + scored(study.metrics.names),
             memory=process,
-            after=(f"peer/{codec}",),
+            after=(f"other_codec/{codec}",),
         )
     scores = tuple(
         f"score/{arm}/seed{seed}/{NATIVE}" for arm in study.variants for seed in study.seeds_of(arm)

@@ -34,7 +34,7 @@ def _add_summarise(stages: Stages) -> None:
     stage = stages.add_parser("summarise", help="scores of all runs -> tables of the study")
     add_study(stage)
     stage.add_argument("--scores", type=Path, nargs="+", required=True, help="CSVs of score")
-    stage.add_argument("--codecs", type=Path, nargs="+", help="peer.json of each other codec")
+    stage.add_argument("--codecs", type=Path, nargs="+", help="codec.json of each other codec")
     add_path(stage, "--output", "folder of the tables")
     stage.set_defaults(call=_summarise)
 

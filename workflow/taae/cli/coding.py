@@ -1,4 +1,4 @@
-"""Speech through a codec: encode, decode, tokens, rates, precision, stream, peer."""
+"""Speech through a codec: encode, decode, entropy-models, rates, precision, stream, other-codec."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def add_stages(stages: Stages) -> None:
     """Add the stages of this group, in the order of `--help`."""
     _add_encode(stages)
     _add_decode(stages)
-    _add_tokens(stages)
+    _add_entropy_models(stages)
     _add_rates(stages)
     _add_precision(stages)
     _add_stream(stages)
-    _add_peer(stages)
+    _add_other_codec(stages)
 
 
 def _add_encode(stages: Stages) -> None:
@@ -40,7 +40,9 @@ def _add_encode(stages: Stages) -> None:
     stage.add_argument("coded", type=Path, metavar="FILE.taae")
     add_path(stage, "--model", "folder of the model")
     add_point(stage)
-    stage.add_argument("--tokens", type=Path, help="token model; default that of the model, if any")
+    stage.add_argument(
+        "--entropy-model", type=Path, help="entropy model; default that of the model, if any"
+    )
     stage.set_defaults(call=_encode)
 
 
@@ -48,7 +50,11 @@ def _encode(options: argparse.Namespace) -> None:
     from taae.codec.bitstream.taae_files import encode_file
 
     encode_file(
-        options.recording, options.coded, options.model, options.bitrate, tokens=options.tokens
+        options.recording,
+        options.coded,
+        options.model,
+        options.point,
+        entropy_model=options.entropy_model,
     )
 
 
@@ -56,14 +62,16 @@ def _add_decode(stages: Stages) -> None:
     stage = stages.add_parser(
         "decode",
         help="a .taae file -> a recording, or encode and decode the test utterances",
-        usage="%(prog)s FILE.taae RECORDING --model MODEL [--tokens TOKENS]\n"
+        usage="%(prog)s FILE.taae RECORDING --model MODEL [--entropy-model TOKENS]\n"
         "       %(prog)s --corpus CORPUS --output OUTPUT --model MODEL [--study STUDY ...]"
-        " [--bitrate POINT] [--threads N]",
+        " [--point POINT] [--threads N]",
     )
     stage.add_argument("coded", type=Path, nargs="?", metavar="FILE.taae")
     stage.add_argument("recording", type=Path, nargs="?", help=".wav or .flac")
     add_path(stage, "--model", "folder of the model")
-    stage.add_argument("--tokens", type=Path, help="token model; default that of the model, if any")
+    stage.add_argument(
+        "--entropy-model", type=Path, help="entropy model; default that of the model, if any"
+    )
     stage.add_argument("--corpus", type=Path, help="folder of the corpus")
     stage.add_argument("--output", type=Path, help="folder for audio/, codes.npz, utterances.csv")
     add_study(stage)
@@ -75,14 +83,14 @@ def _add_decode(stages: Stages) -> None:
 def _decode(options: argparse.Namespace) -> None:
     file, split = [options.coded, options.recording], [options.corpus, options.output]
     if all(file) and not any(split):
-        if options.bitrate != NATIVE:
-            raise TaaeError("decode: --bitrate is for --corpus; a .taae file has its own")
+        if options.point != NATIVE:
+            raise TaaeError("decode: --point is for --corpus; a .taae file has its own")
         from taae.codec.bitstream.taae_files import decode_file
 
-        decode_file(options.coded, options.recording, options.model, options.tokens)
+        decode_file(options.coded, options.recording, options.model, options.entropy_model)
     elif all(split) and not any(file):
-        if options.tokens:
-            raise TaaeError("decode: --tokens is for a .taae file")
+        if options.entropy_model:
+            raise TaaeError("decode: --entropy-model is for a .taae file")
         _decode_split(options)
     else:
         raise TaaeError(
@@ -102,31 +110,37 @@ def _decode_split(options: argparse.Namespace) -> None:
             options.output,
             precision=precision,
             threads=options.threads,
-            point=options.bitrate,
+            point=options.point,
             device=device,
         )
 
 
-def _add_tokens(stages: Stages) -> None:
-    stage = stages.add_parser("tokens", help="fit token models to the training utterances")
+def _add_entropy_models(stages: Stages) -> None:
+    stage = stages.add_parser(
+        "entropy-models", help="fit entropy models to the training utterances"
+    )
     add_path(stage, "--model", "folder of the model")
     add_path(stage, "--corpus", "folder of the corpus")
-    add_path(stage, "--output", "folder for POINT/order0.npz and order1.npz; usually MODEL/tokens")
-    stage.add_argument("--bitrates", nargs="+", metavar="POINT", default=[NATIVE])
+    add_path(
+        stage,
+        "--output",
+        "folder for POINT/order0.npz and order1.npz; usually MODEL/entropy-models",
+    )
+    stage.add_argument("--points", nargs="+", metavar="POINT", default=[NATIVE])
     stage.add_argument("--minutes", type=float, default=0.0, help="of speech to use; 0: all")
     add_hardware(stage)
-    stage.set_defaults(call=_tokens)
+    stage.set_defaults(call=_entropy_models)
 
 
-def _tokens(options: argparse.Namespace) -> None:
-    from taae.evaluation.entropy_fit import fit_tokens
+def _entropy_models(options: argparse.Namespace) -> None:
+    from taae.evaluation.entropy_fit import fit_entropy_models
 
     with compute(options.gpus) as device:
-        fit_tokens(
+        fit_entropy_models(
             options.model,
             options.corpus,
             options.output,
-            options.bitrates,
+            options.points,
             minutes=options.minutes,
             threads=options.threads,
             device=device,
@@ -137,7 +151,7 @@ def _add_rates(stages: Stages) -> None:
     stage = stages.add_parser("rates", help="codes of decode -> .taae files, bitrates, codebook")
     add_path(stage, "--decoded", "folder of codes.npz and utterances.csv")
     add_path(stage, "--model", "folder of the model")
-    add_path(stage, "--tokens", "folder of POINT/order0.npz and order1.npz")
+    add_path(stage, "--entropy-models", "folder of POINT/order0.npz and order1.npz")
     add_point(stage)
     add_path(stage, "--output", "folder for coded/, rates.csv, codebook.csv and histogram.csv")
     stage.set_defaults(call=_rates)
@@ -146,7 +160,9 @@ def _add_rates(stages: Stages) -> None:
 def _rates(options: argparse.Namespace) -> None:
     from taae.evaluation.bitrates import probe_codes
 
-    probe_codes(options.decoded, options.model, options.tokens, options.bitrate, options.output)
+    probe_codes(
+        options.decoded, options.model, options.entropy_models, options.point, options.output
+    )
 
 
 def _add_precision(stages: Stages) -> None:
@@ -167,7 +183,7 @@ def _precision(options: argparse.Namespace) -> None:
         table = differing_codes(
             options.model,
             options.corpus,
-            point=options.bitrate,
+            point=options.point,
             threads=options.threads,
             device=device,
         )
@@ -220,20 +236,20 @@ def _stream(options: argparse.Namespace) -> int:
     return 0
 
 
-def _add_peer(stages: Stages) -> None:
-    stage = stages.add_parser("peer", help="the test utterances through another codec")
+def _add_other_codec(stages: Stages) -> None:
+    stage = stages.add_parser("other-codec", help="the test utterances through another codec")
     add_study(stage)
     stage.add_argument("--codec", required=True, help="its name under codecs: of the study")
     add_path(stage, "--corpus", "folder of the corpus")
-    add_path(stage, "--output", "folder for audio/, utterances.csv and peer.json")
+    add_path(stage, "--output", "folder for audio/, utterances.csv and codec.json")
     add_threads(stage)
-    stage.set_defaults(call=_peer)
+    stage.set_defaults(call=_other_codec)
 
 
-def _peer(options: argparse.Namespace) -> None:
+def _other_codec(options: argparse.Namespace) -> None:
     import torch
 
-    from taae.evaluation.other_codecs.run import run_peer
+    from taae.evaluation.other_codecs.run import run_other_codec
 
     codecs = load_study(options.study).codecs
     if options.codec not in codecs:
@@ -241,4 +257,4 @@ def _peer(options: argparse.Namespace) -> None:
             f"no codec '{options.codec}'; the study has {', '.join(codecs) or 'none'} (codecs:)"
         )
     torch.set_num_threads(options.threads)
-    run_peer(options.codec, codecs[options.codec], options.corpus, options.output)
+    run_other_codec(options.codec, codecs[options.codec], options.corpus, options.output)

@@ -46,7 +46,9 @@ def _add_score(stages: Stages) -> None:
     stage.add_argument("--split", default="", help="written to every row")
     stage.add_argument("--seed", type=int, default=0, help="written to every row; default 0")
     stage.add_argument("--bitrate", type=float, help="bit/s, written to every row")
-    stage.add_argument("--peer", type=Path, help="peer.json: bitrate, or that it is not installed")
+    stage.add_argument(
+        "--codec-json", type=Path, help="codec.json: bitrate, or that it is not installed"
+    )
     stage.add_argument("--mosnet-weights", type=Path, help="cnn_blstm.h5; else mosnet is left out")
     stage.add_argument("--cache", type=Path, metavar="FILE", help="keeps values for the next call")
     add_jobs(stage)
@@ -68,8 +70,8 @@ def _score(options: argparse.Namespace) -> None:
         "speakers": speakers,
         "mosnet_weights": options.mosnet_weights,
     }
-    if options.peer:
-        about = read_about(options.peer)
+    if options.codec_json:
+        about = read_about(options.codec_json)
         if about["status"] == NOT_INSTALLED:
             score_absent(
                 options.reference,

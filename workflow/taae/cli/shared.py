@@ -33,9 +33,9 @@ def add_path(stage: argparse.ArgumentParser, name: str, help: str) -> None:
 
 
 def add_point(stage: argparse.ArgumentParser) -> None:
-    """Add `--bitrate`, an operating point of a model."""
+    """Add `--point`, an operating point of a model."""
     stage.add_argument(
-        "--bitrate",
+        "--point",
         default=NATIVE,
         metavar="POINT",
         help=f"{NATIVE}, {', '.join(PRESETS)}, or stages LEVELS@SCALE+...; default {NATIVE}",

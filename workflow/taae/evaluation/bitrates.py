@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from taae.codec.bitstream.container import model_fingerprint
-from taae.codec.bitstream.entropy_model import ORDERS, TokenModel, tokens_path
+from taae.codec.bitstream.entropy_model import ORDERS, EntropyModel, entropy_model_path
 from taae.codec.load import load_codec
 from taae.codec.operating_points import alphabet, stages_of
 from taae.evaluation import codebook
@@ -13,7 +13,7 @@ from taae.evaluation.decoded import CODES, TABLE
 from taae.utils.files import atomic, read_csv, write_csv
 
 
-def probe_codes(decoded: Path, model: Path, tokens: Path, point: str, output: Path) -> None:
+def probe_codes(decoded: Path, model: Path, entropy_models: Path, point: str, output: Path) -> None:
     """Code every utterance for real and measure how the codes are used.
 
     Writes to `output`: coded/<utterance>.taae, rates.csv, codebook.csv and histogram.csv, whose
@@ -22,7 +22,7 @@ def probe_codes(decoded: Path, model: Path, tokens: Path, point: str, output: Pa
     Args:
         decoded: folder that the decode stage wrote at this point.
         model: folder of the model.
-        tokens: folder that the tokens stage wrote.
+        entropy_models: folder that `taae entropy-models` wrote.
         point: operating point, see `taae.codec.operating_points`.
     """
     codes = codebook.load_codes(decoded / CODES)
@@ -36,7 +36,10 @@ def probe_codes(decoded: Path, model: Path, tokens: Path, point: str, output: Pa
             dict(zip(lengths["utterance"], lengths["samples"].tolist(), strict=True)),
             values,
             config.sample_rate / config.model.hop,
-            {order: TokenModel.load(tokens_path(tokens, point, order)) for order in ORDERS},
+            {
+                order: EntropyModel.load(entropy_model_path(entropy_models, point, order))
+                for order in ORDERS
+            },
             model=model_fingerprint(model),
             stages=stages,
             folder=folder,

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from taae.codec.bitstream.container import Packet, write_taae
-from taae.codec.bitstream.entropy_model import Codes, Order, TokenModel
+from taae.codec.bitstream.entropy_model import Codes, EntropyModel, Order
 from taae.codec.operating_points import Stage, nominal_bitrate
 from taae.utils.errors import TaaeError
 
@@ -88,13 +88,13 @@ def rates(
     samples: Mapping[str, int],
     alphabet: Sequence[int],
     frame_rate: float,
-    tokens: Mapping[Order, TokenModel],
+    entropy_models: Mapping[Order, EntropyModel],
     *,
     model: bytes,
     stages: tuple[Stage, ...],
     folder: Path,
 ) -> pd.DataFrame:
-    """Write `folder`/<utterance>.taae, coded with the best of the token models.
+    """Write `folder`/<utterance>.taae, coded with the best of the entropy models.
 
     Each is decoded again and compared. Bits per second are of whole frames and, where coded,
     include the header.
@@ -103,7 +103,7 @@ def rates(
         samples: utterance -> its length.
         alphabet: values of each column of the codes.
         frame_rate: latents/s.
-        tokens: order -> model, fitted on training data.
+        entropy_models: order -> model, fitted on training data.
         model, stages: of `taae.codec.bitstream.container.Packet`.
 
     Returns:
@@ -120,17 +120,17 @@ def rates(
     rows = []
     for utterance, one in codes.items():
         packets: dict[Order, Packet] = {}
-        for order, token_model in tokens.items():
+        for order, entropy_model in entropy_models.items():
             packet = Packet.of(
                 one,
                 alphabet,
-                token_model,
+                entropy_model,
                 model=model,
                 samples=samples[utterance],
                 level=1.0,
                 stages=stages,
             )
-            back = Packet.from_bytes(packet.to_bytes()).codes(len(one), alphabet, token_model)
+            back = Packet.from_bytes(packet.to_bytes()).codes(len(one), alphabet, entropy_model)
             if not np.array_equal(back, one):
                 raise TaaeError(f"'{utterance}': its file decodes to other codes (order {order})")
             packets[order] = packet
@@ -153,7 +153,7 @@ def rates(
                     for order, packet in packets.items()
                 },
                 "bytes": size,
-                "packed": not best.tokens,
+                "packed": not best.entropy_model,
                 "coded_bps": 8 * size / seconds,
             }
         )

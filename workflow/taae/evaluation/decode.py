@@ -46,14 +46,14 @@ def decode_split(
         records = progress(data.utterances, len(data.utterances), "decoding")
         for index, record in enumerate(records):
             wave = torch.from_numpy(data.audio(index))[None].to(device)
-            tokens = codec.encode(wave)
-            decoded = codec.decode(tokens, record.samples)[0].float().cpu().numpy()
-            codes[record.utterance] = tokens[0].to(torch.uint8).cpu().numpy()
+            coded = codec.encode(wave)
+            decoded = codec.decode(coded, record.samples)[0].float().cpu().numpy()
+            codes[record.utterance] = coded[0].to(torch.uint8).cpu().numpy()
             rows.append(
                 {
                     "utterance": record.utterance,
                     "samples": record.samples,
-                    "frames": tokens.shape[1],
+                    "frames": coded.shape[1],
                     "clipped": int((np.abs(decoded) > 1).sum()),
                     "sha256": write_flac(folder / f"{record.utterance}.flac", decoded),
                 }

@@ -1,4 +1,4 @@
-"""Fitting token models: the training split through a trained encoder."""
+"""Fitting entropy models: the training split through a trained encoder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from taae.codec.bitstream.entropy_model import ORDERS, Codes, TokenModel, tokens_path
+from taae.codec.bitstream.entropy_model import ORDERS, Codes, EntropyModel, entropy_model_path
 from taae.codec.load import load_codec
 from taae.codec.operating_points import alphabet, stages_of
 from taae.corpus.store import Split
@@ -17,7 +17,7 @@ from taae.utils.sample_rate import SAMPLE_RATE
 
 
 @torch.inference_mode()
-def fit_tokens(
+def fit_entropy_models(
     model: Path,
     corpus: Path,
     output: Path,
@@ -26,7 +26,7 @@ def fit_tokens(
     threads: int = 1,
     device: str = "cpu",
 ) -> None:
-    """Fit a token model of each order to the training split, at each operating point.
+    """Fit an entropy model of each order to the training split, at each operating point.
 
     The utterances are encoded once, whatever the number of points; with `minutes` a random choice
     of that much speech at least, else all. Writes `output`/<point>/order0.npz and order1.npz.
@@ -46,7 +46,9 @@ def fit_tokens(
     for point in points:
         levels = alphabet(bottleneck.levels, bottleneck.dimensions, stages_of(point))
         for order in ORDERS:
-            TokenModel.fit(codes[point], levels, order).save(tokens_path(output, point, order))
+            EntropyModel.fit(codes[point], levels, order).save(
+                entropy_model_path(output, point, order)
+            )
 
 
 def _choose(samples: Sequence[int], minutes: float) -> list[int]:

@@ -17,7 +17,7 @@ from taae.codec.presets import expand
 from taae.codec.pretrained import read_config
 from taae.corpus.archives import ARCHIVES
 from taae.evaluation.metrics import MOSNET_HELP
-from taae.evaluation.other_codecs.config import Peer
+from taae.evaluation.other_codecs.config import OtherCodec
 from taae.study.checks import check_study
 from taae.study.config import Ablation, Bitrates, Download, Lengths, Metrics, Statistics
 from taae.study.study import Study
@@ -150,13 +150,13 @@ def _bitrates(section: dict[str, Any]) -> Bitrates:
     return replace(written, points=[p for p in dict.fromkeys(points) if p != NATIVE])
 
 
-def _codecs(section: dict[str, Any], taken: Collection[str]) -> dict[str, Peer]:
+def _codecs(section: dict[str, Any], taken: Collection[str]) -> dict[str, OtherCodec]:
     """Return the other codecs; `taken` are names that they cannot have, the variants'."""
     found = {}
     for name, body in section.items():
         if name in taken:
             raise TaaeError(f"config: codecs.{name}: a variant has this name too")
-        found[name] = typed(Peer, body)
+        found[name] = typed(OtherCodec, body)
         try:
             found[name].check()
         except TaaeError as error:

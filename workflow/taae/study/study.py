@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from taae.codec.operating_points import NATIVE
-from taae.evaluation.other_codecs.config import Peer
+from taae.evaluation.other_codecs.config import OtherCodec
 from taae.study.config import Ablation, Bitrates, Download, Lengths, Metrics, Statistics
 from taae.training.config import Variant
 from taae.utils.errors import TaaeError
@@ -30,7 +30,7 @@ class Study:
     ablations: dict[str, Ablation]
     bitrates: Bitrates
     lengths: Lengths
-    codecs: dict[str, Peer]
+    codecs: dict[str, OtherCodec]
     warnings: list[str]
     notes: list[str]
 

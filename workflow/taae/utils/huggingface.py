@@ -25,7 +25,7 @@ def load_network(architecture: str, kind: str, weights: str) -> Any:
         import transformers
     except ImportError:
         raise NotInstalled(
-            "no package transformers; install the extra peers (pip install 'taae[peers]')"
+            "no package transformers; install the extra codecs (pip install 'taae[codecs]')"
         ) from None
     # A path is never looked up on the hub, nor is anything but safetensors unpacked: no pickle.
     local = Path(weights).is_dir()

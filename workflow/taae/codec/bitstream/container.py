@@ -10,7 +10,7 @@ Byte by byte, numbers little-endian:
     6       4      CRC-32 (zlib's) of the whole file but these four bytes
     10      4      fingerprint of the model: SHA-256 of its config.json and model.safetensors,
                    first four bytes
-    14      4      fingerprint of the token model; zeros where the payload is packed
+    14      4      fingerprint of the entropy model; zeros where the payload is packed
     18      4      samples at 16 kHz, unsigned; frames = samples / hop, rounded up
     22      4      float32 that decoded samples are multiplied with: the level of the input
     26      1      n, stages of the residual FSQ; 0: the quantizer of the training
@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taae.codec.bitstream import packing as raw
-from taae.codec.bitstream.entropy_model import TokenModel
+from taae.codec.bitstream.entropy_model import EntropyModel
 from taae.codec.operating_points import Stage
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic
@@ -41,7 +41,7 @@ from taae.utils.files import atomic
 MAGIC, VERSION = b"TAAE", 1
 _FIXED = struct.Struct("<4s4sIfB")  # from offset 10 to 27
 _START, _STAGE = struct.Struct("<4sBBI"), struct.Struct("<Bf")
-_NO_TOKENS = bytes(4)
+_NO_MODEL = bytes(4)
 _CRC = slice(6, 10)
 
 
@@ -53,7 +53,7 @@ class Packet:
     samples: int
     level: float
     stages: tuple[Stage, ...]
-    tokens: bytes  # fingerprint of the token model; empty where the payload is packed
+    entropy_model: bytes  # fingerprint of the entropy model; empty where the payload is packed
     payload: bytes
 
     @classmethod
@@ -61,50 +61,50 @@ class Packet:
         cls,
         codes: NDArray[np.uint8],
         alphabet: Sequence[int],
-        tokens: TokenModel | None,
+        entropy_model: EntropyModel | None,
         *,
         model: bytes,
         samples: int,
         level: float,
         stages: tuple[Stage, ...],
     ) -> Packet:
-        """Code (frames, columns) with the token model, or packed where that is no longer.
+        """Code (frames, columns) with the entropy model, or packed where that is no longer.
 
         Args:
             alphabet: values of each column (`taae.codec.operating_points.alphabet`).
-            tokens: fitted at the same operating point.
+            entropy_model: fitted at the same operating point.
             model: of `model_fingerprint`.
             samples, level, stages: see the module.
         """
-        if tokens is not None:
-            _check_alphabet(tokens, alphabet)
-            payload = tokens.encode(codes)
+        if entropy_model is not None:
+            _check_alphabet(entropy_model, alphabet)
+            payload = entropy_model.encode(codes)
             if len(payload) < raw.size(len(codes), alphabet):
-                return cls(model, samples, level, stages, tokens.fingerprint, payload)
+                return cls(model, samples, level, stages, entropy_model.fingerprint, payload)
         return cls(model, samples, level, stages, b"", raw.pack(codes, alphabet))
 
     def codes(
-        self, frames: int, alphabet: Sequence[int], tokens: TokenModel | None
+        self, frames: int, alphabet: Sequence[int], entropy_model: EntropyModel | None
     ) -> NDArray[np.uint8]:
         """Return the codes (frames, columns) that went in.
 
         Raises:
-            TaaeError: the payload needs another token model, or is not that many frames.
+            TaaeError: the payload needs another entropy model, or is not that many frames.
         """
-        if not self.tokens:
+        if not self.entropy_model:
             return raw.unpack(self.payload, frames, alphabet)
-        if tokens is None:
-            raise TaaeError("the codes are range coded; decoding needs the token model")
-        if tokens.fingerprint != self.tokens:
-            raise TaaeError("the codes are range coded with another token model")
-        _check_alphabet(tokens, alphabet)
-        return tokens.decode(self.payload, frames)
+        if entropy_model is None:
+            raise TaaeError("the codes are range coded; decoding needs the entropy model")
+        if entropy_model.fingerprint != self.entropy_model:
+            raise TaaeError("the codes are range coded with another entropy model")
+        _check_alphabet(entropy_model, alphabet)
+        return entropy_model.decode(self.payload, frames)
 
     def to_bytes(self) -> bytes:
         """Return the content of the file."""
-        start = _START.pack(MAGIC, VERSION, bool(self.tokens), 0)
+        start = _START.pack(MAGIC, VERSION, bool(self.entropy_model), 0)
         fixed = _FIXED.pack(
-            self.model, self.tokens or _NO_TOKENS, self.samples, self.level, len(self.stages)
+            self.model, self.entropy_model or _NO_MODEL, self.samples, self.level, len(self.stages)
         )
         stages = b"".join(_STAGE.pack(*stage) for stage in self.stages)
         data = bytearray(start + fixed + stages + self.payload)
@@ -127,11 +127,11 @@ class Packet:
             raise TaaeError(f"version {version} of the format; this program reads {VERSION}")
         if checksum != _checksum(data):
             raise TaaeError("damaged or truncated: its checksum does not hold")
-        model, tokens, samples, level, count = _FIXED.unpack_from(data, _START.size)
+        model, entropy_model, samples, level, count = _FIXED.unpack_from(data, _START.size)
         first = _START.size + _FIXED.size
         payload = first + count * _STAGE.size
         stages = tuple(Stage(*pair) for pair in _STAGE.iter_unpack(data[first:payload]))
-        return cls(model, samples, level, stages, tokens if coded else b"", data[payload:])
+        return cls(model, samples, level, stages, entropy_model if coded else b"", data[payload:])
 
 
 def write_taae(path: Path, packet: Packet) -> None:
@@ -165,9 +165,9 @@ def _checksum(data: bytes | bytearray) -> int:
     return zlib.crc32(data[_CRC.stop :], zlib.crc32(data[: _CRC.start]))
 
 
-def _check_alphabet(tokens: TokenModel, alphabet: Sequence[int]) -> None:
-    if tokens.levels != tuple(alphabet):
+def _check_alphabet(entropy_model: EntropyModel, alphabet: Sequence[int]) -> None:
+    if entropy_model.levels != tuple(alphabet):
         raise TaaeError(
-            f"the token model is of codes with {list(tokens.levels)} levels, not {list(alphabet)};"
-            " it was fitted for another codec or operating point"
+            f"the entropy model is of codes with {list(entropy_model.levels)} levels, not"
+            f" {list(alphabet)}; it was fitted for another codec or operating point"
         )

@@ -29,13 +29,13 @@ TOTAL = 1 << 16  # what the frequencies of a column sum to
 BLOCK = 1024  # frames that are encoded at a time, to bound memory
 
 
-def tokens_path(folder: Path, point: str, order: Order = 1) -> Path:
-    """Return where the token model of an operating point is; `folder` is MODEL/tokens."""
+def entropy_model_path(folder: Path, point: str, order: Order = 1) -> Path:
+    """Return where the entropy model of an operating point is; `folder` is MODEL/entropy-models."""
     return folder / point / f"order{order}.npz"
 
 
 @dataclass(frozen=True)
-class TokenModel:
+class EntropyModel:
     """Models each column of the codes (frames, columns) on its own.
 
     Attributes:
@@ -49,7 +49,7 @@ class TokenModel:
     frequencies: NDArray[np.uint16]
 
     @classmethod
-    def fit(cls, codes: Iterable[Codes], levels: Sequence[int], order: Order) -> TokenModel:
+    def fit(cls, codes: Iterable[Codes], levels: Sequence[int], order: Order) -> EntropyModel:
         """Count codes (frames, columns), one array per utterance, of the training split.
 
         Order 0 adds one to each count. Order 1 adds to each context's counts L of them that
@@ -120,21 +120,21 @@ class TokenModel:
             )
 
     @classmethod
-    def load(cls, path: Path) -> TokenModel:
+    def load(cls, path: Path) -> EntropyModel:
         """Read what `save` wrote; a `TaaeError` for anything else."""
         try:
             with np.load(path, allow_pickle=False) as file:
                 levels, frequencies = file["levels"], file["frequencies"]
         except FileNotFoundError:
-            raise TaaeError(f"{path}: no such file; fit it with `taae tokens`") from None
+            raise TaaeError(f"{path}: no such file; fit it with `taae entropy-models`") from None
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise TaaeError(f"{path}: not a token model ({error})") from error
+            raise TaaeError(f"{path}: not an entropy model ({error})") from error
         most = int(levels.max(initial=0))
         shapes = [(len(levels), contexts, most) for contexts in (1, most + 1)]
         if frequencies.dtype != np.uint16 or frequencies.shape not in shapes:
-            raise TaaeError(f"{path}: not a token model (frequencies {frequencies.shape})")
+            raise TaaeError(f"{path}: not an entropy model (frequencies {frequencies.shape})")
         if (frequencies.sum(2, dtype=np.int64) != TOTAL).any():
-            raise TaaeError(f"{path}: not a token model (frequencies do not sum to {TOTAL})")
+            raise TaaeError(f"{path}: not an entropy model (frequencies do not sum to {TOTAL})")
         return cls(tuple(levels.tolist()), frequencies)
 
     @cached_property

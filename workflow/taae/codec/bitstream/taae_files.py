@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from taae.codec.base import Codec
 from taae.codec.bitstream.container import Packet, model_fingerprint, read_taae, write_taae
-from taae.codec.bitstream.entropy_model import ORDERS, TokenModel, tokens_path
+from taae.codec.bitstream.entropy_model import ORDERS, EntropyModel, entropy_model_path
 from taae.codec.load import load_codec
 from taae.codec.operating_points import NATIVE, Stage, alphabet, name_of, stages_of
 from taae.corpus.normalise import PEAK
@@ -29,7 +29,7 @@ def encode_file(
     target: Path,
     model: Path,
     point: str = NATIVE,
-    tokens: Path | None = None,
+    entropy_model: Path | None = None,
     loudness: float = LOUDNESS,
 ) -> None:
     """Encode a recording of any rate and number of channels, as 16 kHz mono.
@@ -40,8 +40,8 @@ def encode_file(
     Args:
         model: folder of the model.
         point: operating point, see `taae.codec.operating_points`.
-        tokens: token model; by default that of the model's folder, and without one the codes are
-            packed at the nominal bitrate.
+        entropy_model: file of an entropy model; by default that of the model's folder. Without one
+            the codes are packed at the nominal bitrate.
         loudness: LUFS.
     """
     stages = stages_of(point)
@@ -51,7 +51,7 @@ def encode_file(
     packet = Packet.of(
         codes,
         _alphabet(codec, stages),
-        _tokens(model, stages, tokens),
+        _entropy_model(model, stages, entropy_model),
         model=model_fingerprint(model),
         samples=len(wave),
         level=level,
@@ -60,13 +60,13 @@ def encode_file(
     write_taae(target, packet)
 
 
-def decode_file(source: Path, target: Path, model: Path, tokens: Path | None = None) -> None:
+def decode_file(source: Path, target: Path, model: Path, entropy_model: Path | None = None) -> None:
     """Decode a .taae file to 16 kHz audio, as long and as loud as the recording was.
 
     Args:
         target: its suffix is the format: .wav or .flac, 16 bit.
         model: folder of the model that encoded it.
-        tokens: token model, if it was not the one in the model's folder.
+        entropy_model: entropy model, if it was not the one in the model's folder.
 
     Raises:
         TaaeError: the file is foreign, damaged, truncated or of another model.
@@ -80,7 +80,7 @@ def decode_file(source: Path, target: Path, model: Path, tokens: Path | None = N
         codes = packet.codes(
             frames,
             _alphabet(codec, packet.stages),
-            _tokens_of(packet, model, tokens),
+            _entropy_model_of(packet, model, entropy_model),
         )
     except TaaeError as error:
         raise TaaeError(f"{source}: {error}") from None
@@ -121,18 +121,20 @@ def _alphabet(codec: Codec, stages: tuple[Stage, ...]) -> tuple[int, ...]:
     return alphabet(bottleneck.levels, bottleneck.dimensions, stages)
 
 
-def _tokens_of(packet: Packet, model: Path, given: Path | None) -> TokenModel | None:
-    """Return the token model that a file was coded with, if it is there."""
-    if not packet.tokens:
+def _entropy_model_of(packet: Packet, model: Path, given: Path | None) -> EntropyModel | None:
+    """Return the entropy model that a file was coded with, if it is there."""
+    if not packet.entropy_model:
         return None
     if given:
-        return TokenModel.load(given)
-    folder, point = model / "tokens", name_of(packet.stages)
-    paths = [tokens_path(folder, point, order) for order in ORDERS]
-    models = [TokenModel.load(path) for path in paths if path.exists()]
-    return next((each for each in models if each.fingerprint == packet.tokens), None)
+        return EntropyModel.load(given)
+    folder, point = model / "entropy-models", name_of(packet.stages)
+    paths = [entropy_model_path(folder, point, order) for order in ORDERS]
+    models = [EntropyModel.load(path) for path in paths if path.exists()]
+    return next((each for each in models if each.fingerprint == packet.entropy_model), None)
 
 
-def _tokens(model: Path, stages: tuple[Stage, ...], given: Path | None) -> TokenModel | None:
-    path = given or tokens_path(model / "tokens", name_of(stages))
-    return TokenModel.load(path) if given or path.exists() else None
+def _entropy_model(
+    model: Path, stages: tuple[Stage, ...], given: Path | None
+) -> EntropyModel | None:
+    path = given or entropy_model_path(model / "entropy-models", name_of(stages))
+    return EntropyModel.load(path) if given or path.exists() else None

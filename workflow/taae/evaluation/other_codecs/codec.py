@@ -1,4 +1,4 @@
-"""What every peer gives for an utterance, and how it says that it is not there."""
+"""What every other codec gives for an utterance, and how it says that it is not there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Coded:
 
 
 class Codec(Protocol):
-    """A peer: `rate` in Hz it works at, `delay` in samples at 16 kHz that it compensates."""
+    """Another codec: `rate` in Hz it works at, `delay` in samples at 16 kHz that it compensates."""
 
     rate: int
     delay: int

@@ -19,7 +19,7 @@ OPUS_LEAST, OPUS_MOST = 6_000, 256_000  # bit/s that opusenc takes for one chann
 
 
 @dataclass(frozen=True)
-class Peer:
+class OtherCodec:
     """A codec: `bitrate` in bit/s or `quantizers` (codebooks used), and where its weights are."""
 
     kind: str

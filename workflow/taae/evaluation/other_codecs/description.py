@@ -1,4 +1,4 @@
-"""peer.json: what a peer was, or what it lacks, and the table of all of them. No torch."""
+"""codec.json: what another codec was, or what it lacks, and the table of all of them. No torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from taae.utils.errors import TaaeError
 if TYPE_CHECKING:
     import pandas as pd
 
-ABOUT = "peer.json"
+ABOUT = "codec.json"
 OK, NOT_INSTALLED = "ok", "not installed"
 COLUMNS = [
     *["name", "kind", "status", "bitrate", "rate_hz", "resampling", "delay_samples"],
@@ -21,7 +21,7 @@ COLUMNS = [
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """Read a peer.json; see `taae.evaluation.other_codecs.run.run_peer`."""
+    """Read a codec.json; see `taae.evaluation.other_codecs.run.run_other_codec`."""
     try:
         about: dict[str, Any] = json.loads(path.read_bytes())
         if about["status"] not in (OK, NOT_INSTALLED):
@@ -32,7 +32,7 @@ def read_about(path: Path) -> dict[str, Any]:
 
 
 def codec_table(paths: Iterable[Path]) -> pd.DataFrame:
-    """Return a row per peer.json; `bitrate` in bit/s is measured, `delay_samples` at 16 kHz."""
+    """Return a row per codec.json; `bitrate` in bit/s is measured, `delay_samples` at 16 kHz."""
     import pandas as pd
 
     return pd.DataFrame([read_about(path) for path in paths], columns=COLUMNS)

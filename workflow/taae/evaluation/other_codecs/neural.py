@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from taae.evaluation.other_codecs.codec import QUALITY, Audio, Coded
-from taae.evaluation.other_codecs.config import Peer
+from taae.evaluation.other_codecs.config import OtherCodec
 from taae.utils.errors import TaaeError
 from taae.utils.huggingface import load_network
 from taae.utils.sample_rate import SAMPLE_RATE
@@ -29,22 +29,22 @@ class NeuralCodec:
 
     delay = 0
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, settings: OtherCodec) -> None:
         """Load the weights.
 
         Raises:
             NotInstalled: the package or the weights are not there.
             TaaeError: the weights are of another codec, or it has no such operating point.
         """
-        self.peer = peer
-        self.model = load_network(CLASSES[peer.kind], peer.kind, peer.weights)
+        self.settings = settings
+        self.model = load_network(CLASSES[settings.kind], settings.kind, settings.weights)
         config = self.model.config
         if getattr(config, "audio_channels", 1) != 1:
             raise TaaeError(
-                f"{peer.weights}: codes {config.audio_channels} channels; mono is needed"
+                f"{settings.weights}: codes {config.audio_channels} channels; mono is needed"
             )
         self.rate = int(config.sampling_rate)
-        self.options = _options(peer, config)
+        self.options = _options(settings, config)
         self.model = self.model.eval()
         self.version = f"transformers {version('transformers')}"
 
@@ -57,7 +57,7 @@ class NeuralCodec:
         wave = torch.from_numpy(padded)[None, None]
         encoded = self.model.encode(wave, **self.options)
         codes: Tensor = encoded.audio_codes
-        scales = {"audio_scales": encoded.audio_scales} if self.peer.kind == "encodec" else {}
+        scales = {"audio_scales": encoded.audio_scales} if self.settings.kind == "encodec" else {}
         # The codes alone are decoded: an encoder may also hand out what was not quantized.
         decoded = self.model.decode(audio_codes=codes, **scales).audio_values
         samples = decoded.flatten().float().cpu().numpy()[: own.size]
@@ -69,25 +69,27 @@ class NeuralCodec:
     def _frame(self) -> int:
         """Samples of a frame."""
         config = self.model.config
-        if self.peer.kind == "dac":
+        if self.settings.kind == "dac":
             return int(config.hop_length)
-        if self.peer.kind == "mimi":
+        if self.settings.kind == "mimi":
             return int(config.sampling_rate / config.frame_rate)
         return int(math.prod(config.upsampling_ratios))
 
 
-def _options(peer: Peer, config: Any) -> dict[str, float]:
+def _options(settings: OtherCodec, config: Any) -> dict[str, float]:
     """Return what sets the operating point, for `encode`."""
-    if peer.kind == "encodec":
-        assert peer.bitrate is not None
-        bandwidth = peer.bitrate / 1000
+    if settings.kind == "encodec":
+        assert settings.bitrate is not None
+        bandwidth = settings.bitrate / 1000
         if bandwidth not in config.target_bandwidths:
             known = ", ".join(f"{1000 * known:g}" for known in config.target_bandwidths)
-            raise TaaeError(f"bitrate: {peer.weights} has {known} bit/s, not {peer.bitrate:g}")
+            raise TaaeError(
+                f"bitrate: {settings.weights} has {known} bit/s, not {settings.bitrate:g}"
+            )
         return {"bandwidth": bandwidth}
-    assert peer.quantizers is not None
-    most = config.n_codebooks if peer.kind == "dac" else config.num_quantizers
-    if peer.quantizers > most:
-        raise TaaeError(f"quantizers: {peer.weights} has {most}, not {peer.quantizers}")
-    name = "n_quantizers" if peer.kind == "dac" else "num_quantizers"
-    return {name: peer.quantizers}
+    assert settings.quantizers is not None
+    most = config.n_codebooks if settings.kind == "dac" else config.num_quantizers
+    if settings.quantizers > most:
+        raise TaaeError(f"quantizers: {settings.weights} has {most}, not {settings.quantizers}")
+    name = "n_quantizers" if settings.kind == "dac" else "num_quantizers"
+    return {name: settings.quantizers}

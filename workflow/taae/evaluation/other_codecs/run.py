@@ -1,4 +1,4 @@
-"""A peer over a split: audio, a table of utterances, and a file that says what it was."""
+"""Another codec over a split: audio, a table of utterances, and a file that says what it was."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 from taae.corpus.store import Split
 from taae.evaluation.decoded import AUDIO, TABLE
 from taae.evaluation.other_codecs.codec import QUALITY, Audio, Codec
-from taae.evaluation.other_codecs.config import Peer
+from taae.evaluation.other_codecs.config import OtherCodec
 from taae.evaluation.other_codecs.description import ABOUT, NOT_INSTALLED, OK
 from taae.evaluation.other_codecs.neural import NeuralCodec
 from taae.evaluation.other_codecs.programs import Codec2, Opus
@@ -27,29 +27,31 @@ SLACK = 640  # samples: Codec2 fills its last frame of 40 ms, resampling rounds
 COLUMNS = ["utterance", "samples", "frames", "clipped", "sha256", "bits"]
 
 
-def run_peer(name: str, peer: Peer, corpus: Path, output: Path, split: str = "test") -> None:
+def run_other_codec(
+    name: str, settings: OtherCodec, corpus: Path, output: Path, split: str = "test"
+) -> None:
     """Encode and decode every utterance of a split with another codec.
 
     Writes to `output`:
         audio/<utterance>.flac: 16 kHz, 16 bit, exactly as long as its reference;
         utterances.csv: `COLUMNS`, as of `decode_split`, and the measured bits;
-        peer.json: name, kind, status (ok or not installed), message, bitrate (bit/s, measured over
+        codec.json: name, kind, status (ok or not installed), message, bitrate (bit/s, measured over
             the split), rate_hz (the codec's own), resampling (to it and back), delay_samples
             (compensated, at 16 kHz) and version.
 
-    A peer that is not installed leaves no audio, a table of no rows, and a file that says so.
+    A codec that is not installed leaves no audio, a table of no rows, and a file that says so.
 
     Raises:
         TaaeError: it is installed and fails, has no such operating point, or gives audio of
             another length.
     """
     data = Split.open(corpus, split)
-    about: dict[str, Any] = {"name": name, "kind": peer.kind, "status": OK, "message": ""}
+    about: dict[str, Any] = {"name": name, "kind": settings.kind, "status": OK, "message": ""}
     rows: list[dict[str, Any]] = []
     with atomic(output / AUDIO) as folder:
         folder.mkdir()
         try:
-            codec = load(peer)
+            codec = load(settings)
         except NotInstalled as error:
             log(f"{name} is not installed: {error}")
             about |= {"status": NOT_INSTALLED, "message": str(error)}
@@ -94,12 +96,12 @@ def _code(codec: Codec, data: Split, folder: Path, name: str) -> list[dict[str, 
     return rows
 
 
-def load(peer: Peer) -> Codec:
+def load(settings: OtherCodec) -> Codec:
     """Return a codec ready to use, or raise `NotInstalled`."""
-    if peer.kind in ("opus", "codec2"):
-        assert peer.bitrate is not None
-        return Opus(peer.bitrate) if peer.kind == "opus" else Codec2(peer.bitrate)
-    return NeuralCodec(peer)
+    if settings.kind in ("opus", "codec2"):
+        assert settings.bitrate is not None
+        return Opus(settings.bitrate) if settings.kind == "opus" else Codec2(settings.bitrate)
+    return NeuralCodec(settings)
 
 
 def fit(audio: Audio, samples: int) -> Audio:

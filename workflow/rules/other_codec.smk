@@ -3,21 +3,21 @@
 MOSNET = "results/mosnet/cnn_blstm.h5"
 
 
-rule peer:
+rule other_codec:
     input:
         code("evaluation/other_codecs/run"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(f"{CORPUS}/test.npy"),
     output:
-        audio=directory("results/peers/{codec}/audio"),
-        table="results/peers/{codec}/utterances.csv",
-        about="results/peers/{codec}/peer.json",
+        audio=directory("results/codecs/{codec}/audio"),
+        table="results/codecs/{codec}/utterances.csv",
+        about="results/codecs/{codec}/codec.json",
     log:
-        "results/logs/peer/{codec}.log",
+        "results/logs/other_codec/{codec}.log",
     benchmark:
-        "results/benchmarks/peer/{codec}.tsv"
+        "results/benchmarks/other_codec/{codec}.tsv"
     conda:
-        "../../envs/peers.yaml"
+        "../../envs/codecs.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(4000),
@@ -26,26 +26,26 @@ rule peer:
         spec=lambda wildcards: canonical(asdict(STUDY.codecs[wildcards.codec])),
         installed=installed,
     shell:
-        "python -m taae peer --study results/study.json --codec {wildcards.codec}"
-        " --corpus results/corpus --output results/peers/{wildcards.codec}"
+        "python -m taae other-codec --study results/study.json --codec {wildcards.codec}"
+        " --corpus results/corpus --output results/codecs/{wildcards.codec}"
         " --threads {threads} &> {log}"
 
 
-rule score_peer:
+rule score_other_codec:
     input:
         code("evaluation/scoring/score"),
         branch("mosnet" in STUDY.metrics.names, then=MOSNET),
         manifest=f"{CORPUS}/test.csv",
         reference="results/reference/audio",
-        about="results/peers/{codec}/peer.json",
-        decoded="results/peers/{codec}/utterances.csv",
-        audio=ancient("results/peers/{codec}/audio"),
+        about="results/codecs/{codec}/codec.json",
+        decoded="results/codecs/{codec}/utterances.csv",
+        audio=ancient("results/codecs/{codec}/audio"),
     output:
-        "results/scores/peers/{codec}.csv",
+        "results/scores/codecs/{codec}.csv",
     log:
-        "results/logs/score/peers/{codec}.log",
+        "results/logs/score/codecs/{codec}.log",
     benchmark:
-        "results/benchmarks/score/peers/{codec}.tsv"
+        "results/benchmarks/score/codecs/{codec}.tsv"
     conda:
         "../../envs/score.yaml"
     threads: 1
@@ -57,10 +57,10 @@ rule score_peer:
         max_failed=STUDY.metrics.max_failed,
         max_seconds=STUDY.metrics.max_seconds,
         mosnet=f"--mosnet-weights {MOSNET}" if "mosnet" in STUDY.metrics.names else "",
-        cache="results/state/scores/peers-{codec}.json",
+        cache="results/state/scores/codecs-{codec}.json",
     shell:
         "python -m taae score --reference {input.reference} --decoded {input.audio}"
-        " --peer {input.about} --output {output} --manifest {input.manifest}"
+        " --codec-json {input.about} --output {output} --manifest {input.manifest}"
         " --metrics {params.names} --max-failed {params.max_failed}"
         " --max-seconds {params.max_seconds} --run {wildcards.codec}"
         " --variant {wildcards.codec} --seed 0 --split test {params.mosnet}"
