@@ -241,7 +241,7 @@ CASES: dict[str, tuple[str, Callable[[Place], object], str]] = {
     "entropy models with code in them": (
         "rates",
         lambda place: place.write_npz(
-            "entropy_models/native/order1.npz", ["levels", "frequencies"]
+            "entropy-models/native/order1.npz", ["levels", "frequencies"]
         ),
         "order1.npz: not an entropy model",
     ),
