@@ -2,7 +2,7 @@
 
 PROBED = [
     f"results/bitrates/{variant}/seed{seed}/{point}"
-    for variant, seed, bitrate in STUDY.probed()
+    for variant, seed, point in STUDY.probed()
 ]
 
 
