@@ -4,11 +4,11 @@ import espeakng_loader
 import numpy as np
 import pytest
 
-from taae.corpus.parallel import ordered_map
 from taae.corpus.synthetic.espeak import ESpeak, Voice
 from taae.corpus.synthetic.voices import ACCENTS, FEMALE, MALE, PITCH, RANGE, draw_speakers
 from taae.corpus.utterance import SPLITS
 from taae.utils.errors import TaaeError
+from taae.utils.processes import ordered_map
 
 DEFAULT = {"train": 40, "validation": 4, "test": 12}
 FAMILY = {variant: family for family in (*FEMALE, *MALE) for variant in family}
@@ -94,8 +94,10 @@ def speak_breathily(seed: int) -> np.ndarray:
 
 
 def test_noise_follows_from_the_seed() -> None:
-    """By itself eSpeak seeds its noise from the clock."""
-    one, again, other = ordered_map(speak_breathily, [1, 1, 2], workers=1)
+    """By itself eSpeak seeds its noise from the clock; each item has a process of its own."""
+    one, again, other = ordered_map(
+        speak_breathily, [1, 1, 2], 1, preload=["taae.corpus.synthetic.espeak"]
+    )
     np.testing.assert_array_equal(one, again)
     assert not np.array_equal(one, other)
 

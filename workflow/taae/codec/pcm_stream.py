@@ -11,9 +11,9 @@ import torch
 
 from taae.codec.base import Codec
 from taae.codec.streaming import StreamingDecoder, StreamingEncoder
+from taae.utils.audio import from_int16, to_int16
 from taae.utils.errors import TaaeError
 
-FULL_SCALE = 32768.0
 SAMPLE_BYTES = 2
 REMEMBERED = 100_000  # chunks whose times make the percentiles: the last, so that memory is flat
 
@@ -61,18 +61,14 @@ class PcmStream:
             )
 
     def _step(self, data: bytes, last: bool) -> bytes:
-        wave = torch.from_numpy(np.frombuffer(data, "<i2") / np.float32(FULL_SCALE))[None]
+        wave = torch.from_numpy(from_int16(np.frombuffer(data, "<i2")))[None]
         codes = self.encoder.push(wave)
         if last:
             codes = torch.cat([codes, self.encoder.flush()], 1)
         decoded = self.decoder.push(codes)[0, : wave.shape[1]].numpy()
         if last:
             self.decoder.flush()
-        return (
-            np.clip(np.rint(decoded * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1)
-            .astype("<i2")
-            .tobytes()
-        )
+        return to_int16(decoded).tobytes()
 
     def report(self) -> dict[str, float | int | None]:
         """Return samples, frames, the compute time per chunk of a stream (ms), and its share.

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from taae.corpus.utterance import Label, Outcome, Rejected, Utterance
-from taae.utils.audio import BLOCK, RejectedError, loudness_gain
-from taae.utils.sample_rate import SAMPLE_RATE
+from taae.utils.audio import BLOCK, RejectedError, decibel, loudness_gain, to_int16, to_mono
 
-PEAK = 0.99  # largest magnitude after normalisation
 FULL_SCALE = 0.99  # 127 / 128, the largest value of 8-bit audio, and everything above
 CLIPPED_RUN = 3  # equal samples in a row at the peak
 CLIPPED_SHARE = 1e-3  # of the samples of a channel
@@ -43,17 +39,12 @@ def normalise(audio: NDArray[np.float64], rate: int, label: Label, target: Targe
     """
     try:
         check(audio, rate, target)
-        mono = soxr.resample(audio.mean(axis=1), rate, SAMPLE_RATE)
+        mono = to_mono(audio, rate)
         gain, loudness = loudness_gain(mono, target.loudness)
     except RejectedError as error:
         return Rejected(label, error.reason, error.detail)
-    highest = PEAK / float(np.abs(mono).max())
-    limited = gain > highest
-    if limited:
-        loudness += decibel(highest / gain)
-        gain = highest
-    samples = np.rint(mono * gain * 32768).astype(np.int16)
-    return Utterance(label, samples, loudness, decibel(gain), limited, rate)
+    limited = loudness < target.loudness
+    return Utterance(label, to_int16(mono * gain), loudness, decibel(gain), limited, rate)
 
 
 def check(audio: NDArray[np.float64], rate: int, target: Target) -> None:
@@ -92,8 +83,3 @@ def clipped_share(audio: NDArray[np.float64]) -> float:
             flat += int(runs[runs >= CLIPPED_RUN].sum())
         worst = max(worst, flat / len(channel))
     return worst
-
-
-def decibel(gain: float) -> float:
-    """Return an amplitude ratio in dB."""
-    return 20 * math.log10(gain)

@@ -19,7 +19,6 @@ import soundfile
 
 from taae.corpus import folder, librispeech
 from taae.corpus.journal import Journal
-from taae.corpus.parallel import ordered_map
 from taae.corpus.plan import Plan
 from taae.corpus.synthetic import corpus as synthetic
 from taae.corpus.utterance import SPLITS, Outcome, Rejected
@@ -29,6 +28,7 @@ from taae.utils.files import atomic, file_sha256, make_folder
 from taae.utils.fingerprint import digest, sources
 from taae.utils.locks import locked
 from taae.utils.log import log, progress
+from taae.utils.processes import ordered_map
 from taae.utils.sample_rate import SAMPLE_RATE
 
 PLANS: dict[str, Callable[[dict[str, Any]], Plan]] = {
@@ -37,6 +37,8 @@ PLANS: dict[str, Callable[[dict[str, Any]], Plan]] = {
     "librispeech": librispeech.plan,
 }
 STORED = (*(f"{split}.{kind}" for split in SPLITS for kind in ("npy", "csv")), "rejected.csv")
+# What the jobs import: once, for all of their processes.
+PRELOAD = ("pyloudnorm", "soxr", "taae.corpus.recordings", "taae.corpus.synthetic.corpus")
 LIBRARIES = ("espeakng-loader", "numpy", "pyloudnorm", "soundfile", "soxr")
 
 
@@ -96,7 +98,8 @@ def _prepare(
             log(f"corpus: going on after {writer.jobs} of {len(plan.jobs)} jobs")
         jobs = plan.jobs[writer.jobs :]
         saved = time.monotonic()
-        for outcomes in progress(ordered_map(plan.work, jobs, workers), len(jobs), "corpus"):
+        done = ordered_map(plan.work, jobs, workers, preload=PRELOAD)
+        for outcomes in progress(done, len(jobs), "corpus"):
             writer.add(outcomes)
             if time.monotonic() - saved >= checkpoint_every:
                 journal.commit(writer.note())

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taae.corpus.utterance import SPLITS
+from taae.utils.audio import from_int16
 from taae.utils.errors import TaaeError
 
 RERUN = "rerun the corpus stage"
@@ -125,7 +126,7 @@ class Split:
             raise ValueError(
                 f"samples {start} to {start + samples} are not among {len(self.samples)}"
             )
-        return self.samples[start : start + samples].astype(np.float32) / np.float32(32768)
+        return from_int16(self.samples[start : start + samples])
 
 
 def _read_manifest(path: Path) -> tuple[str, int]:

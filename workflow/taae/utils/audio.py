@@ -1,4 +1,4 @@
-"""Audio files and levels: reading any recording, 16-bit FLAC, loudness."""
+"""Audio files and levels: reading any recording, 16-bit samples, resampling, loudness."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ import os
 import re
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyloudnorm
 import soundfile
 from numpy.typing import NDArray
 
 from taae.utils.sample_rate import SAMPLE_RATE
 
+if TYPE_CHECKING:  # environments that only write audio have neither soxr nor pyloudnorm
+    import pyloudnorm
+
+PEAK = 0.99  # largest magnitude that a gain may lead to
 BLOCK = 0.4  # s; BS.1770 measures loudness in blocks of this length
 STREAMED = 2**31 - 2**16  # bytes; from here on, a WAV header from before the length was known
 
@@ -71,7 +75,7 @@ def _check_end(file: soundfile.SoundFile) -> None:
 
 def write_flac(path: Path, audio: NDArray[np.float32]) -> str:
     """Write (samples,) in [-1, 1] as 16-bit FLAC and return the SHA-256 of the 16-bit samples."""
-    samples = np.clip(np.rint(audio * 32768.0), -32768, 32767).astype("<i2")
+    samples = to_int16(audio)
     path.parent.mkdir(parents=True, exist_ok=True)
     file = io.BytesIO()  # libsndfile would not say that the disk is full
     soundfile.write(file, samples, SAMPLE_RATE, subtype="PCM_16", format="FLAC")
@@ -79,11 +83,30 @@ def write_flac(path: Path, audio: NDArray[np.float32]) -> str:
     return hashlib.sha256(samples.tobytes()).hexdigest()
 
 
+def to_int16(audio: NDArray[np.floating]) -> NDArray[np.int16]:
+    """Return samples in [-1, 1) as little-endian 16-bit integers, rounded; louder ones clip."""
+    samples: NDArray[np.int16] = np.clip(np.rint(audio * 32768), -32768, 32767).astype("<i2")
+    return samples
+
+
+def from_int16(samples: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Return 16-bit samples as floats in [-1, 1)."""
+    return samples.astype(np.float32) / np.float32(32768)
+
+
+def to_mono(audio: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
+    """Average the channels of (samples, channels) at `rate` Hz, resample to 16 kHz (soxr, HQ)."""
+    import soxr
+
+    return soxr.resample(audio.mean(axis=1), rate, SAMPLE_RATE)  # type: ignore[no-any-return]
+
+
 def loudness_gain(mono: NDArray[np.float64], target: float) -> tuple[float, float]:
     """Return the gain that brings 16 kHz audio to `target` LUFS, and the loudness it reaches.
 
-    Measured again after the first gain, because the absolute gate of BS.1770 at -70 LUFS then
-    lets other blocks pass.
+    The loudness is below the target where a peak of 0.99 limits the gain. It is measured again
+    after the first gain, because the absolute gate of BS.1770 at -70 LUFS then lets other blocks
+    pass.
 
     Raises:
         RejectedError: no block is above the gate.
@@ -94,9 +117,19 @@ def loudness_gain(mono: NDArray[np.float64], target: float) -> tuple[float, floa
         if not math.isfinite(loudness):
             raise RejectedError("silent", "its loudness is below -70 LUFS")
         gain *= 10 ** ((target - loudness) / 20)
+    highest = PEAK / float(np.abs(mono).max())
+    if gain > highest:
+        return highest, target + decibel(highest / gain)
     return gain, target
+
+
+def decibel(gain: float) -> float:
+    """Return an amplitude ratio in dB."""
+    return 20 * math.log10(gain)
 
 
 @cache
 def _meter() -> pyloudnorm.Meter:
+    import pyloudnorm
+
     return pyloudnorm.Meter(SAMPLE_RATE, block_size=BLOCK)

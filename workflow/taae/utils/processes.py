@@ -1,19 +1,19 @@
-"""Processes: a helper that may die without taking the work with it, and a pool that keeps order."""
+"""Processes that may die without taking the work with them, and a map over several of them."""
 
 from __future__ import annotations
 
-import atexit
 import multiprocessing
-import os
-import pickle
 import resource
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from itertools import islice
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from multiprocessing.util import Finalize
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from taae.utils.errors import TaaeError
@@ -22,81 +22,80 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class HelperDied(Exception):
-    """The helper process ended during a call."""
+class ProcessDied(Exception):
+    """The process ended during a call; the message is its signal or its exit status."""
 
 
-class Helper:
-    """A process that runs `python -m module` and answers calls; after a death it starts anew.
+class Worker:
+    """A process that answers calls of a function; after a death the next call starts another.
 
-    The module calls `serve`. Its exceptions come back and are raised here.
+    Args:
+        function: picklable; its exceptions come back and are raised here.
+        method: how the process starts; a fork of this one would copy the locks of its threads.
     """
 
-    def __init__(self, module: str) -> None:
-        """Name the module; the process starts with the first call."""
-        self.module = module
+    def __init__(self, function: Callable[..., Any], method: str = "spawn") -> None:
         self.cpu_s = 0.0  # CPU seconds of all calls
-        self._process: subprocess.Popen[bytes] | None = None
-        atexit.register(self.close)
+        self._function = function
+        self._context: Any = multiprocessing.get_context(method)
+        self._process: BaseProcess | None = None
+        self._connection: Connection
+        # Before multiprocessing waits, at the end of this process, for those that it started.
+        Finalize(None, self.close, exitpriority=0)
 
     def __call__(self, *arguments: Any) -> Any:
-        """Call the served function.
+        """Call the function in the process.
 
         Raises:
-            HelperDied: the process ended, for instance by a segmentation fault.
+            ProcessDied: for instance by a segmentation fault.
         """
-        process = self._process = self._process or self._start()
-        assert process.stdin is not None
-        assert process.stdout is not None
+        if self._process is None:
+            self._connection, other = self._context.Pipe()
+            process = self._context.Process(target=_serve, args=(other, self._function))
+            process.start()
+            self._process = process
+            other.close()  # so that the death of the process ends the wait below
         try:
-            pickle.dump(arguments, process.stdin)
-            process.stdin.flush()
-            result, cpu_s = pickle.load(process.stdout)
-        except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
+            self._connection.send(arguments)
+            result, cpu_s = self._connection.recv()
+        except (EOFError, ConnectionError) as error:
             code = self.close()
-            name = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-            raise HelperDied(f"{self.module} died ({name})") from error
+            cause = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+            raise ProcessDied(cause) from error
         self.cpu_s += cpu_s
         if isinstance(result, Exception):
             raise result
         return result
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", self.module]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def close(self) -> int:
         """End the process, if there is one, and return its exit code."""
         process, self._process = self._process, None
         if process is None:
             return 0
-        assert process.stdout is not None
-        process.stdout.close()
-        try:
-            process.communicate()  # closes its standard input, which ends `serve`
-        except BrokenPipeError:
-            process.wait()
-        return process.returncode
+        self._connection.close()
+        process.join()
+        assert process.exitcode is not None, "it has ended"
+        return process.exitcode
+
+    def kill(self) -> None:
+        """Kill the process, also during a call."""
+        if self._process is not None:
+            self._process.kill()
 
 
-def serve(function: Callable[..., Any]) -> None:
-    """Answer the calls of a `Helper` on standard input until it closes."""
+def _serve(connection: Connection, function: Callable[..., Any]) -> None:
+    """Answer calls until the other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no core file in a user's folder
-    replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # a library that prints must not break the replies
-    while True:
-        try:
-            arguments = pickle.load(sys.stdin.buffer)
-        except EOFError:
-            return
-        start = time.process_time()
-        try:
-            result = function(*arguments)
-        except Exception as error:
-            result = error
-        pickle.dump((result, time.process_time() - start), replies)
-        replies.flush()
+    with suppress(EOFError, ConnectionError):
+        while True:
+            arguments = connection.recv()
+            start = time.process_time()
+            try:
+                result = function(*arguments)
+            except Exception as error:
+                result = error
+            connection.send((result, time.process_time() - start))
 
 
 def ordered_map(
@@ -104,26 +103,65 @@ def ordered_map(
     items: Sequence[Item],
     workers: int,
     size: Callable[[Item], float] | None = None,
+    preload: Sequence[str] = (),
 ) -> Iterator[Result]:
-    """Apply a picklable function to `items` in `workers` processes; results keep the order.
+    """Apply `function` to `items` in up to `workers` processes; results keep the order.
 
-    Items of large `size` begin first, so that no process ends long after the others.
+    Args:
+        function: picklable.
+        items: picklable.
+        workers: number of processes.
+        size: items of large size begin first, so that no process ends long after the others.
+            Without it at most 2 * `workers` items are begun and not yet taken, whatever their
+            number: memory stays bounded.
+        preload: modules. With them each item has a process of its own, forked from a server that
+            has imported them once: no item sees what a C library keeps of another.
+
+    Raises:
+        TaaeError: a process died; names the item.
     """
     workers = min(workers, len(items))
-    if workers <= 1:
+    if workers <= 1 and not preload:
         yield from map(function, items)
         return
-    begin = range(len(items))
-    order = sorted(begin, key=lambda index: size(items[index]), reverse=True) if size else begin
-    spawn = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks
-    with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+    if preload:
+        multiprocessing.get_context("forkserver").set_forkserver_preload(list(preload))
+    processes = [Worker(function, "forkserver" if preload else "spawn") for _ in range(workers)]
+    idle: SimpleQueue[Worker] = SimpleQueue()
+    for process in processes:
+        idle.put(process)
+
+    def call(item: Item) -> Result:
+        process = idle.get()
         try:
-            futures = {index: pool.submit(function, items[index]) for index in order}
-            yield from (futures[index].result() for index in range(len(items)))
-        except BrokenProcessPool as error:
+            return process(item)  # type: ignore[no-any-return]
+        except ProcessDied as error:
             raise TaaeError(
-                "scoring: a worker process died, perhaps for want of memory;"
-                " try again with fewer jobs"
-            ) from error
-        finally:  # of what was asked for, nothing more is begun
-            pool.shutdown(wait=False, cancel_futures=True)
+                f"a worker process died ({error}), perhaps for want of memory: try again with"
+                f" fewer jobs. It was at work on {str(item)[:400]}"
+            ) from None
+        finally:
+            if preload:
+                process.close()
+            idle.put(process)
+
+    order = list(range(len(items)))
+    if size:
+        order.sort(key=lambda index: size(items[index]), reverse=True)
+    waiting = iter(order)
+    ahead = len(items) if size else 2 * workers
+    futures: dict[int, Future[Result]] = {}
+    with ThreadPoolExecutor(max(1, workers)) as threads:
+        try:
+            for index in range(len(items)):
+                for begun in islice(waiting, ahead - len(futures)):
+                    futures[begun] = threads.submit(call, items[begun])
+                yield futures.pop(index).result()
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
+            while not all(future.done() for future in futures.values()):  # nobody waits for them
+                for process in processes:
+                    process.kill()
+                time.sleep(0.01)
+    for process in processes:
+        process.close()

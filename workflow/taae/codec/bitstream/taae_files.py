@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import soundfile
-import soxr
 import torch
 from numpy.typing import NDArray
 
@@ -15,8 +15,15 @@ from taae.codec.bitstream.container import Packet, model_fingerprint, read_taae,
 from taae.codec.bitstream.entropy_model import ORDERS, EntropyModel, entropy_model_path
 from taae.codec.load import load_codec
 from taae.codec.operating_points import NATIVE, Stage, alphabet, name_of, stages_of
-from taae.corpus.normalise import PEAK
-from taae.utils.audio import BLOCK, RejectedError, loudness_gain, read_audio
+from taae.utils.audio import (
+    BLOCK,
+    RejectedError,
+    from_int16,
+    loudness_gain,
+    read_audio,
+    to_int16,
+    to_mono,
+)
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic
 from taae.utils.sample_rate import SAMPLE_RATE
@@ -103,17 +110,12 @@ def _normalised(source: Path, loudness: float) -> tuple[NDArray[np.float32], flo
         raise TaaeError(f"{source}: no samples")
     if not np.isfinite(audio).all():
         raise TaaeError(f"{source}: has samples that are no numbers; repair the recording")
-    mono = soxr.resample(audio.mean(axis=1), rate, SAMPLE_RATE)
+    mono = to_mono(audio, rate)
     gain = 1.0
     if len(mono) >= BLOCK * SAMPLE_RATE:
-        try:
+        with suppress(RejectedError):  # silent
             gain, _ = loudness_gain(mono, loudness)
-        except RejectedError:  # silent
-            pass
-        else:
-            gain = min(gain, PEAK / float(np.abs(mono).max()))
-    wave = np.rint(mono * gain * 32768).clip(-32768, 32767) / 32768
-    return wave.astype(np.float32), 1 / gain
+    return from_int16(to_int16(mono * gain)), 1 / gain
 
 
 def _alphabet(codec: Codec, stages: tuple[Stage, ...]) -> tuple[int, ...]:

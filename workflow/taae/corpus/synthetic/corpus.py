@@ -17,6 +17,7 @@ from taae.corpus.synthetic.espeak import ESpeak, Voice
 from taae.corpus.synthetic.sentences import sentences
 from taae.corpus.synthetic.voices import Speaker, draw_speakers
 from taae.corpus.utterance import SPLITS, Label, Outcome, Utterance
+from taae.utils.audio import from_int16
 from taae.utils.sample_rate import SAMPLE_RATE
 
 SHORTEST = 2.0  # s; the mean utterance of every voice is longer
@@ -60,8 +61,9 @@ def speak(passage: Passage, target: Target) -> list[Outcome]:
         for label in passage.labels:
             if seconds >= passage.seconds:
                 break
-            audio = trim(espeak.speak(label.text), espeak.sample_rate) / 32768
-            outcome = normalise(audio[:, None], espeak.sample_rate, label, target)
+            samples = trim(espeak.speak(label.text), espeak.sample_rate)
+            audio = from_int16(samples).astype(np.float64)[:, None]
+            outcome = normalise(audio, espeak.sample_rate, label, target)
             outcomes.append(outcome)
             if isinstance(outcome, Utterance):
                 seconds += len(outcome.samples) / SAMPLE_RATE

@@ -12,6 +12,7 @@ import soundfile
 import soxr
 
 from taae.evaluation.other_codecs.codec import QUALITY, Audio, Coded
+from taae.utils.audio import from_int16, to_int16
 from taae.utils.errors import NotInstalled, TaaeError
 from taae.utils.sample_rate import SAMPLE_RATE
 
@@ -83,12 +84,11 @@ class Codec2:
         padded[: narrow.size] = narrow
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            pcm = np.clip(np.rint(padded * 32768), -32768, 32767).astype("<i2")
-            pcm.tofile(folder / "in.raw")
+            to_int16(padded).tofile(folder / "in.raw")
             _run(folder, "c2enc", self.mode, "in.raw", "coded.bit")
             _run(folder, "c2dec", self.mode, "coded.bit", "out.raw")
             size = (folder / "coded.bit").stat().st_size
-            decoded = np.fromfile(folder / "out.raw", "<i2").astype(np.float32) / 32768
+            decoded = from_int16(np.fromfile(folder / "out.raw", "<i2"))
         wide = soxr.resample(decoded[delay:], CODEC2_RATE, SAMPLE_RATE, quality=QUALITY)
         frames = size // CODEC2_BYTES[self.bitrate]
         return Coded(wide, frames * self.bitrate * frame // CODEC2_RATE, frames)

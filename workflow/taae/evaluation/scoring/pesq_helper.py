@@ -1,4 +1,4 @@
-"""PESQ in a process of its own: its C code dies of a segmentation fault on some input."""
+"""PESQ, to be called in a process of its own: its C code dies of some input by a signal."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pesq import NoUtterancesError, pesq
 
 from taae.evaluation.scoring.distances import Signal
 from taae.evaluation.scoring.status import Failure, Status
-from taae.utils.processes import serve
 from taae.utils.sample_rate import SAMPLE_RATE
 
 
 def score(reference: Signal, degraded: Signal, mode: str) -> float:
     """Return MOS-LQO; `mode` is "wb" or "nb"."""
+    flush_denormals()
     try:
         return float(pesq(SAMPLE_RATE, reference, degraded, mode))
     except NoUtterancesError:
@@ -34,8 +34,3 @@ def flush_denormals() -> None:
     libc.fegetenv(environment)
     environment[7] |= 0x8040  # its bits FTZ and DAZ
     libc.fesetenv(environment)
-
-
-if __name__ == "__main__":
-    flush_denormals()
-    serve(score)

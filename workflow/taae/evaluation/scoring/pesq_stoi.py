@@ -9,14 +9,15 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from taae.evaluation.scoring import pesq_helper
 from taae.evaluation.scoring.distances import Signal
 from taae.evaluation.scoring.status import Failure, Status
-from taae.utils.processes import Helper, HelperDied
+from taae.utils.processes import ProcessDied, Worker
 from taae.utils.sample_rate import SAMPLE_RATE
 
 TOO_FEW_FRAMES = 1e-5  # what pystoi returns in place of an error
 
-_pesq = Helper("taae.evaluation.scoring.pesq_helper")
+_pesq = Worker(pesq_helper.score)
 
 
 def pesq(reference: Signal, degraded: Signal, mode: str) -> float:
@@ -27,8 +28,8 @@ def pesq(reference: Signal, degraded: Signal, mode: str) -> float:
     """
     try:
         return float(_pesq(reference, degraded, mode))
-    except HelperDied as error:
-        raise Failure(Status.CRASH, str(error)) from error
+    except ProcessDied as error:
+        raise Failure(Status.CRASH, f"PESQ died ({error})") from error
 
 
 def stoi(reference: Signal, degraded: Signal, extended: bool) -> float:
