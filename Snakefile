@@ -7,8 +7,9 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-# By its place, so that `--directory` may keep another study's results.
-configfile: f"{workflow.basedir}/config.yaml"
+# By its place, so that `--directory` may keep another study's results, and other workflows may use
+# this one as a module.
+configfile: f"{workflow.current_basedir}/config.yaml"
 
 
 include: "workflow/rules/common.smk"
@@ -26,21 +27,12 @@ wildcard_constraints:
     subset="|".join(STUDY.download.subsets) or "none",
 
 
-# On a cluster these run where Snakemake does. Tables and figures take about two seconds of one CPU
-# each, less than Snakemake itself needs to start as a job; downloads need the network.
+# On a cluster these run where Snakemake does, as the rules do that say `localrule: True`.
 localrules:
-    all,
-    tables,
-    figures,
     bitrate_tables,
     compare,
-    cost_table,
-    download,
-    histories,
     length_table,
-    mosnet,
     plot_codebook,
-    plot_cost,
     plot_coverage,
     plot_distributions,
     plot_forest,
@@ -50,15 +42,13 @@ localrules:
     plot_scatter,
     plot_spectrograms,
     plot_training,
-    provenance,
-    spectra,
     summarise,
 
 
 onstart:
-    # What the jobs read. It is no rule's output: each rule reruns for its own part of the study,
-    # which it has among its params.
-    write_text(to_json(config), Path("results/study.json"))
+    check_cpus()
+    write_study()
+    keep_replaced_models()
     # Snakemake's limit of 100 jobs a second is never met here, but has 9.27.1 look over all ready
     # jobs once a second for each job that has ended: a fifth of a core late in the demo.
     workflow.scheduler.job_rate_limiter = None
@@ -68,16 +58,19 @@ rule all:
     input:
         TABLES,
         FIGURES,
+    localrule: True
 
 
 rule tables:
     input:
         TABLES,
+    localrule: True
 
 
 rule figures:
     input:
         FIGURES,
+    localrule: True
 
 
 include: "workflow/rules/corpus.smk"

@@ -142,7 +142,7 @@ def prepared(
 def struck(prepared: tuple[Site, dict[int, bytes]]) -> Iterator[Site]:
     """The clone without its models; those that are there in the end must be the same again."""
     site, expected = prepared
-    for part in ("models", "state", "logs/train"):
+    for part in ("models", "kept", "state", "logs/train"):
         shutil.rmtree(site.folder / "results" / part, ignore_errors=True)
     yield site
     for seed in SEEDS:

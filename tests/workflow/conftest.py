@@ -32,11 +32,14 @@ class Clone:
             else:
                 shutil.copy(source, folder / part)
 
-    def start(self, *arguments: str, study: str = SMOKE) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, study: str = SMOKE, cores: int | None = 2
+    ) -> subprocess.Popen[str]:
         """Start Snakemake and do not wait for it; otherwise as `snakemake`."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", study, "--"]
-        flags = [word for word in arguments if word.startswith("-")]
-        command[3:3] = flags
+        command = [sys.executable, "-m", "snakemake"]
+        command += [word for word in arguments if word.startswith("-")]
+        command += [] if cores is None else ["--cores", str(cores)]
+        command += ["--configfile", study, "--"]
         command += [word for word in arguments if not word.startswith("-")]
         environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
         return subprocess.Popen(
@@ -49,10 +52,10 @@ class Clone:
         )
 
     def snakemake(
-        self, *arguments: str, check: bool = True, study: str = SMOKE
+        self, *arguments: str, check: bool = True, study: str = SMOKE, cores: int | None = 2
     ) -> subprocess.CompletedProcess[str]:
         """Run Snakemake with the smoke study; `arguments` may end with targets."""
-        with self.start(*arguments, study=study) as process:
+        with self.start(*arguments, study=study, cores=cores) as process:
             try:
                 stdout, stderr = process.communicate(timeout=600)
             except subprocess.TimeoutExpired:

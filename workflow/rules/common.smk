@@ -1,4 +1,4 @@
-# The resolved study, the targets, and which source files each stage is made of.
+# The resolved study, the targets, and what rules have in common.
 
 import json
 import shlex
@@ -10,15 +10,18 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
+PACKAGE = str(Path(str(workflow.current_basedir)).parent)  # folder of taae
+sys.path.insert(0, PACKAGE)
 
 from taae.codec.layer_geometry import links, parameters
 from taae.codec.operating_points import NATIVE
 from taae.codec.pretrained import fingerprint
 from taae.study.load import resolve
+from taae.training.kept import hours_of, keep
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_text
 from taae.utils.fingerprint import canonical, sources
+from taae.utils.slurm import largest_nodes, too_few_cpus
 
 try:
     STUDY = resolve(config)
@@ -30,11 +33,17 @@ for note in STUDY.notes:
     logger.info(note)
 
 # `python` is that of the active environment, or of --sdm conda; either finds taae.
-shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; ")
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(PACKAGE)}; ")
+if workflow.modifier.modify_path("results") != "results":
+    raise WorkflowError(
+        "module taae: prefix and replace_prefix are not supported: results go to results/"
+        " of the working directory; choose that by `snakemake --directory`"
+    )
 
 SPLITS = ("train", "validation", "test")
 CORPUS = "results/corpus"
 MODEL = "results/models/{variant}/seed{seed}"
+KEPT = "results/kept/{variant}/seed{seed}"
 DECODED = "results/decoded/{variant}/seed{seed}/{point}"
 SCORES = "results/scores/{variant}/seed{seed}/{point}.csv"
 
@@ -119,9 +128,46 @@ def code(module):
     return [str(path) for path in sources(module)]
 
 
-def to_json(value):
-    """A value as text that reads the same whenever it is the same."""
-    return json.dumps(value, indent=2, sort_keys=True) + "\n"
+def write_study():
+    """Write the config as run, which every job reads."""
+    # It is no rule's output: each rule reruns for its own part of the study, which it has among
+    # its params.
+    text = json.dumps(config, indent=2, sort_keys=True) + "\n"
+    path = Path("results/study.json")
+    if not path.is_file() or path.read_text() != text:
+        write_text(text, path)
+
+
+if not workflow.modifier.is_main_snakefile():
+    write_study()  # Snakemake calls no onstart of a module
+
+
+def check_cpus():
+    """Stop before SLURM is given a job that asks for more CPUs than any of its nodes has."""
+    largest = largest_nodes() if workflow.executor_plugin.name == "slurm" else {}
+    for job in workflow.dag.needrun_jobs():
+        asked = job.resources.get("cpus_per_task") or job.threads
+        asked *= job.resources.get("tasks_per_node") or 1
+        partition = job.resources.get("slurm_partition")
+        problem = not job.is_local and too_few_cpus(asked, partition, largest)
+        if problem:
+            raise WorkflowError(f"{job.rule.name}: {problem}")
+
+
+def keep_replaced_models():
+    """Say which trained models this run replaces, and keep them."""
+    hours = {}
+    for job in workflow.dag.needrun_jobs():
+        if job.rule.name == "train":
+            model = Path(job.output[0]).parent
+            if keep(model, Path(job.params.kept)):
+                hours[f"{model.parent.name}/{model.name}"] = hours_of(model)
+    if hours:
+        logger.warning(
+            f"{len(hours)} models of {sum(hours.values()):.1f} hours of training are of other"
+            f" settings, data or code and make room for new ones: {', '.join(hours)}."
+            " results/kept/ keeps them; with their settings they come back untrained."
+        )
 
 
 def manifest(corpus):

@@ -8,6 +8,7 @@ rule download:
         "results/download/{subset}.json",
     log:
         "results/logs/download/{subset}.log",
+    localrule: True
     conda:
         "../../envs/train.yaml"
     params:

@@ -11,8 +11,9 @@ rule cost:
         "results/logs/cost/{variant}.log",
     conda:
         "../../envs/train.yaml"
-    # All of them: alone on the machine, or the times would be of what runs beside.
-    threads: workflow.cores or 1
+    # Snakemake cuts this down to all cores: alone on the machine, or the times would be of what
+    # runs beside.
+    threads: 1_000_000
     resources:
         mem_mb=model_mb,
         runtime=minutes(600),
@@ -31,6 +32,7 @@ rule cost_table:
         report("results/tables/cost.csv", "../report/cost.rst", category="Tables"),
     log:
         "results/logs/cost-table.log",
+    localrule: True
     conda:
         "../../envs/figures.yaml"
     params:
@@ -54,5 +56,6 @@ use rule plot_training as plot_cost with:
         "results/figures/cost.pdf",
     log:
         "results/logs/plot/cost.log",
+    localrule: True
     params:
         figure="cost",

@@ -45,6 +45,7 @@ rule spectra:
         "results/tables/spectra.npz",
     log:
         "results/logs/spectra.log",
+    localrule: True
     conda:
         "../../envs/figures.yaml"
     params:

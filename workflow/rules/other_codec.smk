@@ -72,6 +72,7 @@ rule mosnet:
         MOSNET,
     log:
         "results/logs/mosnet.log",
+    localrule: True
     conda:
         "../../envs/score.yaml"
     params:

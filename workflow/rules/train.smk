@@ -45,13 +45,16 @@ rule train:
         # Undeclared on purpose: Snakemake deletes outputs before a rerun, and an interrupted
         # training goes on from here.
         state="results/state/{variant}/seed{seed}",
+        # Undeclared too: finished models, also those that others have replaced. Back at their
+        # settings, they come from here.
+        kept=KEPT,
     # exec: a scheduler ends a job by SIGTERM to each of its processes. A shell would die of it, the
     # job with the shell, and the training with the job while it saves its state.
     shell:
         "exec python -m taae train --study results/study.json --variant {wildcards.variant}"
         " --seed {wildcards.seed} --corpus results/corpus"
         " --output results/models/{wildcards.variant}/seed{wildcards.seed}"
-        " --state {params.state} &> {log}"
+        " --state {params.state} --kept {params.kept} &> {log}"
 
 
 rule pretrained:
@@ -92,6 +95,7 @@ rule provenance:
         ),
     log:
         "results/logs/provenance.log",
+    localrule: True
     conda:
         "../../envs/figures.yaml"
     params:
@@ -110,6 +114,7 @@ rule histories:
         "results/tables/training.csv",
     log:
         "results/logs/histories.log",
+    localrule: True
     conda:
         "../../envs/figures.yaml"
     params:

@@ -26,6 +26,7 @@ def _add_train(stages: Stages) -> None:
     add_path(stage, "--corpus", "folder of the corpus")
     add_path(stage, "--output", "folder of the model")
     add_path(stage, "--state", "folder of the state that an interrupted training goes on from")
+    stage.add_argument("--kept", type=Path, help="folder that keeps finished models for a rerun")
     add_checkpoints(stage)
     stage.add_argument(
         "--time-budget",
@@ -51,6 +52,7 @@ def _train(options: argparse.Namespace) -> int:
             options.state,
             options.checkpoint_every,
             options.time_budget,
+            options.kept,
         )
     except Interrupted as interrupted:
         print(interrupted, file=sys.stderr)

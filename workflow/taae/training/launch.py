@@ -54,6 +54,7 @@ def launch(
     state: Path,
     checkpoint_every: float = 60.0,
     time_budget: float = math.inf,
+    kept: Path | None = None,
 ) -> None:
     """Call `train` in as many processes as `variant.training` asks for, and wait for their end.
 
@@ -71,7 +72,7 @@ def launch(
     deadline = time.monotonic() + time_budget
     training = variant.training
     work: Work = partial(
-        train, variant, seed, corpus, output, state, checkpoint_every, deadline=deadline
+        train, variant, seed, corpus, output, state, checkpoint_every, deadline=deadline, kept=kept
     )
     place = place_in(os.environ)
     if place is not None:

@@ -20,6 +20,7 @@ from taae.training import checkpoint
 from taae.training.config import Variant
 from taae.training.distributed import ALONE, Processes
 from taae.training.history import COLUMNS
+from taae.training.kept import is_kept, keep, restore
 from taae.training.out_of_memory import holding
 from taae.training.tensorboard import Events
 from taae.training.trainer import Diverged, Trainer
@@ -45,6 +46,7 @@ def train(
     deadline: float = math.inf,
     device: str = "cpu",
     processes: Processes = ALONE,
+    kept: Path | None = None,
 ) -> None:
     """Train and write model.safetensors, config.json, history.csv and provenance.json to `output`.
 
@@ -62,6 +64,8 @@ def train(
         deadline: value of `time.monotonic` after which to save and stop, at the end of the step.
         device: cpu or cuda; see `taae.utils.gpus.compute`.
         processes: those of this training, and which of them this is.
+        kept: folder of finished models of this variant and seed. One with the same variant, seed,
+            corpus and code is taken from there instead of a training; a new one is added.
 
     Raises:
         Interrupted: on a signal of `stop_signals` or past the deadline, after the state was saved.
@@ -71,6 +75,12 @@ def train(
     torch.manual_seed(seed)
     identity = identity_of(corpus)
     key = _key(variant, seed, identity)
+    found = processes.first and kept is not None and is_kept(kept, key)
+    if processes.any([found])[0]:
+        if processes.first and kept is not None:
+            restore(kept, key, output)
+            log(f"this model was trained before: taken from {kept}, which keeps finished models")
+        return
     folder = state / key[:16]
     with holding(variant, torch.device(device)):
         trainer = Trainer(variant, seed, corpus, torch.device(device), processes)
@@ -118,6 +128,8 @@ def train(
         "resumptions": progress.resumptions,
     }
     write_json(provenance(trainer.device, details), output / "provenance.json")
+    if kept is not None:
+        keep(output, kept)
     checkpoint.clear(state)
 
 

@@ -31,7 +31,7 @@ STUDY = {
 }
 PLUMBING = {
     *("utils/errors", "utils/files", "utils/fingerprint", "utils/gpus", "utils/locks"),
-    *("utils/log", "utils/provenance", "utils/schema", *STUDY),
+    *("utils/log", "utils/provenance", "utils/schema", "training/kept", *STUDY),
 }
 
 
