@@ -1,7 +1,7 @@
-"""`python -m taae STAGE ...`: one subcommand per stage; the workflow's rules call the same.
+"""`python -m taae COMMAND ...`: what the workflow's rules call, and what people use without them.
 
-Each module has a group of stages, and of each stage its options beside the function that runs it.
-A stage imports what it needs when it runs, so that tables and figures need no torch.
+Each module has a group of commands: their options in `add_commands`, then a function for each.
+A command imports what it needs when it runs, so that tables and figures need no torch.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import sys
 from collections.abc import Sequence
 
 from taae.cli import analysis, bench, coding, corpus, scoring, study, training
-from taae.cli.shared import INTERRUPTED, RESUMABLE
+from taae.cli.shared import INTERRUPTED, RESUMABLE, Commands
 from taae.utils.errors import TaaeError
 
 __all__ = ["INTERRUPTED", "RESUMABLE", "main"]
 
-# As data flow, which is the order of `--help`.
-GROUPS = (study, corpus, training, coding, scoring, bench, analysis)
+# Within a group of `--help`, commands are in this order.
+MODULES = (study, corpus, training, coding, scoring, bench, analysis)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one stage; return the exit status."""
+    """Run one command; return the exit status."""
     options = _parser().parse_args(arguments)
     try:
         status = options.call(options)
@@ -35,8 +35,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="taae", description=__doc__.splitlines()[0])
-    stages = parser.add_subparsers(dest="stage", required=True, metavar="STAGE")
-    for group in GROUPS:
-        group.add_stages(stages)
+    parser = argparse.ArgumentParser(
+        prog="taae",
+        usage="taae COMMAND ...",
+        description="Ablation studies of the TAAE speech codec, and the codec by itself.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = Commands(parser)
+    for module in MODULES:
+        module.add_commands(commands)
+    parser.epilog = (
+        f"commands:\n{commands.listed()}\n\n`taae COMMAND --help` has the options of each;"
+        " Snakemake's rules call others too."
+    )
     return parser

@@ -5,25 +5,27 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from taae.cli.shared import Stages
+from taae.cli.shared import MEASURE, Commands
 from taae.codec.presets import PRESETS
 from taae.study.load import load_study
 from taae.training.config import BASELINE
 
 
-def add_stages(stages: Stages) -> None:
+def add_commands(commands: Commands) -> None:
     """Add `bench`."""
-    stage = stages.add_parser("bench", help="measure speed, side by side; ends in a JSON line")
-    stage.add_argument("what", choices=["attention", "codec", "score", "stream", "train"])
-    stage.add_argument("--quick", action="store_true", help="shorter inputs")
-    stage.add_argument("--model", type=Path, help="trained codec for codec and stream")
-    stage.add_argument(
+    bench = commands.add(
+        "bench", _bench, "measure speed, side by side; ends in a JSON line", MEASURE
+    )
+    bench.add_argument("what", choices=["attention", "codec", "score", "stream", "train"])
+    bench.add_argument("--quick", action="store_true", help="shorter inputs")
+    bench.add_argument("--model", type=Path, help="trained codec for codec and stream")
+    bench.add_argument(
         "--corpus", type=Path, help="for codec, score and train; default built-in speech"
     )
-    stage.add_argument("--device", choices=["cpu", "cuda"], help="for attention, codec and train")
-    stage.add_argument("--jobs", type=int, default=2, metavar="N", help="processes of score; 2")
-    stage.add_argument("--threads", type=int, help="CPU threads; default all, stream: 1")
-    trained = stage.add_argument_group("train", "by itself the preset small, 4 x 5.12 s, AdamW")
+    bench.add_argument("--device", choices=["cpu", "cuda"], help="for attention, codec and train")
+    bench.add_argument("--jobs", type=int, default=2, metavar="N", help="processes of score; 2")
+    bench.add_argument("--threads", type=int, help="CPU threads; default all, stream: 1")
+    trained = bench.add_argument_group("train", "by itself the preset small, 4 x 5.12 s, AdamW")
     trained.add_argument("--study", type=Path, nargs="+", help="config files of a study, and")
     trained.add_argument("--variant", default=BASELINE, help="its variant; default baseline")
     trained.add_argument("--preset", choices=list(PRESETS), help="shape of the codec instead")
@@ -37,7 +39,6 @@ def add_stages(stages: Stages) -> None:
     )
     trained.add_argument("--discriminator", action="store_true", help="let it play")
     trained.add_argument("--steps", type=int, default=20, help="of each that count; default 20")
-    stage.set_defaults(call=_bench)
 
 
 def _bench(options: argparse.Namespace) -> None:

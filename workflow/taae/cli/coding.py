@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 from taae.cli.shared import (
+    AUDIO,
     INTERRUPTED,
-    Stages,
+    Commands,
     add_hardware,
     add_path,
     add_point,
@@ -23,27 +24,88 @@ from taae.utils.errors import TaaeError
 from taae.utils.gpus import compute
 
 
-def add_stages(stages: Stages) -> None:
-    """Add the stages of this group, in the order of `--help`."""
-    _add_encode(stages)
-    _add_decode(stages)
-    _add_entropy_models(stages)
-    _add_rates(stages)
-    _add_precision(stages)
-    _add_stream(stages)
-    _add_other_codec(stages)
-
-
-def _add_encode(stages: Stages) -> None:
-    stage = stages.add_parser("encode", help="a recording -> a .taae file")
-    stage.add_argument("recording", type=Path, help="any rate and number of channels")
-    stage.add_argument("coded", type=Path, metavar="FILE.taae")
-    add_path(stage, "--model", "folder of the model")
-    add_point(stage)
-    stage.add_argument(
+def add_commands(commands: Commands) -> None:
+    """Add the commands of this module."""
+    encode = commands.add("encode", _encode, "a recording -> a .taae file", AUDIO)
+    encode.add_argument("recording", type=Path, help="any rate and number of channels")
+    encode.add_argument("coded", type=Path, metavar="FILE.taae")
+    add_path(encode, "--model", "folder of the model")
+    add_point(encode)
+    encode.add_argument(
         "--entropy-model", type=Path, help="entropy model; default that of the model, if any"
     )
-    stage.set_defaults(call=_encode)
+
+    decode = commands.add(
+        "decode",
+        _decode,
+        "a .taae file -> a recording, or encode and decode the test utterances",
+        AUDIO,
+        usage="%(prog)s FILE.taae RECORDING --model MODEL [--entropy-model TOKENS]\n"
+        "       %(prog)s --corpus CORPUS --output OUTPUT --model MODEL [--study STUDY ...]"
+        " [--point POINT] [--threads N]",
+    )
+    decode.add_argument("coded", type=Path, nargs="?", metavar="FILE.taae")
+    decode.add_argument("recording", type=Path, nargs="?", help=".wav or .flac")
+    add_path(decode, "--model", "folder of the model")
+    decode.add_argument(
+        "--entropy-model", type=Path, help="entropy model; default that of the model, if any"
+    )
+    decode.add_argument("--corpus", type=Path, help="folder of the corpus")
+    decode.add_argument("--output", type=Path, help="folder for audio/, codes.npz, utterances.csv")
+    add_study(decode)
+    add_point(decode)
+    add_hardware(decode)
+
+    entropy_models = commands.add(
+        "entropy-models", _entropy_models, "fit entropy models to the training utterances"
+    )
+    add_path(entropy_models, "--model", "folder of the model")
+    add_path(entropy_models, "--corpus", "folder of the corpus")
+    add_path(
+        entropy_models,
+        "--output",
+        "folder for POINT/order0.npz and order1.npz; usually MODEL/entropy-models",
+    )
+    entropy_models.add_argument("--points", nargs="+", metavar="POINT", default=[NATIVE])
+    entropy_models.add_argument(
+        "--minutes", type=float, default=0.0, help="of speech to use; 0: all"
+    )
+    add_hardware(entropy_models)
+
+    rates = commands.add("rates", _rates, "codes of decode -> .taae files, bitrates, codebook")
+    add_path(rates, "--decoded", "folder of codes.npz and utterances.csv")
+    add_path(rates, "--model", "folder of the model")
+    add_path(rates, "--entropy-models", "folder of POINT/order0.npz and order1.npz")
+    add_point(rates)
+    add_path(rates, "--output", "folder for coded/, rates.csv, codebook.csv and histogram.csv")
+
+    precision = commands.add(
+        "precision", _precision, "codes that differ between float32 and bfloat16"
+    )
+    add_path(precision, "--model", "folder of the model")
+    add_path(precision, "--corpus", "folder of the corpus")
+    add_point(precision)
+    add_path(precision, "--output", "CSV, one row per test utterance")
+    add_hardware(precision)
+
+    stream = commands.add(
+        "stream", _stream, "16-bit PCM on stdin -> decoded on stdout, live", AUDIO
+    )
+    add_path(stream, "--model", "folder of a causal model")
+    stream.add_argument(
+        "--chunk", type=_frames, default=1, metavar="FRAMES", help="latent frames; default 1"
+    )
+    stream.add_argument("--rate", type=int, help="of the input in Hz; must be the model's")
+    add_threads(stream)
+
+    other_codec = commands.add(
+        "other-codec", _other_codec, "the test utterances through another codec"
+    )
+    add_study(other_codec)
+    other_codec.add_argument("--codec", required=True, help="its name under codecs: of the study")
+    add_path(other_codec, "--corpus", "folder of the corpus")
+    add_path(other_codec, "--output", "folder for audio/, utterances.csv and codec.json")
+    add_threads(other_codec)
 
 
 def _encode(options: argparse.Namespace) -> None:
@@ -56,28 +118,6 @@ def _encode(options: argparse.Namespace) -> None:
         options.point,
         entropy_model=options.entropy_model,
     )
-
-
-def _add_decode(stages: Stages) -> None:
-    stage = stages.add_parser(
-        "decode",
-        help="a .taae file -> a recording, or encode and decode the test utterances",
-        usage="%(prog)s FILE.taae RECORDING --model MODEL [--entropy-model TOKENS]\n"
-        "       %(prog)s --corpus CORPUS --output OUTPUT --model MODEL [--study STUDY ...]"
-        " [--point POINT] [--threads N]",
-    )
-    stage.add_argument("coded", type=Path, nargs="?", metavar="FILE.taae")
-    stage.add_argument("recording", type=Path, nargs="?", help=".wav or .flac")
-    add_path(stage, "--model", "folder of the model")
-    stage.add_argument(
-        "--entropy-model", type=Path, help="entropy model; default that of the model, if any"
-    )
-    stage.add_argument("--corpus", type=Path, help="folder of the corpus")
-    stage.add_argument("--output", type=Path, help="folder for audio/, codes.npz, utterances.csv")
-    add_study(stage)
-    add_point(stage)
-    add_hardware(stage)
-    stage.set_defaults(call=_decode)
 
 
 def _decode(options: argparse.Namespace) -> None:
@@ -115,23 +155,6 @@ def _decode_split(options: argparse.Namespace) -> None:
         )
 
 
-def _add_entropy_models(stages: Stages) -> None:
-    stage = stages.add_parser(
-        "entropy-models", help="fit entropy models to the training utterances"
-    )
-    add_path(stage, "--model", "folder of the model")
-    add_path(stage, "--corpus", "folder of the corpus")
-    add_path(
-        stage,
-        "--output",
-        "folder for POINT/order0.npz and order1.npz; usually MODEL/entropy-models",
-    )
-    stage.add_argument("--points", nargs="+", metavar="POINT", default=[NATIVE])
-    stage.add_argument("--minutes", type=float, default=0.0, help="of speech to use; 0: all")
-    add_hardware(stage)
-    stage.set_defaults(call=_entropy_models)
-
-
 def _entropy_models(options: argparse.Namespace) -> None:
     from taae.evaluation.entropy_fit import fit_entropy_models
 
@@ -147,32 +170,12 @@ def _entropy_models(options: argparse.Namespace) -> None:
         )
 
 
-def _add_rates(stages: Stages) -> None:
-    stage = stages.add_parser("rates", help="codes of decode -> .taae files, bitrates, codebook")
-    add_path(stage, "--decoded", "folder of codes.npz and utterances.csv")
-    add_path(stage, "--model", "folder of the model")
-    add_path(stage, "--entropy-models", "folder of POINT/order0.npz and order1.npz")
-    add_point(stage)
-    add_path(stage, "--output", "folder for coded/, rates.csv, codebook.csv and histogram.csv")
-    stage.set_defaults(call=_rates)
-
-
 def _rates(options: argparse.Namespace) -> None:
     from taae.evaluation.bitrates import probe_codes
 
     probe_codes(
         options.decoded, options.model, options.entropy_models, options.point, options.output
     )
-
-
-def _add_precision(stages: Stages) -> None:
-    stage = stages.add_parser("precision", help="codes that differ between float32 and bfloat16")
-    add_path(stage, "--model", "folder of the model")
-    add_path(stage, "--corpus", "folder of the corpus")
-    add_point(stage)
-    add_path(stage, "--output", "CSV, one row per test utterance")
-    add_hardware(stage)
-    stage.set_defaults(call=_precision)
 
 
 def _precision(options: argparse.Namespace) -> None:
@@ -188,17 +191,6 @@ def _precision(options: argparse.Namespace) -> None:
             device=device,
         )
     write_csv(table, options.output)
-
-
-def _add_stream(stages: Stages) -> None:
-    stage = stages.add_parser("stream", help="16-bit PCM on stdin -> decoded on stdout, live")
-    add_path(stage, "--model", "folder of a causal model")
-    stage.add_argument(
-        "--chunk", type=_frames, default=1, metavar="FRAMES", help="latent frames; default 1"
-    )
-    stage.add_argument("--rate", type=int, help="of the input in Hz; must be the model's")
-    add_threads(stage)
-    stage.set_defaults(call=_stream)
 
 
 def _frames(text: str) -> int:
@@ -234,16 +226,6 @@ def _stream(options: argparse.Namespace) -> int:
     finally:
         print(json.dumps(stream.report()), file=sys.stderr)
     return 0
-
-
-def _add_other_codec(stages: Stages) -> None:
-    stage = stages.add_parser("other-codec", help="the test utterances through another codec")
-    add_study(stage)
-    stage.add_argument("--codec", required=True, help="its name under codecs: of the study")
-    add_path(stage, "--corpus", "folder of the corpus")
-    add_path(stage, "--output", "folder for audio/, utterances.csv and codec.json")
-    add_threads(stage)
-    stage.set_defaults(call=_other_codec)
 
 
 def _other_codec(options: argparse.Namespace) -> None:

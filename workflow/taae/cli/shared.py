@@ -1,23 +1,54 @@
-"""What several stages share: options, and statuses that they exit with."""
+"""What commands share: how they are declared, options, and statuses that they exit with."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
 
 from taae.codec.operating_points import NATIVE, PRESETS
-
-# What `add_subparsers` returns; argparse has no public name for it.
-Stages: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as in a shell
 RESUMABLE = 75  # exit status of a training that saved its state: run it again (EX_TEMPFAIL)
 
+# The groups of `taae --help`, in its order.
+STUDY, CODEC, AUDIO, MEASURE = "a study", "a codec", "audio", "what it takes"
+GROUPS = (STUDY, CODEC, AUDIO, MEASURE)
 
-def add_study(stage: argparse.ArgumentParser, *aliases: str) -> None:
+
+class Commands:
+    """The subcommands of a parser. Those of a group are in `--help`; the rules call the others."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self.subparsers = parser.add_subparsers(
+            dest="command", required=True, prog=parser.prog, help=argparse.SUPPRESS
+        )
+        self._shown: dict[str, list[str]] = {group: [] for group in GROUPS}
+
+    def add(
+        self,
+        name: str,
+        call: Callable[[argparse.Namespace], int | None],
+        help: str,
+        group: str | None = None,
+        usage: str | None = None,
+    ) -> argparse.ArgumentParser:
+        """Add a command that calls `call` with its options, and return its parser."""
+        # Without `help`, argparse leaves it out of its own list, which has no groups.
+        command = self.subparsers.add_parser(name, description=help, usage=usage)
+        command.set_defaults(call=call)
+        if group:
+            self._shown[group].append(f"    {name:21}{help}")
+        return command
+
+    def listed(self) -> str:
+        """Return the commands by group, as `--help` shows them."""
+        return "\n".join(f"  {group}\n" + "\n".join(lines) for group, lines in self._shown.items())
+
+
+def add_study(command: argparse.ArgumentParser, *aliases: str) -> None:
     """Add `--study`, the config files, also by other names."""
-    stage.add_argument(
+    command.add_argument(
         "--study",
         *aliases,
         type=Path,
@@ -27,14 +58,14 @@ def add_study(stage: argparse.ArgumentParser, *aliases: str) -> None:
     )
 
 
-def add_path(stage: argparse.ArgumentParser, name: str, help: str) -> None:
+def add_path(command: argparse.ArgumentParser, name: str, help: str) -> None:
     """Add a path that must be given."""
-    stage.add_argument(name, type=Path, required=True, help=help)
+    command.add_argument(name, type=Path, required=True, help=help)
 
 
-def add_point(stage: argparse.ArgumentParser) -> None:
+def add_point(command: argparse.ArgumentParser) -> None:
     """Add `--point`, an operating point of a model."""
-    stage.add_argument(
+    command.add_argument(
         "--point",
         default=NATIVE,
         metavar="POINT",
@@ -42,25 +73,25 @@ def add_point(stage: argparse.ArgumentParser) -> None:
     )
 
 
-def add_hardware(stage: argparse.ArgumentParser) -> None:
+def add_hardware(command: argparse.ArgumentParser) -> None:
     """Add `--threads` and `--gpus`: what to compute on."""
-    add_threads(stage)
-    stage.add_argument("--gpus", type=int, default=0, choices=[0, 1], help="default 0: the CPU")
+    add_threads(command)
+    command.add_argument("--gpus", type=int, default=0, choices=[0, 1], help="default 0: the CPU")
 
 
-def add_threads(stage: argparse.ArgumentParser) -> None:
-    """Add `--threads`, of a stage that computes on the CPU."""
-    stage.add_argument("--threads", type=int, default=1, help="CPU threads; default 1")
+def add_threads(command: argparse.ArgumentParser) -> None:
+    """Add `--threads`, of a command that computes on the CPU."""
+    command.add_argument("--threads", type=int, default=1, help="CPU threads; default 1")
 
 
-def add_jobs(stage: argparse.ArgumentParser) -> None:
+def add_jobs(command: argparse.ArgumentParser) -> None:
     """Add `--jobs`, processes beside each other."""
-    stage.add_argument("--jobs", type=int, default=1, metavar="N", help="processes; default 1")
+    command.add_argument("--jobs", type=int, default=1, metavar="N", help="processes; default 1")
 
 
-def add_checkpoints(stage: argparse.ArgumentParser) -> None:
-    """Add `--checkpoint-every`, of a stage that an interruption does not set back."""
-    stage.add_argument(
+def add_checkpoints(command: argparse.ArgumentParser) -> None:
+    """Add `--checkpoint-every`, of a command that an interruption does not set back."""
+    command.add_argument(
         "--checkpoint-every",
         type=float,
         default=60.0,

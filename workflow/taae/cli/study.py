@@ -6,23 +6,38 @@ import argparse
 import os
 from pathlib import Path
 
-from taae.cli.shared import Stages, add_path, add_study
+from taae.cli.shared import STUDY, Commands, add_path, add_study
 from taae.codec.layer_geometry import links, parameters
 from taae.study.load import load_study
 from taae.utils.errors import TaaeError
 
 
-def add_stages(stages: Stages) -> None:
-    """Add the stages of this group, in the order of `--help`."""
-    _add_check(stages)
-    _add_download(stages)
-    _add_plan(stages)
+def add_commands(commands: Commands) -> None:
+    """Add the commands of this module."""
+    check = commands.add("check", _check, "resolve a study and list its variants", STUDY)
+    add_study(check)
 
+    download = commands.add(
+        "download", _download, "bring subsets of LibriSpeech to the study's folder", STUDY
+    )
+    add_study(download)
+    download.add_argument("--subset", nargs="+", metavar="NAME", help="default: all of the study")
+    add_path(download, "--output", "folder for SUBSET.json, what was brought")
 
-def _add_check(stages: Stages) -> None:
-    stage = stages.add_parser("check", help="resolve a study and list its variants")
-    add_study(stage)
-    stage.set_defaults(call=_check)
+    plan = commands.add("plan", _plan, "predict time, memory and disk of a study, by arm", STUDY)
+    add_study(plan, "--configfile")
+    plan.add_argument("--cores", type=int, help="that the jobs share; default this machine's")
+    plan.add_argument("--gpus", type=int, help="that they share; default what one job takes")
+    plan.add_argument(
+        "--gpu-tflops",
+        type=float,
+        default=0.0,
+        metavar="T",
+        help="that a GPU reaches in training, where this machine has none: about a third of what"
+        " its maker promises for large models, far less for small ones",
+    )
+    plan.add_argument("--results", type=Path, help="of a run, to compare the prediction with")
+    plan.add_argument("--output", type=Path, help="CSV, one row per job")
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -42,14 +57,6 @@ def _check(options: argparse.Namespace) -> None:
         )
 
 
-def _add_download(stages: Stages) -> None:
-    stage = stages.add_parser("download", help="bring subsets of LibriSpeech to the study's folder")
-    add_study(stage)
-    stage.add_argument("--subset", nargs="+", metavar="NAME", help="default: all of the study")
-    add_path(stage, "--output", "folder for SUBSET.json, what was brought")
-    stage.set_defaults(call=_download)
-
-
 def _download(options: argparse.Namespace) -> None:
     from taae.corpus.archives import ARCHIVES
     from taae.corpus.download import download
@@ -63,24 +70,6 @@ def _download(options: argparse.Namespace) -> None:
             raise TaaeError(f"no subset '{subset}' is published; there are {', '.join(ARCHIVES)}")
         receipt = download(ARCHIVES[subset], wanted.url, Path(wanted.path))
         write_json(receipt, options.output / f"{subset}.json")
-
-
-def _add_plan(stages: Stages) -> None:
-    stage = stages.add_parser("plan", help="predict time, memory and disk of a study, by arm")
-    add_study(stage, "--configfile")
-    stage.add_argument("--cores", type=int, help="that the jobs share; default this machine's")
-    stage.add_argument("--gpus", type=int, help="that they share; default what one job takes")
-    stage.add_argument(
-        "--gpu-tflops",
-        type=float,
-        default=0.0,
-        metavar="T",
-        help="that a GPU reaches in training, where this machine has none: about a third of what"
-        " its maker promises for large models, far less for small ones",
-    )
-    stage.add_argument("--results", type=Path, help="of a run, to compare the prediction with")
-    stage.add_argument("--output", type=Path, help="CSV, one row per job")
-    stage.set_defaults(call=_plan)
 
 
 def _plan(options: argparse.Namespace) -> None:
