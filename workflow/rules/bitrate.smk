@@ -22,9 +22,7 @@ rule entropy_models:
         "../../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=model_mb,
-        runtime=minutes(3600),
-        gpu=lambda wildcards: min(1, STUDY.variants[wildcards.variant].training.gpus),
+        **MODEL_RESOURCES,
     params:
         points=lambda wildcards: STUDY.points(wildcards.variant),
         minutes=STUDY.bitrates.fit_minutes,
@@ -77,9 +75,7 @@ rule precision:
         "../../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=model_mb,
-        runtime=minutes(3600),
-        gpu=lambda wildcards: min(1, STUDY.variants[wildcards.variant].training.gpus),
+        **MODEL_RESOURCES,
     shell:
         "python -m taae precision --corpus results/corpus --threads {threads}"
         " --gpus {resources.gpu}"
@@ -90,7 +86,7 @@ rule precision:
 rule bitrate_tables:
     input:
         code("analysis/tables/bitrates"),
-        scores=all_points(SCORES),
+        scores=runs(SCORES, points=STUDY.points),
         rates=expand(
             "{probed}/{table}.csv",
             probed=PROBED,

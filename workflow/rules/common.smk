@@ -41,90 +41,62 @@ if workflow.modifier.modify_path("results") != "results":
     )
 
 SPLITS = ("train", "validation", "test")
+PER_ABLATION = ("metrics", "forest", "scatter")  # figures
 CORPUS = "results/corpus"
 MODEL = "results/models/{variant}/seed{seed}"
 KEPT = "results/kept/{variant}/seed{seed}"
 DECODED = "results/decoded/{variant}/seed{seed}/{point}"
 SCORES = "results/scores/{variant}/seed{seed}/{point}.csv"
 
-TABLES = [
-    f"results/tables/{name}"
-    for name in (
-        "scores.csv",
-        "summary.csv",
-        "summary.md",
-        "summary.tex",
-        "comparisons.csv",
-        "coverage.csv",
-        "failures.csv",
-        "provenance.csv",
-    )
-]
-if STUDY.trained:
-    TABLES.append("results/tables/training.csv")
-if STUDY.probed():
-    TABLES += [
-        f"results/tables/{name}.csv"
-        for name in (
-            "rate-distortion",
-            "bitrates",
-            "codebook",
-            "histogram",
-            "precision",
-        )
-    ]
-if STUDY.codecs:
-    TABLES.append("results/tables/codecs.csv")
-if STUDY.cost_arms:
-    TABLES.append("results/tables/cost.csv")
-if STUDY.length_arms:
-    TABLES.append("results/tables/lengths.csv")
-FIGURES = [
-    f"results/figures/{name}.{kind}"
-    for name in [
-        *[
-            f"{ablation}/{figure}"
-            for ablation in STUDY.ablations
-            for figure in ("metrics", "forest", "scatter")
-        ],
-        "distributions",
-        "spectrograms",
-        *(["training", "coverage"] if STUDY.trained else []),
-        *(["rate-distortion", "codebook"] if STUDY.probed() else []),
-        *(["lengths"] if STUDY.length_arms else []),
-        *(["cost"] if STUDY.cost_arms else []),
-    ]
-    for kind in ("png", "pdf")
-]
+
+def where(condition, *names):
+    """Names of results that a study may have no use for."""
+    return names if condition else ()
 
 
-def runs(pattern, variants=STUDY.variants):
-    """Expand a pattern over every run of variants, at the native bitrate."""
+TABLES = expand(
+    "results/tables/{name}",
+    name=[
+        *("scores.csv", "summary.csv", "summary.md", "summary.tex", "comparisons.csv"),
+        *("coverage.csv", "failures.csv", "provenance.csv"),
+        *where(STUDY.trained, "training.csv"),
+        *where(STUDY.probed(), "rate-distortion.csv", "bitrates.csv", "codebook.csv"),
+        *where(STUDY.probed(), "histogram.csv", "precision.csv"),
+        *where(STUDY.codecs, "codecs.csv"),
+        *where(STUDY.cost_arms, "cost.csv"),
+        *where(STUDY.length_arms, "lengths.csv"),
+    ],
+)
+FIGURES = expand(
+    "results/figures/{name}.{kind}",
+    name=[
+        *expand("{ablation}/{figure}", ablation=STUDY.ablations, figure=PER_ABLATION),
+        *("distributions", "spectrograms"),
+        *where(STUDY.trained, "training", "coverage"),
+        *where(STUDY.probed(), "rate-distortion", "codebook"),
+        *where(STUDY.length_arms, "lengths"),
+        *where(STUDY.cost_arms, "cost"),
+    ],
+    kind=("png", "pdf"),
+)
+
+
+def runs(pattern, variants=STUDY.variants, points=lambda variant: [NATIVE]):
+    """Expand a pattern over every run of variants, at some operating points."""
     return [
         path
         for variant in variants
         for path in expand(
-            pattern, variant=variant, seed=STUDY.seeds_of(variant), point=NATIVE
-        )
-    ]
-
-
-def all_points(pattern):
-    """Expand a pattern over every variant, seed and operating point of the study."""
-    return [
-        path
-        for variant in STUDY.variants
-        for path in expand(
             pattern,
             variant=variant,
             seed=STUDY.seeds_of(variant),
-            point=STUDY.points(variant),
+            point=points(variant),
         )
     ]
 
 
 def code(module):
-    """Source files of a stage: an edit reruns it, a touch does not (small inputs are hashed)."""
+    """Source files of a module: an edit reruns the rule, a touch does not (small inputs are hashed)."""
     return [str(path) for path in sources(module)]
 
 
@@ -171,46 +143,46 @@ def keep_replaced_models():
 
 
 def manifest(corpus):
-    """The list of a corpus's recordings, where there is one; the stage says where it is missing."""
+    """The list of a corpus's recordings, where there is one; the rule says where it is missing."""
     listed = corpus["kind"] == "folder" and corpus["folder"]["manifest"]
     return [listed] if listed and Path(listed).is_file() else []
 
 
 def variant_of(wildcards):
-    """What determines a training, as the value whose change reruns it."""
-    return canonical(STUDY.variants[wildcards.variant])
+    """The settings of a model."""
+    return STUDY.variants[wildcards.variant]
 
 
-def pretrained_model(wildcards):
-    """The folder of a model that is not trained here."""
-    return Path(STUDY.variants[wildcards.variant].pretrained)
-
-
-def model_mb(wildcards, attempt):
-    """Memory to ask for where a model runs: its float32 weights, as read and as used."""
-    variant = STUDY.variants[wildcards.variant]
+def weights_mb(wildcards, bytes_each):
+    """Memory to ask for where a model is: so many bytes for each weight, and what Python takes."""
+    variant = variant_of(wildcards)
     chains = links(variant.model, variant.attention, variant.bottleneck)
-    return attempt * (4000 + round(10e-6 * parameters(chains)))
+    return 4000 + round(1e-6 * bytes_each * parameters(chains))
 
 
 def train_mb(wildcards, attempt):
     """Memory to ask for on a node that trains: weights, averages, optimiser, a state being saved."""
-    variant = STUDY.variants[wildcards.variant]
-    chains = links(variant.model, variant.attention, variant.bottleneck)
-    each = 4000 + round(40e-6 * parameters(chains))
-    return attempt * each * variant.training.processes_per_node
+    processes = variant_of(wildcards).training.processes_per_node
+    return attempt * processes * weights_mb(wildcards, bytes_each=40)
 
 
-def training(wildcards):
-    """The settings of a training."""
-    return STUDY.variants[wildcards.variant].training
-
-
-def over_nodes(value):
+def over_nodes(resource):
     """What SLURM is asked for where a training takes several nodes; else nothing."""
-    return lambda wildcards: (
-        value(training(wildcards)) if training(wildcards).nodes > 1 else None
-    )
+
+    def ask(wildcards):
+        training = variant_of(wildcards).training
+        each = training.processes_per_node
+        # The SLURM executor takes one of the two, and the second above 1 alone.
+        tasks = {"tasks": training.nodes} if each == 1 else {"tasks_per_node": each}
+        asked = {
+            "nodes": training.nodes,
+            "mpi": "srun",
+            "tasks_per_gpu": 1 if training.gpus else None,
+            **tasks,
+        }
+        return asked.get(resource) if training.nodes > 1 else None
+
+    return ask
 
 
 def installed(wildcards):
@@ -230,3 +202,12 @@ def megabytes(number):
 def minutes(seconds):
     """Runtime to ask for, growing with each attempt."""
     return lambda wildcards, attempt: attempt * max(10, round(seconds / 60))
+
+
+# Of a job that computes with a model: its float32 weights as read and as used, and a GPU if the
+# training had any.
+MODEL_RESOURCES = {
+    "mem_mb": lambda wildcards, attempt: attempt * weights_mb(wildcards, bytes_each=10),
+    "runtime": minutes(3600),
+    "gpu": lambda wildcards: min(1, variant_of(wildcards).training.gpus),
+}

@@ -15,7 +15,7 @@ rule cost:
     # runs beside.
     threads: 1_000_000
     resources:
-        mem_mb=model_mb,
+        mem_mb=MODEL_RESOURCES["mem_mb"],
         runtime=minutes(600),
     params:
         model=subpath(input.model, parent=True),

@@ -19,9 +19,7 @@ rule decode:
         "../../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=model_mb,
-        runtime=minutes(3600),
-        gpu=lambda wildcards: min(1, STUDY.variants[wildcards.variant].training.gpus),
+        **MODEL_RESOURCES,
     params:
         spec=canonical(STUDY.decoding),
     shell:

@@ -17,9 +17,7 @@ rule lengths:
         "../../envs/probe.yaml"
     threads: 1
     resources:
-        mem_mb=model_mb,
-        runtime=minutes(3600),
-        gpu=lambda wildcards: min(1, STUDY.variants[wildcards.variant].training.gpus),
+        **MODEL_RESOURCES,
     params:
         spec=canonical(
             {

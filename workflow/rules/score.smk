@@ -1,5 +1,13 @@
 # Scoring: decoded audio against its reference, one row per utterance and metric.
 
+MOSNET = "results/mosnet/cnn_blstm.h5"  # its published weights, checked
+SCORING = (
+    f"--max-failed {STUDY.metrics.max_failed} --max-seconds {STUDY.metrics.max_seconds}"
+    " --split test"
+)
+if "mosnet" in STUDY.metrics.names:
+    SCORING += f" --mosnet-weights {MOSNET}"
+
 
 rule score:
     input:
@@ -28,18 +36,52 @@ rule score:
             if wildcards.point == NATIVE
             else STUDY.bitrates.metrics
         ),
-        max_failed=STUDY.metrics.max_failed,
-        max_seconds=STUDY.metrics.max_seconds,
-        mosnet=f"--mosnet-weights {MOSNET}" if "mosnet" in STUDY.metrics.names else "",
+        options=SCORING,
+        labels=lambda wildcards: (
+            f"--run {wildcards.variant}/seed{wildcards.seed} --variant {wildcards.variant}"
+            f" --seed {wildcards.seed}"
+            f" --bitrate {variant_of(wildcards).bitrate_at(wildcards.point)}"
+        ),
         # Undeclared: values by content, so that another metric computes that metric alone.
         cache="results/state/scores/{variant}-seed{seed}-{point}.json",
-        bitrate=lambda wildcards: (
-            STUDY.variants[wildcards.variant].bitrate_at(wildcards.point)
-        ),
     shell:
         "python -m taae score --reference {input.reference} --decoded {input.audio}"
         " --output {output} --manifest {input.manifest} --metrics {params.names}"
-        " --max-failed {params.max_failed} --max-seconds {params.max_seconds}"
-        " --run {wildcards.variant}/seed{wildcards.seed} --variant {wildcards.variant}"
-        " --seed {wildcards.seed} --bitrate {params.bitrate} --split test"
-        " {params.mosnet} --cache {params.cache} --jobs {threads} &> {log}"
+        " {params.options} {params.labels} --cache {params.cache} --jobs {threads} &> {log}"
+
+
+use rule score as score_other_codec with:
+    input:
+        code("evaluation/scoring/score"),
+        branch("mosnet" in STUDY.metrics.names, then=MOSNET),
+        manifest=f"{CORPUS}/test.csv",
+        reference="results/reference/audio",
+        about="results/codecs/{codec}/codec.json",
+        decoded="results/codecs/{codec}/utterances.csv",
+        audio=ancient("results/codecs/{codec}/audio"),
+    output:
+        "results/scores/codecs/{codec}.csv",
+    log:
+        "results/logs/score/codecs/{codec}.log",
+    benchmark:
+        "results/benchmarks/score/codecs/{codec}.tsv"
+    params:
+        names=STUDY.metrics.names,
+        options=SCORING,
+        labels="--run {codec} --variant {codec} --seed 0"
+        " --codec-json results/codecs/{codec}/codec.json",
+        cache="results/state/scores/codecs-{codec}.json",
+
+
+rule mosnet:
+    output:
+        MOSNET,
+    log:
+        "results/logs/mosnet.log",
+    localrule: True
+    conda:
+        "../../envs/score.yaml"
+    params:
+        weights=STUDY.metrics.mosnet.weights,
+    shell:
+        "python -m taae mosnet --weights {params.weights:q} --output {output} &> {log}"

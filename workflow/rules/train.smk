@@ -19,29 +19,18 @@ rule train:
         variant="|".join(STUDY.trained) or "none",
     conda:
         "../../envs/train.yaml"
-    threads: lambda wildcards: training(wildcards).threads_per_task
+    threads: lambda wildcards: variant_of(wildcards).training.threads_per_task
     resources:
         mem_mb=train_mb,
         runtime=minutes(6 * 3600),
-        gpu=lambda wildcards: training(wildcards).all_gpus,
-        nodes=over_nodes(lambda training: training.nodes),
-        mpi=over_nodes(lambda training: "srun"),
-        # The SLURM executor takes one of the two, and the second above 1 alone.
-        tasks=over_nodes(
-            lambda training: (
-                training.nodes if training.processes_per_node == 1 else None
-            )
-        ),
-        tasks_per_node=over_nodes(
-            lambda training: (
-                training.processes_per_node
-                if training.processes_per_node > 1
-                else None
-            )
-        ),
-        tasks_per_gpu=over_nodes(lambda training: 1 if training.gpus else None),
+        gpu=lambda wildcards: variant_of(wildcards).training.all_gpus,
+        nodes=over_nodes("nodes"),
+        mpi=over_nodes("mpi"),
+        tasks=over_nodes("tasks"),
+        tasks_per_node=over_nodes("tasks_per_node"),
+        tasks_per_gpu=over_nodes("tasks_per_gpu"),
     params:
-        spec=variant_of,
+        spec=lambda wildcards: canonical(variant_of(wildcards)),
         # Undeclared on purpose: Snakemake deletes outputs before a rerun, and an interrupted
         # training goes on from here.
         state="results/state/{variant}/seed{seed}",
@@ -60,7 +49,9 @@ rule train:
 rule pretrained:
     input:
         code("codec/pretrained"),
-        ancient(lambda wildcards: pretrained_model(wildcards) / "model.safetensors"),
+        ancient(
+            lambda wildcards: f"{variant_of(wildcards).pretrained}/model.safetensors"
+        ),
     output:
         f"{MODEL}/model.safetensors",
         f"{MODEL}/config.json",
@@ -75,9 +66,11 @@ rule pretrained:
         mem_mb=megabytes(1000),
         runtime=minutes(600),
     params:
-        folder=pretrained_model,
+        folder=subpath(input[-1], parent=True),
         # The files by content: a touch reruns nothing.
-        hashes=lambda wildcards: canonical(fingerprint(pretrained_model(wildcards))),
+        hashes=lambda wildcards: canonical(
+            fingerprint(Path(variant_of(wildcards).pretrained))
+        ),
     shell:
         "python -m taae copy-model {params.folder:q}"
         " results/models/{wildcards.variant}/seed{wildcards.seed} &> {log}"
