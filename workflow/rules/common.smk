@@ -136,9 +136,9 @@ def keep_replaced_models():
                 hours[f"{model.parent.name}/{model.name}"] = hours_of(model)
     if hours:
         logger.warning(
-            f"{len(hours)} models of {sum(hours.values()):.1f} hours of training are of other"
-            f" settings, data or code and make room for new ones: {', '.join(hours)}."
-            " results/kept/ keeps them; with their settings they come back untrained."
+            f"This run replaces trained models ({sum(hours.values()):.1f} hours of training):"
+            f" {', '.join(hours)}. results/kept/ keeps them, and they come back without training"
+            " where their settings do."
         )
 
 

@@ -11,9 +11,9 @@ rule cost:
         "results/logs/cost/{variant}.log",
     conda:
         "../../envs/train.yaml"
-    # Snakemake cuts this down to all cores: alone on the machine, or the times would be of what
-    # runs beside.
-    threads: 1_000_000
+    # All of them: alone on the machine, or the times would be of what runs beside. Not
+    # `workflow.cores`, which stops --report and --lint where no --cores is given.
+    threads: workflow.resource_settings.cores or 1
     resources:
         mem_mb=MODEL_RESOURCES["mem_mb"],
         runtime=minutes(600),

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic, file_sha256, write_json
@@ -27,7 +28,7 @@ def keep(model: Path, kept: Path) -> bool:
     """
     if not all((model / name).is_file() for name in FILES):
         return False
-    key = json.loads((model / "provenance.json").read_text(encoding="utf-8")).get("training")
+    key = _provenance(model).get("training")
     if not key:  # a copy of a pretrained model, which is elsewhere
         return False
     folder = _folder(kept, key)
@@ -56,8 +57,15 @@ def restore(kept: Path, key: str, model: Path) -> None:
 
 def hours_of(model: Path) -> float:
     """Return how many hours the training of a model took."""
-    about = json.loads((model / "provenance.json").read_text(encoding="utf-8"))
-    return float(about["seconds"]) / 3600
+    return float(_provenance(model).get("seconds", 0.0)) / 3600
+
+
+def _provenance(model: Path) -> dict[str, Any]:
+    try:
+        about = json.loads((model / "provenance.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return about if isinstance(about, dict) else {}
 
 
 def _folder(kept: Path, key: str) -> Path:
