@@ -13,7 +13,7 @@ import sys
 import torch
 
 from taae.cli import main
-from taae.utils.schema import schema
+from taae.study import load
 
 
 def run(arguments: list[str], log: str) -> None:
@@ -24,9 +24,9 @@ def run(arguments: list[str], log: str) -> None:
     os._exit(main(arguments))
 
 
-# What is loaded late: the first optimiser imports as much again, the first study parses a schema.
+# What is loaded late: the first optimiser imports as much again, the first study compiles checks.
 torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
-schema()
+load.resolve({})
 child = 0
 for line in sys.stdin:
     if child:

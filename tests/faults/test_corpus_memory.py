@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from taae.corpus import folder, prepare
+from taae.corpus.config import Corpus
 from taae.corpus.plan import Plan
 from taae.corpus.store import COLUMNS, Split
 from taae.corpus.utterance import SPLITS, Label, Outcome, Utterance
-from taae.utils.schema import with_defaults
+from taae.utils.settings import validate
 
 SAMPLES = 500_000  # of a job: 1 MB
 
@@ -64,7 +65,7 @@ def test_planning_takes_less_than_a_kilobyte_a_file(tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.csv"
     manifest.write_text("path,speaker,split\n" + "\n".join(rows) + "\n")
     settings = {"path": str(tmp_path / "in"), "manifest": str(manifest), "test_utterances": files}
-    corpus = with_defaults({"corpus": {"kind": "folder", "folder": settings}})["corpus"]
+    corpus = validate(Corpus, {"kind": "folder", "folder": settings}).chosen()
     folder.plan(corpus)  # what is loaded once does not count
     assert peak(lambda: folder.plan(corpus)) < 1000 * files
 

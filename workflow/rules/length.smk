@@ -24,7 +24,7 @@ rule lengths:
                 "seconds": STUDY.lengths.seconds,
                 "metrics": STUDY.lengths.metrics,
                 "max_seconds": STUDY.metrics.max_seconds,
-                "decoding": STUDY.decoding,
+                "decoding": asdict(STUDY.decoding),
             }
         ),
     shell:

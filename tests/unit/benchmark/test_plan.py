@@ -29,7 +29,7 @@ from taae.benchmark.steps import Steady, extrapolated, judged, key, measure, sig
 from taae.benchmark.train_speed import Steps, generator_only, with_discriminator
 from taae.codec.base import Codec
 from taae.codec.load import build
-from taae.study.load import load_study, resolve
+from taae.study.load import load_study, read_yaml, resolve
 from taae.study.study import Study
 from taae.training import footprint
 from taae.training.config import Variant
@@ -38,7 +38,6 @@ from taae.training.footprint import discriminator_flops, step_flops
 from taae.training.trainer import Trainer
 from taae.utils import gpus as devices
 from taae.utils.errors import TaaeError
-from taae.utils.schema import read_yaml
 from tests.unit.training.trainings import ADVERSARIAL, ROOT, noise_corpus, tiny, tiny_config
 
 SMOKE = [ROOT / "config.yaml", ROOT / "workflow" / "studies" / "smoke.yaml"]

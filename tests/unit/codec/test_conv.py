@@ -19,9 +19,8 @@ from taae.codec.layer_geometry import conv_shape, conv_strides, links, parameter
 from taae.codec.load import load_codec
 from taae.codec.taae import TAAE
 from taae.study.checks import training_coverage
-from taae.study.load import resolve
+from taae.study.load import merge, read_yaml, resolve
 from taae.utils.errors import TaaeError
-from taae.utils.schema import merge, read_yaml
 from tests.unit.codec import codecs
 from tests.unit.codec.reach import reached
 

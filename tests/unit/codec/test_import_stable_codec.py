@@ -16,9 +16,9 @@ from taae import cli
 from taae.codec.fsq import pack
 from taae.codec.import_stable_codec import import_model, read_tensors
 from taae.codec.taae import TAAE
+from taae.study.load import merge
 from taae.utils.errors import TaaeError
 from taae.utils.files import file_sha256
-from taae.utils.schema import merge
 from tests.unit.codec import stable_codec as oracle
 
 

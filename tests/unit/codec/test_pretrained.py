@@ -15,10 +15,9 @@ from taae.analysis.tables.scores import summary
 from taae.codec.config import Attention, Bottleneck, CodecConfig, Model
 from taae.codec.pretrained import copy_model, fingerprint
 from taae.codec.taae import TAAE
-from taae.study.load import resolve
+from taae.study.load import merge, read_yaml, resolve
 from taae.study.study import Study
 from taae.utils.errors import TaaeError
-from taae.utils.schema import merge, read_yaml
 from tests.unit.analysis.fake_scores import fake_scores
 from tests.unit.analysis.fake_scores import study as fake_study
 
@@ -108,7 +107,7 @@ def test_it_is_a_row_of_the_summary_beside_variants_of_several_seeds(model: Path
 
 def test_mistakes_are_one_line(model: Path, tmp_path: Path) -> None:
     for folder, body, words in [
-        (tmp_path / "nowhere", {}, ["variants.published", "nowhere", "not a model folder"]),
+        (tmp_path / "nowhere", {}, ["variants.published", "nowhere", "a model?"]),
         (model, {"attention": {"window": 32}}, ["variants.published", "stands alone", "attention"]),
     ]:
         with pytest.raises(TaaeError) as caught:

@@ -20,12 +20,13 @@ from taae.codec.bitstream.entropy_model import EntropyModel, entropy_model_path
 from taae.codec.config import Bottleneck
 from taae.codec.operating_points import NATIVE, PRESETS, alphabet, stages_of
 from taae.codec.taae import TAAE
+from taae.corpus.config import Corpus
 from taae.corpus.prepare import prepare
 from taae.corpus.store import Split
 from taae.evaluation.codebook import load_codes
 from taae.evaluation.decode import decode_split
 from taae.utils.errors import TaaeError
-from taae.utils.schema import merge, section_defaults
+from taae.utils.settings import validate
 from tests.unit.codec import codecs
 from tests.unit.evaluation.speechlike import speech
 
@@ -52,7 +53,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(path, speech(1.0 + 0.11 * number, number), 16_000)
     source = {"path": str(folder / "audio"), "validation_speakers": 1, "test_speakers": 1}
-    config = merge(section_defaults("corpus"), {"kind": "folder", "folder": source})
+    config = validate(Corpus, {"kind": "folder", "folder": source}).chosen()
     prepare(config, folder / "store", workers=1)
     return folder / "store"
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from taae.corpus import folder
+from taae.corpus.config import Corpus
 from taae.utils.errors import TaaeError
-from taae.utils.schema import with_defaults
+from taae.utils.settings import validate
 
 Config = dict[str, Any]
 
@@ -25,8 +26,7 @@ def tree(tmp_path: Path) -> Path:
 def config(tree: Path) -> Callable[..., Config]:
     def build(**settings: object) -> Config:
         chosen = {"path": str(tree), **settings}
-        full = with_defaults({"corpus": {"kind": "folder", "folder": chosen}})
-        return full["corpus"]  # type: ignore[no-any-return]
+        return validate(Corpus, {"kind": "folder", "folder": chosen}).chosen()
 
     return build
 

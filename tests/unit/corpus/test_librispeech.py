@@ -4,9 +4,10 @@ from typing import Any
 import pytest
 
 from taae.corpus import librispeech
+from taae.corpus.config import Corpus
 from taae.corpus.utterance import Label
 from taae.utils.errors import TaaeError
-from taae.utils.schema import with_defaults
+from taae.utils.settings import validate
 
 SPEAKERS = {"train-clean-100": ["19", "26"], "dev-clean": ["84"], "test-clean": ["61", "121"]}
 
@@ -29,8 +30,7 @@ def tree(tmp_path: Path) -> Path:
 
 def config(tree: Path | str, **settings: object) -> dict[str, Any]:
     chosen = {"path": str(tree), **settings}
-    full = with_defaults({"corpus": {"kind": "librispeech", "librispeech": chosen}})
-    return full["corpus"]  # type: ignore[no-any-return]
+    return validate(Corpus, {"kind": "librispeech", "librispeech": chosen}).chosen()
 
 
 def labels(corpus: dict[str, Any]) -> list[Label]:

@@ -10,13 +10,14 @@ import pyloudnorm
 import pytest
 import soundfile
 
+from taae.corpus.config import Corpus
 from taae.corpus.prepare import prepare
 from taae.corpus.store import Split
 from taae.corpus.synthetic import corpus as synthetic
 from taae.corpus.utterance import SPLITS
 from taae.study.load import resolve
 from taae.utils.errors import TaaeError
-from taae.utils.schema import with_defaults
+from taae.utils.settings import validate
 
 SYNTHETIC = {
     "train": {"voices": 3, "minutes": 0.3},
@@ -30,16 +31,13 @@ FILES = {f"{split}.{kind}" for split in SPLITS for kind in ("npy", "csv")} | {
 
 
 def synthetic_corpus(**settings: object) -> dict[str, Any]:
-    chosen = {"corpus": {"synthetic": SYNTHETIC, **settings}}
-    sections = ("model", "attention", "bottleneck", "training", "decoding", "metrics", "statistics")
-    return resolve({section: {} for section in sections} | chosen).corpus
+    return resolve({"corpus": {"synthetic": SYNTHETIC, **settings}}).corpus
 
 
 def folder_corpus(path: Path, **settings: object) -> dict[str, Any]:
     few = {"validation_speakers": 1, "test_speakers": 1}
     corpus = {"kind": "folder", "folder": {"path": str(path), **few}, **settings}
-    full = with_defaults({"corpus": corpus})["corpus"]
-    return {key: full[key] for key in full if key not in ("synthetic", "librispeech")}
+    return validate(Corpus, corpus).chosen()
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from taae.study.load import resolve
+from taae.study.load import merge, read_yaml, resolve
 from taae.training import trainer
 from taae.training.config import Variant
-from taae.utils.schema import merge, read_yaml
 
 ROOT = Path(__file__).parents[3]
 ADVERSARIAL = {

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from taae.corpus.config import Corpus, Synthetic, SyntheticSplit, SyntheticTraining
 from taae.corpus.prepare import prepare
 from taae.corpus.store import Split
-from taae.utils.schema import section_defaults
 
 VOICES, UTTERANCES = 12, 4
 
@@ -20,16 +20,13 @@ def speech_corpus(corpus: Path | None) -> Iterator[Path]:
     if corpus:
         yield corpus
         return
-    few = {"voices": 1, "utterances": 4}
-    defaults = section_defaults("corpus")
-    voices = {
-        "train": {"voices": 1, "minutes": 1},
-        "validation": few,
-        "test": {"voices": VOICES, "utterances": UTTERANCES},
-    }
-    settings = defaults | {"kind": "synthetic", "synthetic": defaults["synthetic"] | voices}
+    voices = Synthetic(
+        train=SyntheticTraining(voices=1, minutes=1.0),
+        validation=SyntheticSplit(voices=1),
+        test=SyntheticSplit(VOICES, UTTERANCES),
+    )
     with tempfile.TemporaryDirectory() as folder:
-        prepare(settings, Path(folder))
+        prepare(Corpus(synthetic=voices).chosen(), Path(folder))
         yield Path(folder)
 
 

@@ -18,12 +18,11 @@ import torch
 from taae.benchmark.speech import speech_corpus
 from taae.benchmark.timing import device_name, now, pick_device
 from taae.codec.presets import PRESETS
-from taae.training.config import SECTIONS, Variant
+from taae.training.config import Training, Variant
 from taae.training.footprint import costs, state_bytes, step_flops, step_seconds
 from taae.training.phases import PHASES
 from taae.training.trainer import Trainer
 from taae.utils.memory import MIB, peak_mib
-from taae.utils.schema import section_defaults
 
 ENDLESS = 2**31  # steps of a training that is never finished
 WARM = 2  # steps before those that count: they compile, and allocate the optimisers' states
@@ -96,14 +95,14 @@ def reference(variant: Variant) -> Variant:
 def chosen(variant: Variant | None, preset: str | None = None, **training: Any) -> Variant:
     """Return the variant with another shape and other keys of its training; None changes nothing.
 
-    Without a variant it is the schema's codec, 18 million parameters (the preset small), trained
+    Without a variant it is the default codec, 18 million parameters (the preset small), trained
     by AdamW on 4 x 5.12 s, and compiled where there is a compiler.
     """
     if variant is None:
-        sections = {name: section_defaults(name) for name in SECTIONS}
-        sections["training"] |= {"batch": 4, "optimizer": "adamw", "learning_rate": 1e-4}
-        sections["training"]["compile"] = can_compile()
-        variant = Variant.from_dict(sections)
+        training_of_it = Training(
+            batch=4, optimizer="adamw", learning_rate=1e-4, compile=can_compile()
+        )
+        variant = Variant(training=training_of_it)
     shape = PRESETS[preset] if preset else {}
     given = {name: value for name, value in training.items() if value is not None}
     variant = replace(

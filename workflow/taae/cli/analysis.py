@@ -107,14 +107,14 @@ def _summarise(options: argparse.Namespace) -> None:
 
 def _compare(options: argparse.Namespace) -> None:
     from taae.analysis.tables import scores as tables
-    from taae.study.load import default_statistics
+    from taae.study.config import Statistics
     from taae.utils.files import write_csv
 
     scores = tables.collect(options.scores)
     if options.study:
         table = tables.comparisons(scores, load_study(options.study))
     else:
-        table = tables.compare_against(scores, options.baseline, default_statistics())
+        table = tables.compare_against(scores, options.baseline, Statistics())
     write_csv(table, options.output)
 
 
@@ -137,7 +137,7 @@ def _lengths(options: argparse.Namespace) -> None:
                 "bitrate": study.variant(options.variant).bitrate,
                 "split": "test",
             },
-            precision=study.decoding["precision"],
+            precision=study.decoding.precision,
             threads=options.threads,
             device=device,
         )

@@ -142,7 +142,7 @@ def _decode(options: argparse.Namespace) -> None:
 def _decode_split(options: argparse.Namespace) -> None:
     from taae.evaluation.decode import decode_split
 
-    precision = load_study(options.study).decoding["precision"]
+    precision = load_study(options.study).decoding.precision
     with compute(options.gpus) as device:
         decode_split(
             options.model,

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar, Self
 
-import dacite
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
@@ -19,11 +17,11 @@ from torch.nn import functional as F
 from taae.codec.config import CodecConfig, Kind
 from taae.codec.fsq import FSQ
 from taae.codec.operating_points import Stage
+from taae.codec.pretrained import CONFIG, WEIGHTS, read_config
 from taae.codec.residual_fsq import ResidualFSQ
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic, write_json
 
-WEIGHTS, CONFIG = "model.safetensors", "config.json"
 WAVE_RMS = 0.1  # of speech at -20 LUFS, about
 
 
@@ -138,21 +136,6 @@ class Codec(nn.Module):
             raise TaaeError(f"{folder / WEIGHTS}: not the weights of this codec: {difference}")
         codec.load_state_dict(weights)
         return codec.eval()
-
-
-def read_config(folder: Path) -> CodecConfig:
-    """Return the config of the codec in a model folder.
-
-    Raises:
-        TaaeError: there is none, or it is not a codec's.
-    """
-    try:
-        content = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        return dacite.from_dict(CodecConfig, content, dacite.Config(strict=True, cast=[float]))
-    except FileNotFoundError as error:
-        raise TaaeError(f"{error.filename}: no such file; is {folder} a model?") from error
-    except (ValueError, dacite.DaciteError) as error:
-        raise TaaeError(f"{folder / CONFIG}: not the config of a codec: {error}") from error
 
 
 def _difference(expected: dict[str, Tensor], found: dict[str, Tensor]) -> str:

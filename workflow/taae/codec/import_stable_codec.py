@@ -12,7 +12,6 @@ import json
 import math
 import pickle
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 import torch
@@ -23,19 +22,19 @@ from taae.codec.base import Codec
 from taae.codec.config import Attention, Bottleneck, CodecConfig, Model
 from taae.codec.load import build
 from taae.codec.pretrained import PROVENANCE
+from taae.codec.stable_audio_tools import Autoencoder, ModelConfig
 from taae.codec.taae import ROTARY_SHARE
 from taae.codec.window import window_sides
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic, file_sha256, write_json
 from taae.utils.log import log
 from taae.utils.provenance import provenance
-from taae.utils.schema import validate
+from taae.utils.settings import validate
 
 HEAD_DIM = 128  # or the width where that is less
 FF_MULT = 4
 NORM_EPS = 1e-2
 LAYER_SCALE = 1e-5  # initial; plays no part in a trained model
-WINDOW = [63, 64]  # where the config names none: keys to the left and to the right
 TYPES = {"encoder": "taae", "decoder": "taae", "bottleneck": "dithered_fsq"}
 TYPES |= {"pretransform": "patched"}
 # Where a checkpoint of a training has the codec: its average first, which is what was exported.
@@ -115,53 +114,50 @@ def read_config(path: Path) -> CodecConfig:
                 f" only '{type_}' can be converted"
             )
     try:
-        validate(config, "stable-audio-tools")
-        return _codec_config(config["model"])
+        return _codec_config(validate(ModelConfig, config).model)
     except TaaeError as error:
-        raise TaaeError(f"{path}: {error}") from None
+        raise TaaeError(f"{path}: config: {error}") from None
 
 
-def _codec_config(config: dict[str, Any]) -> CodecConfig:
-    encoder, decoder = config["encoder"]["config"], config["decoder"]["config"]
-    bottleneck = config["bottleneck"]["config"]
-    patch, strides = config["pretransform"]["config"]["patch_size"], encoder["strides"]
-    width, depths = encoder["channels"] * encoder["c_mults"][0], encoder["transformer_depths"]
+def _codec_config(config: Autoencoder) -> CodecConfig:
+    encoder, decoder = config.encoder.config, config.decoder.config
+    bottleneck = config.bottleneck.config
+    patch, strides = config.pretransform.config.patch_size, encoder.strides
+    width, depths = encoder.channels * encoder.c_mults[0], encoder.transformer_depths
     rates = len(depths)
-    if not len(encoder["c_mults"]) == len(strides) == rates:
+    if not len(encoder.c_mults) == len(strides) == rates:
         raise TaaeError(
-            "config: model.encoder.config: c_mults, strides and transformer_depths differ in length"
+            "model.encoder.config: c_mults, strides and transformer_depths differ in length"
         )
-    levels = bottleneck["levels"]
-    dimensions = bottleneck["dim"]
+    levels, dimensions = bottleneck.levels, bottleneck.dim
     levels = [levels] * dimensions if isinstance(levels, int) else levels
-    sides = encoder.get("sliding_window", WINDOW)
+    sides = encoder.sliding_window
     window = 2 * max(1, sides[1])
     head_dim = min(HEAD_DIM, width)
     for key, found, needed in [
-        ("encoder.config.in_channels", encoder["in_channels"], patch),
-        ("decoder.config.out_channels", decoder["out_channels"], patch),
-        ("encoder.config.c_mults", encoder["c_mults"], encoder["c_mults"][:1] * rates),
+        ("encoder.config.in_channels", encoder.in_channels, patch),
+        ("decoder.config.out_channels", decoder.out_channels, patch),
+        ("encoder.config.c_mults", encoder.c_mults, encoder.c_mults[:1] * rates),
         ("encoder.config.strides", strides, [1, *(s + s % 2 for s in strides[1:])]),
-        ("decoder.config.channels", decoder["channels"], encoder["channels"]),
-        ("decoder.config.c_mults", decoder["c_mults"], encoder["c_mults"]),
-        ("decoder.config.strides", decoder["strides"], strides),
-        ("decoder.config.transformer_depths", decoder["transformer_depths"], depths),
+        ("decoder.config.channels", decoder.channels, encoder.channels),
+        ("decoder.config.c_mults", decoder.c_mults, encoder.c_mults),
+        ("decoder.config.strides", decoder.strides, strides),
+        ("decoder.config.transformer_depths", decoder.transformer_depths, depths),
         ("encoder.config.sliding_window", sides, [*window_sides(window, causal=False)]),
-        ("decoder.config.sliding_window", decoder.get("sliding_window", WINDOW), sides),
-        ("encoder.config.latent_dim", encoder["latent_dim"], dimensions),
-        ("decoder.config.latent_dim", decoder["latent_dim"], dimensions),
-        ("latent_dim", config["latent_dim"], dimensions),
+        ("decoder.config.sliding_window", decoder.sliding_window, sides),
+        ("encoder.config.latent_dim", encoder.latent_dim, dimensions),
+        ("decoder.config.latent_dim", decoder.latent_dim, dimensions),
+        ("latent_dim", config.latent_dim, dimensions),
         ("bottleneck.config.levels", levels, levels[:1] * dimensions),
-        ("downsampling_ratio", config["downsampling_ratio"], patch * math.prod(strides)),
+        ("downsampling_ratio", config.downsampling_ratio, patch * math.prod(strides)),
     ]:
         if found != needed:
             raise TaaeError(
-                f"config: model.{key}: {found}, but only {needed} fits the rest and can be"
-                " converted"
+                f"model.{key}: {found}, but only {needed} fits the rest and can be converted"
             )
     if width % head_dim or head_dim % 4:
         raise TaaeError(
-            f"config: model.encoder.config.channels: a width of {width} does not divide into heads"
+            f"model.encoder.config.channels: a width of {width} does not divide into heads"
             f" of {head_dim}"
         )
     return CodecConfig(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from taae.codec.base import Codec, read_config
+from taae.codec.base import Codec
 from taae.codec.config import CodecConfig, Kind
 from taae.codec.conv import ConvCodec
+from taae.codec.pretrained import read_config
 from taae.codec.taae import TAAE
 
 KINDS: dict[Kind, type[TAAE] | type[ConvCodec]] = {"taae": TAAE, "conv": ConvCodec}

@@ -19,7 +19,12 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-def expand(model: dict[str, Any]) -> dict[str, Any]:
-    """Return a model section with the keys of its preset; those given beside it override."""
-    given = dict(model)
-    return {**PRESETS.get(given.pop("preset", ""), {}), **given}
+def expand(model: Any) -> Any:
+    """Return a model section with the keys of its preset; those given beside it override.
+
+    What is no section, or has a preset that is not known, stays for the validation to see.
+    """
+    preset = model.get("preset") if isinstance(model, dict) else None
+    if not isinstance(preset, str) or preset not in PRESETS:
+        return model
+    return PRESETS[preset] | {key: value for key, value in model.items() if key != "preset"}

@@ -12,23 +12,26 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from taae.codec.config import CodecConfig, saved_config
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic, file_sha256, write_json
 
 WEIGHTS, CONFIG, PROVENANCE = "model.safetensors", "config.json", "provenance.json"
-SECTIONS = {"model", "attention", "bottleneck"}  # of a study; the rest is the sample rate
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """Return the config.json of a model folder: the sections of a codec and its sample rate."""
+def read_config(folder: Path) -> CodecConfig:
+    """Return the config of the codec in a model folder.
+
+    Raises:
+        TaaeError: there is none, or it is not a codec's.
+    """
     path = folder / CONFIG
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TaaeError(f"{folder}: not a model folder ({path}: {error})") from error
-    if not isinstance(config, dict) or set(config) != SECTIONS | {"sample_rate"}:
-        raise TaaeError(f"{path}: not the config of a codec")
-    return config
+        return saved_config(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise TaaeError(f"{path}: {error.strerror}; is {folder} a model?") from error
+    except (ValueError, TaaeError) as error:
+        raise TaaeError(f"{path}: not the config of a codec: {error}") from error
 
 
 @cache

@@ -23,7 +23,7 @@ def check_study(study: Study) -> list[str]:
         for metric in names:
             if metric not in study.metrics.names or metric == "mosnet":
                 raise TaaeError(
-                    f"config: {section}.metrics: '{metric}' is not among metrics.names, or cannot"
+                    f"{section}.metrics: '{metric}' is not among metrics.names, or cannot"
                     " be scored here"
                 )
     warnings = []
@@ -31,7 +31,7 @@ def check_study(study: Study) -> list[str]:
         try:
             warnings += _check_ablation(name, ablation, study)
         except TaaeError as error:
-            raise TaaeError(f"config: ablations.{name}: {error}") from None
+            raise TaaeError(f"ablations.{name}: {error}") from None
     return warnings
 
 

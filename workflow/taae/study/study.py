@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from taae.codec.operating_points import NATIVE
+from taae.corpus.config import Download
+from taae.evaluation.config import Bitrates, Decoding, Lengths, Metrics
 from taae.evaluation.other_codecs.config import OtherCodec
-from taae.study.config import Ablation, Bitrates, Download, Lengths, Metrics, Statistics
+from taae.study.config import Ablation, Statistics
 from taae.training.config import Variant
 from taae.utils.errors import TaaeError
 
@@ -22,7 +24,7 @@ class Study:
 
     corpus: dict[str, Any]
     download: Download
-    decoding: dict[str, Any]
+    decoding: Decoding
     metrics: Metrics
     statistics: Statistics
     seeds: list[int]

@@ -3,44 +3,72 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Literal
 
-import dacite
+from pydantic import Field
 
 from taae.codec.config import Attention, Bottleneck, CodecConfig, Model
 from taae.codec.operating_points import NATIVE, alphabet, nominal_bitrate, stages_of
 from taae.codec.window import rates, window_sides
 from taae.utils.errors import TaaeError
 from taae.utils.sample_rate import SAMPLE_RATE
+from taae.utils.settings import Distinct, Settings, key
 
 BASELINE = "baseline"
 SECTIONS = ("model", "attention", "bottleneck", "training")  # what a variant may override
+PLAYING = "while the discriminator plays"
 
 
 @dataclass(frozen=True)
-class Loss:
-    """Weights of the terms of the objective, and its STFT windows in samples."""
+class Loss(Settings):
+    """Weights of the terms of the objective, and its STFT windows."""
 
-    log_magnitude: float
-    complex: float
-    waveform: float
-    waveform_half_life: float
-    adversarial: float
-    feature_matching: float
-    perceptual: float
-    windows: list[int]
-    overlap: float
+    log_magnitude: float = key(1.0, "weight of the L1 of log STFT magnitudes", ge=0)
+    complex: float = key(
+        1.0, "weight of the relative error of complex STFTs, the term that sees the phase", ge=0
+    )
+    waveform: float = key(1.0, "weight of the relative L1 of samples", ge=0)
+    waveform_half_life: float = key(
+        0.0, "in which the weight of the waveform term halves; 0: it stays", "steps", ge=0
+    )
+    adversarial: float = key(
+        0.0, f"weight of the hinge loss of the discriminator's judgement, {PLAYING}", ge=0
+    )
+    feature_matching: float = key(
+        0.0, f"weight of the relative L1 of the discriminator's features, {PLAYING}", ge=0
+    )
+    perceptual: float = key(
+        0.0, "weight of the distance of WavLM's features, in the perceptual stage", ge=0
+    )
+    windows: list[Annotated[int, Field(ge=16, multiple_of=4)]] = key(
+        [2048, 1024, 512, 256, 128], "windows of the STFTs", "samples", min_length=1
+    )
+    overlap: float = key(0.5, "share of a window that its neighbour overlaps", ge=0, le=0.9)
 
 
 @dataclass(frozen=True)
-class Discriminator:
-    """The discriminator, see `taae.training.discriminator`, and when it plays."""
+class Discriminator(Settings):
+    """The discriminator of complex STFTs, see `taae.training.discriminator`; when it plays."""
 
-    share: float
-    fft_sizes: list[int]
-    width: int
-    segment: float
-    learning_rate: float
+    share: float = key(
+        0.0, "final share of the steps in which it plays; 0: never, 1: throughout", ge=0, le=1
+    )
+    fft_sizes: Distinct[Annotated[int, Field(ge=16)]] = key(
+        [78, 126, 206, 334, 542, 876, 1418, 2296],
+        "a network for each. The default is the paper's: neighbours are a golden ratio apart, so"
+        " that their hops and bins never line up, where powers of two leave periodic artefacts",
+        "samples",
+        min_length=1,
+    )
+    width: int = key(32, "channels of its convolutions", ge=1)
+    segment: float = key(
+        0.0, "part of each training segment that it sees, cut at random; 0: all", "s", ge=0
+    )
+    learning_rate: float = key(
+        3e-4,
+        "of AdamW; it has the codec's warm-up and decay, over its own steps",
+        gt=0,
+    )
 
     @property
     def samples(self) -> int:
@@ -49,43 +77,98 @@ class Discriminator:
 
 
 @dataclass(frozen=True)
-class Perceptual:
-    """The stage in which features of WavLM are matched, see `taae.training.wavlm`."""
+class Perceptual(Settings):
+    """The second stage, in which features of WavLM are matched; see `taae.training.wavlm`.
 
-    share: float
-    weights: str
-    layers: list[int]
+    It needs the extra taae[codecs].
+    """
+
+    share: float = key(0.0, "final share of the steps; 0: no such stage", ge=0, le=1)
+    weights: str = key(
+        "",
+        "of WavLM: a folder that from_pretrained reads, or a repository of the Hugging Face hub"
+        " (paper: microsoft/wavlm-large)",
+    )
+    layers: Distinct[Annotated[int, Field(ge=0)]] = key(
+        [],
+        "hidden states that are matched: 0 is the input of the first transformer layer, 1 its"
+        " output; none: all",
+    )
 
 
 @dataclass(frozen=True)
-class Training:
-    """One training; units in the schema."""
+class Training(Settings):
+    """How a codec is trained, and on how many processes."""
 
-    steps: int
-    batch: int
-    accumulate: int
-    segment: float
-    precision: str
-    checkpointing: bool
-    compile: bool
-    threads: int
-    gpus: int
-    processes: int
-    nodes: int
-    optimizer: str
-    learning_rate: float
-    adamw_learning_rate: float
-    betas: list[float]
-    weight_decay: float
-    warmup: int
-    decay: float
-    ema: float
-    clip: float
-    max_skipped: int
-    validate_every: int
-    loss: Loss
-    discriminator: Discriminator
-    perceptual: Perceptual
+    steps: int = key(1000, "updates of the weights", ge=1)
+    batch: int = key(8, "segments per step, of all processes together", ge=1)
+    accumulate: int = key(
+        1,
+        "parts that a batch is computed in, one after the other, to save memory; the gradients are"
+        " those of the whole batch but for rounding",
+        ge=1,
+    )
+    segment: float = key(5.12, "length of a training segment, in whole latent frames", "s", gt=0)
+    precision: Literal["bfloat16", "float32"] = key("bfloat16", "bfloat16 is by autocast")
+    checkpointing: bool = key(
+        False,
+        "keep no activations within the layers and compute them again in the backward pass: less"
+        " memory, more time, the same gradients",
+    )
+    compile: bool = key(
+        False,
+        "torch.compile the codec's layers, which takes a C++ compiler and half a minute",
+    )
+    threads: int = key(1, "CPU threads of each process of a training", ge=1)
+    gpus: int = key(
+        0,
+        "GPUs of a training on each node, with a process for each; the processes share each batch"
+        " equally, and the result is that of one process but for rounding; above 0, decoding and"
+        " the like of its model use a GPU too, else the CPU",
+        ge=0,
+    )
+    processes: int = key(
+        1,
+        "of a training on each node where gpus is 0; they share each batch as those of GPUs do",
+        ge=1,
+    )
+    nodes: int = key(
+        1,
+        "machines of a training; under SLURM srun is called for it, else start it with torchrun on"
+        " each (README)",
+        ge=1,
+    )
+    optimizer: Literal["muon", "adamw"] = key(
+        "muon", "muon (of the matrices, with AdamW for the rest), or adamw"
+    )
+    learning_rate: float = key(1e-2, "of Muon, or of AdamW where it is alone", gt=0)
+    adamw_learning_rate: float = key(2e-3, "of AdamW beside Muon", gt=0)
+    betas: list[Annotated[float, Field(ge=0, lt=1)]] = key(
+        [0.8, 0.99],
+        "of AdamW: decay of the averages of the gradient and of its square",
+        min_length=2,
+        max_length=2,
+    )
+    weight_decay: float = key(0.0, "of both optimizers", ge=0)
+    warmup: int = key(20, "linear warm-up of the learning rate", "steps", ge=0)
+    decay: float = key(
+        0.5, "final share of the steps in which the learning rate falls to 0", ge=0, le=1
+    )
+    ema: float = key(
+        0.99, "decay of the averaged weights, which are validated and exported", ge=0, lt=1
+    )
+    clip: float = key(1.0, "largest norm of the gradient", gt=0)
+    max_skipped: int = key(
+        10,
+        "a step whose loss or gradient is not finite changes no weight, and so many in a row stop"
+        " the training",
+        "steps",
+        ge=1,
+    )
+    validate_every: int = key(100, "interval of the validation", "steps", ge=1)
+    loss: Loss = key(Loss(), "the objective")
+    discriminator: Discriminator = key(Discriminator(), "the adversarial stage")
+    perceptual: Perceptual = key(Perceptual(), "the perceptual stage")
 
     def start(self, share: float) -> int:
         """Return the step at which the final `share` of the steps begins."""
@@ -159,26 +242,22 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Variant:
+class Variant(Settings):
     """Everything that determines a training but for its corpus and its seed.
 
     `pretrained` names the folder of a model that is used as it is; then `training` is the
     baseline's, and tells no more than how many GPUs there are.
     """
 
-    model: Model
-    attention: Attention
-    bottleneck: Bottleneck
-    training: Training
-    pretrained: str = ""
-
-    @classmethod
-    def from_dict(cls, sections: dict[str, Any]) -> Variant:
-        """Build from plain sections, which have every key."""
-        try:
-            return dacite.from_dict(cls, sections, dacite.Config(strict=True, cast=[float]))
-        except dacite.DaciteError as error:
-            raise TaaeError(f"variant: {error}") from error
+    model: Model = key(Model(), "the codec's shape")
+    attention: Attention = key(Attention(), "its sliding window")
+    bottleneck: Bottleneck = key(Bottleneck(), "its quantizer")
+    training: Training = key(Training(), "its training")
+    pretrained: str = key(
+        "",
+        "folder of a model (model.safetensors, config.json) that is decoded and scored, never"
+        " trained; stands alone",
+    )
 
     @property
     def codec(self) -> CodecConfig:

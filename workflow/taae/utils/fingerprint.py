@@ -26,12 +26,13 @@ PACKAGE = Path(__file__).parents[1]
 # Modules that carry values between stages and change no result, and those that the study is made
 # of, since every rule has its own part of it among its params; their few formulas are not tracked.
 STUDY = {
-    *("study/config", "study/load", "study/study", "codec/config"),
-    *("training/config", "utils/sample_rate"),
+    *("codec/config", "codec/presets", "corpus/config", "evaluation/config", "training/config"),
+    *("evaluation/other_codecs/config", "study/config", "study/load", "study/study"),
+    *("utils/sample_rate", "utils/settings"),
 }
 PLUMBING = {
     *("utils/errors", "utils/files", "utils/fingerprint", "utils/gpus", "utils/locks"),
-    *("utils/log", "utils/provenance", "utils/schema", "training/kept", *STUDY),
+    *("utils/log", "utils/provenance", "training/kept", *STUDY),
 }
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from taae.utils.errors import TaaeError
+from taae.utils.settings import Settings, key
 
 OPTION = {  # what sets the bitrate of each kind
     "opus": "bitrate",
@@ -19,13 +21,20 @@ OPUS_LEAST, OPUS_MOST = 6_000, 256_000  # bit/s that opusenc takes for one chann
 
 
 @dataclass(frozen=True)
-class OtherCodec:
-    """A codec: `bitrate` in bit/s or `quantizers` (codebooks used), and where its weights are."""
+class OtherCodec(Settings):
+    """Another codec at one operating point, in the same tables as the variants."""
 
-    kind: str
-    bitrate: float | None = None
-    quantizers: int | None = None
-    weights: str = ""
+    kind: Literal[*OPTION] = key(  # type: ignore[valid-type]
+        ...,
+        "opus and codec2 are programs to install; encodec, dac and mimi need taae[codecs]",
+    )
+    bitrate: float | None = key(None, "of opus, codec2 and encodec", "bit/s", gt=0)
+    quantizers: int | None = key(None, "codebooks used, of dac and mimi", ge=1)
+    weights: str = key(
+        "",
+        "of encodec, dac and mimi: a folder that from_pretrained reads, or a repository of the"
+        " Hugging Face hub",
+    )
 
     def check(self) -> None:
         """Raise a `TaaeError` for an operating point that the codec does not have."""
