@@ -39,6 +39,8 @@ def add_commands(commands: Commands) -> None:
     plan.add_argument("--results", type=Path, help="of a run, to compare the prediction with")
     plan.add_argument("--output", type=Path, help="CSV, one row per job")
 
+    commands.add("config", _config, "write what is generated from the settings: docs and schema")
+
 
 def _check(options: argparse.Namespace) -> None:
     study = load_study(options.study)
@@ -83,3 +85,10 @@ def _plan(options: argparse.Namespace) -> None:
         results=options.results,
         output=options.output,
     )
+
+
+def _config(_: argparse.Namespace) -> None:
+    from taae.study.describe import generated
+
+    for path, text in generated(Path()).items():
+        path.write_text(text, encoding="utf-8")
