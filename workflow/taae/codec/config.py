@@ -6,12 +6,12 @@ import math
 from dataclasses import InitVar, dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from taae.codec.presets import PRESETS
 from taae.utils.errors import TaaeError
 from taae.utils.sample_rate import SAMPLE_RATE
-from taae.utils.settings import Distinct, Settings, key, validate
+from taae.utils.settings import Distinct, NonEmpty, Settings, default, validate
 
 Rounding = Literal["symmetric", "original"]
 TrainingMode = Literal["hybrid", "ste", "noise"]
@@ -24,33 +24,31 @@ MOST_LEVELS = 255  # codes are stored as bytes
 class Model(Settings):
     """The codec's shape; see `taae.codec.taae`, and `taae.codec.conv` for `kind` conv."""
 
-    patch: int = key(320, "length of a frame", "samples", ge=1)
-    layers: list[Annotated[int, Field(ge=1)]] = key(
-        [4, 4], "transformer layers at each rate", min_length=1
-    )
-    strides: list[Annotated[int, Field(ge=2)]] = key(
-        [2], "between the rates; one fewer than layers"
-    )
-    width: int = key(256, "features of a frame", ge=8)
-    head_dim: int = key(64, "features per attention head", ge=4, multiple_of=4)
-    ff_mult: int = key(4, "width of the feed-forward layers over width", ge=1)
-    norm_eps: float = key(1e-2, "epsilon of the normalisations", gt=0)
-    layer_scale: float = key(0.3, "initial scale of each residual branch", gt=0)
-    kind: Kind = key(
-        "taae",
-        "taae (the paper's), or conv (a convolutional codec of as many parameters and the same hop,"
-        " for comparison; it reads patch, strides, the bottleneck and attention.causal, and has no"
-        " attention: layers, width and the like set its number of parameters alone)",
-    )
-    biases: bool = key(
-        False,
-        "in the feed-forward layers and the norms of queries and keys, as the published checkpoint"
-        " has them",
-    )
-    preset: InitVar[Preset | None] = key(
-        None,
-        "patch, layers, strides, width and head_dim at once; those given beside it override it",
-    )
+    patch: PositiveInt = 320
+    """[samples] Length of a frame."""
+    layers: NonEmpty[PositiveInt] = default([4, 4])
+    """Transformer layers at each rate."""
+    strides: list[Annotated[int, Field(ge=2)]] = default([2])
+    """Strides between the rates; one fewer than layers."""
+    width: Annotated[int, Field(ge=8)] = 256
+    """Features of a frame."""
+    head_dim: Annotated[int, Field(ge=4, multiple_of=4)] = 64
+    """Features per attention head."""
+    ff_mult: PositiveInt = 4
+    """Width of the feed-forward layers over width."""
+    norm_eps: PositiveFloat = 1e-2
+    """Epsilon of the normalisations."""
+    layer_scale: PositiveFloat = 0.3
+    """Initial scale of each residual branch."""
+    kind: Kind = "taae"
+    """`taae` (the paper's), or `conv` (a convolutional codec of as many parameters and the same
+    hop, for comparison; it reads patch, strides, the bottleneck and attention.causal, and has no
+    attention: layers, width and the like set its number of parameters alone)."""
+    biases: bool = False
+    """Whether the feed-forward layers and the norms of queries and keys have biases, as in the
+    published checkpoint."""
+    preset: InitVar[Preset | None] = None
+    """Sets patch, layers, strides, width and head_dim; those given beside it override it."""
 
     @property
     def hop(self) -> int:
@@ -62,27 +60,27 @@ class Model(Settings):
 class Attention(Settings):
     """The sliding window of self-attention; see `taae.codec.window.window_sides`."""
 
-    window: int = key(128, "keys that a query sees, itself included; even where not causal", ge=1)
-    causal: bool = key(False, "whether the window lies in the past only")
+    window: PositiveInt = 128
+    """Keys that a query sees, itself included; an even number unless causal."""
+    causal: bool = False
+    """Whether the window lies in the past only."""
 
 
 @dataclass(frozen=True)
 class Bottleneck(Settings):
     """The finite scalar quantizer; see `taae.codec.fsq`."""
 
-    dimensions: int = key(6, "dimensions of a latent", ge=1)
-    levels: int = key(17, "levels of each dimension", ge=2, le=MOST_LEVELS)
-    rounding: Rounding = key(
-        "symmetric", "grid of an even number of levels: the paper's, or that of the original FSQ"
-    )
-    training: TrainingMode = key(
-        "hybrid",
-        "ste (straight-through rounding), noise, or hybrid (the paper's: noise, nothing and ste, at"
-        " random)",
-    )
-    random_levels: Distinct[Annotated[int, Field(ge=2, le=MOST_LEVELS)]] = key(
-        [], "where given, each segment is trained with levels drawn from these (paper: 5, 9, 17)"
-    )
+    dimensions: PositiveInt = 6
+    """Dimensions of a latent."""
+    levels: Annotated[int, Field(ge=2, le=MOST_LEVELS)] = 17
+    """Levels of each dimension."""
+    rounding: Rounding = "symmetric"
+    """Grid of an even number of levels: the paper's, or that of the original FSQ."""
+    training: TrainingMode = "hybrid"
+    """`ste` (straight-through rounding), `noise`, or `hybrid` (the paper's: noise, nothing or ste,
+    at random)."""
+    random_levels: Distinct[Annotated[int, Field(ge=2, le=MOST_LEVELS)]] = default([])
+    """Where given, each segment is trained with levels drawn from these (paper: 5, 9, 17)."""
 
 
 @dataclass(frozen=True)

@@ -5,70 +5,64 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from taae.codec.config import Attention, Bottleneck, CodecConfig, Model
 from taae.codec.operating_points import NATIVE, alphabet, nominal_bitrate, stages_of
 from taae.codec.window import rates, window_sides
 from taae.utils.errors import TaaeError
 from taae.utils.sample_rate import SAMPLE_RATE
-from taae.utils.settings import Distinct, Settings, key
+from taae.utils.settings import Distinct, NonEmpty, Settings, Share, default
 
 BASELINE = "baseline"
 SECTIONS = ("model", "attention", "bottleneck", "training")  # what a variant may override
-PLAYING = "while the discriminator plays"
+Decay = Annotated[float, Field(ge=0, lt=1)]  # of an average, with each step
 
 
 @dataclass(frozen=True)
 class Loss(Settings):
     """Weights of the terms of the objective, and its STFT windows."""
 
-    log_magnitude: float = key(1.0, "weight of the L1 of log STFT magnitudes", ge=0)
-    complex: float = key(
-        1.0, "weight of the relative error of complex STFTs, the term that sees the phase", ge=0
+    log_magnitude: NonNegativeFloat = 1.0
+    """Weight of the L1 of log STFT magnitudes."""
+    complex: NonNegativeFloat = 1.0
+    """Weight of the relative error of complex STFTs, the term that sees the phase."""
+    waveform: NonNegativeFloat = 1.0
+    """Weight of the relative L1 of samples."""
+    waveform_half_life: NonNegativeFloat = 0.0
+    """[steps] Time in which the weight of the waveform term halves; 0: it stays."""
+    adversarial: NonNegativeFloat = 0.0
+    """Weight of the hinge loss of the discriminator's judgement, while the discriminator plays."""
+    feature_matching: NonNegativeFloat = 0.0
+    """Weight of the relative L1 of the discriminator's features, while the discriminator plays."""
+    perceptual: NonNegativeFloat = 0.0
+    """Weight of the distance of WavLM's features, in the perceptual stage."""
+    windows: NonEmpty[Annotated[int, Field(ge=16, multiple_of=4)]] = default(
+        [2048, 1024, 512, 256, 128]
     )
-    waveform: float = key(1.0, "weight of the relative L1 of samples", ge=0)
-    waveform_half_life: float = key(
-        0.0, "in which the weight of the waveform term halves; 0: it stays", "steps", ge=0
-    )
-    adversarial: float = key(
-        0.0, f"weight of the hinge loss of the discriminator's judgement, {PLAYING}", ge=0
-    )
-    feature_matching: float = key(
-        0.0, f"weight of the relative L1 of the discriminator's features, {PLAYING}", ge=0
-    )
-    perceptual: float = key(
-        0.0, "weight of the distance of WavLM's features, in the perceptual stage", ge=0
-    )
-    windows: list[Annotated[int, Field(ge=16, multiple_of=4)]] = key(
-        [2048, 1024, 512, 256, 128], "windows of the STFTs", "samples", min_length=1
-    )
-    overlap: float = key(0.5, "share of a window that its neighbour overlaps", ge=0, le=0.9)
+    """[samples] Windows of the STFTs."""
+    overlap: Annotated[float, Field(ge=0, le=0.9)] = 0.5
+    """Share of a window that its neighbour overlaps."""
 
 
 @dataclass(frozen=True)
 class Discriminator(Settings):
     """The discriminator of complex STFTs, see `taae.training.discriminator`; when it plays."""
 
-    share: float = key(
-        0.0, "final share of the steps in which it plays; 0: never, 1: throughout", ge=0, le=1
+    share: Share = 0.0
+    """Final share of the steps in which it plays; 0: never, 1: throughout."""
+    fft_sizes: Annotated[Distinct[Annotated[int, Field(ge=16)]], Field(min_length=1)] = default(
+        [78, 126, 206, 334, 542, 876, 1418, 2296]
     )
-    fft_sizes: Distinct[Annotated[int, Field(ge=16)]] = key(
-        [78, 126, 206, 334, 542, 876, 1418, 2296],
-        "a network for each. The default is the paper's: neighbours are a golden ratio apart, so"
-        " that their hops and bins never line up, where powers of two leave periodic artefacts",
-        "samples",
-        min_length=1,
-    )
-    width: int = key(32, "channels of its convolutions", ge=1)
-    segment: float = key(
-        0.0, "part of each training segment that it sees, cut at random; 0: all", "s", ge=0
-    )
-    learning_rate: float = key(
-        3e-4,
-        "of AdamW; it has the codec's warm-up and decay, over its own steps",
-        gt=0,
-    )
+    """[samples] A network for each. The default is the paper's: neighbours are a golden ratio
+    apart, so that their hops and bins never line up, where powers of two leave periodic
+    artefacts."""
+    width: PositiveInt = 32
+    """Channels of its convolutions."""
+    segment: NonNegativeFloat = 0.0
+    """[s] Part of each training segment that it sees, cut at random; 0: all."""
+    learning_rate: PositiveFloat = 3e-4
+    """Learning rate of its AdamW; it has the codec's warm-up and decay, over its own steps."""
 
     @property
     def samples(self) -> int:
@@ -83,92 +77,73 @@ class Perceptual(Settings):
     It needs the extra taae[codecs].
     """
 
-    share: float = key(0.0, "final share of the steps; 0: no such stage", ge=0, le=1)
-    weights: str = key(
-        "",
-        "of WavLM: a folder that from_pretrained reads, or a repository of the Hugging Face hub"
-        " (paper: microsoft/wavlm-large)",
-    )
-    layers: Distinct[Annotated[int, Field(ge=0)]] = key(
-        [],
-        "hidden states that are matched: 0 is the input of the first transformer layer, 1 its"
-        " output; none: all",
-    )
+    share: Share = 0.0
+    """Final share of the steps; 0: no such stage."""
+    weights: str = ""
+    """WavLM's weights: a folder that from_pretrained reads, or a repository of the Hugging Face hub
+    (paper: microsoft/wavlm-large)."""
+    layers: Distinct[NonNegativeInt] = default([])
+    """Hidden states that are matched: 0 is the input of the first transformer layer, 1 its output;
+    none: all."""
 
 
 @dataclass(frozen=True)
 class Training(Settings):
     """How a codec is trained, and on how many processes."""
 
-    steps: int = key(1000, "updates of the weights", ge=1)
-    batch: int = key(8, "segments per step, of all processes together", ge=1)
-    accumulate: int = key(
-        1,
-        "parts that a batch is computed in, one after the other, to save memory; the gradients are"
-        " those of the whole batch but for rounding",
-        ge=1,
-    )
-    segment: float = key(5.12, "length of a training segment, in whole latent frames", "s", gt=0)
-    precision: Literal["bfloat16", "float32"] = key("bfloat16", "bfloat16 is by autocast")
-    checkpointing: bool = key(
-        False,
-        "keep no activations within the layers and compute them again in the backward pass: less"
-        " memory, more time, the same gradients",
-    )
-    compile: bool = key(
-        False,
-        "torch.compile the codec's layers, which takes a C++ compiler and half a minute",
-    )
-    threads: int = key(1, "CPU threads of each process of a training", ge=1)
-    gpus: int = key(
-        0,
-        "GPUs of a training on each node, with a process for each; the processes share each batch"
-        " equally, and the result is that of one process but for rounding; above 0, decoding and"
-        " the like of its model use a GPU too, else the CPU",
-        ge=0,
-    )
-    processes: int = key(
-        1,
-        "of a training on each node where gpus is 0; they share each batch as those of GPUs do",
-        ge=1,
-    )
-    nodes: int = key(
-        1,
-        "machines of a training; under SLURM srun is called for it, else start it with torchrun on"
-        " each (README)",
-        ge=1,
-    )
-    optimizer: Literal["muon", "adamw"] = key(
-        "muon", "muon (of the matrices, with AdamW for the rest), or adamw"
-    )
-    learning_rate: float = key(1e-2, "of Muon, or of AdamW where it is alone", gt=0)
-    adamw_learning_rate: float = key(2e-3, "of AdamW beside Muon", gt=0)
-    betas: list[Annotated[float, Field(ge=0, lt=1)]] = key(
-        [0.8, 0.99],
-        "of AdamW: decay of the averages of the gradient and of its square",
-        min_length=2,
-        max_length=2,
-    )
-    weight_decay: float = key(0.0, "of both optimizers", ge=0)
-    warmup: int = key(20, "linear warm-up of the learning rate", "steps", ge=0)
-    decay: float = key(
-        0.5, "final share of the steps in which the learning rate falls to 0", ge=0, le=1
-    )
-    ema: float = key(
-        0.99, "decay of the averaged weights, which are validated and exported", ge=0, lt=1
-    )
-    clip: float = key(1.0, "largest norm of the gradient", gt=0)
-    max_skipped: int = key(
-        10,
-        "a step whose loss or gradient is not finite changes no weight, and so many in a row stop"
-        " the training",
-        "steps",
-        ge=1,
-    )
-    validate_every: int = key(100, "interval of the validation", "steps", ge=1)
-    loss: Loss = key(Loss(), "the objective")
-    discriminator: Discriminator = key(Discriminator(), "the adversarial stage")
-    perceptual: Perceptual = key(Perceptual(), "the perceptual stage")
+    steps: PositiveInt = 1000
+    """Updates of the weights."""
+    batch: PositiveInt = 8
+    """Segments per step, of all processes together."""
+    accumulate: PositiveInt = 1
+    """Parts that a batch is computed in, one after the other, to save memory; the gradients are
+    those of the whole batch but for rounding."""
+    segment: PositiveFloat = 5.12
+    """[s] Length of a training segment, in whole latent frames."""
+    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    """Of the layers; bfloat16 is by autocast."""
+    checkpointing: bool = False
+    """Whether to keep no activations within the layers and compute them again in the backward pass:
+    less memory, more time, the same gradients."""
+    compile: bool = False
+    """Whether to torch.compile the codec's layers, which takes a C++ compiler and half a minute."""
+    threads: PositiveInt = 1
+    """CPU threads of each process of a training."""
+    gpus: NonNegativeInt = 0
+    """GPUs of a training on each node, with a process for each; the processes share each batch
+    equally, and the result is that of one process but for rounding; above 0, decoding and the
+    like of its model use a GPU too, else the CPU."""
+    processes: PositiveInt = 1
+    """Processes of a training on each node where gpus is 0; they share each batch as with GPUs."""
+    nodes: PositiveInt = 1
+    """Machines of a training; under SLURM srun is called for it, else start it with torchrun on
+    each (README)."""
+    optimizer: Literal["muon", "adamw"] = "muon"
+    """`muon` (of the matrices, with AdamW for the rest), or `adamw`."""
+    learning_rate: PositiveFloat = 1e-2
+    """Learning rate of Muon, or of AdamW where it is alone."""
+    adamw_learning_rate: PositiveFloat = 2e-3
+    """Learning rate of AdamW beside Muon."""
+    betas: Annotated[list[Decay], Field(min_length=2, max_length=2)] = default([0.8, 0.99])
+    """AdamW: decay of the averages of the gradient and of its square."""
+    weight_decay: NonNegativeFloat = 0.0
+    """Weight decay of both optimizers."""
+    warmup: NonNegativeInt = 20
+    """[steps] Linear warm-up of the learning rate."""
+    decay: Share = 0.5
+    """Final share of the steps in which the learning rate falls to 0."""
+    ema: Decay = 0.99
+    """Decay of the averaged weights, which are validated and exported."""
+    clip: PositiveFloat = 1.0
+    """Largest norm of the gradient."""
+    max_skipped: PositiveInt = 10
+    """[steps] A step whose loss or gradient is not finite changes no weight; so many in a row stop
+    the training."""
+    validate_every: PositiveInt = 100
+    """[steps] Interval of the validation."""
+    loss: Loss = Loss()
+    discriminator: Discriminator = Discriminator()
+    perceptual: Perceptual = Perceptual()
 
     def start(self, share: float) -> int:
         """Return the step at which the final `share` of the steps begins."""
@@ -249,15 +224,13 @@ class Variant(Settings):
     baseline's, and tells no more than how many GPUs there are.
     """
 
-    model: Model = key(Model(), "the codec's shape")
-    attention: Attention = key(Attention(), "its sliding window")
-    bottleneck: Bottleneck = key(Bottleneck(), "its quantizer")
-    training: Training = key(Training(), "its training")
-    pretrained: str = key(
-        "",
-        "folder of a model (model.safetensors, config.json) that is decoded and scored, never"
-        " trained; stands alone",
-    )
+    model: Model = Model()
+    attention: Attention = Attention()
+    bottleneck: Bottleneck = Bottleneck()
+    training: Training = Training()
+    pretrained: str = ""
+    """Folder of a model (model.safetensors, config.json) that is decoded and scored, never trained;
+    stands alone."""
 
     @property
     def codec(self) -> CodecConfig:

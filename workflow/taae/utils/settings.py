@@ -1,6 +1,7 @@
 """Settings: dataclasses whose every key has its type, range, default, unit and text in one place.
 
-A room's `config.py` declares them; nothing here or there imports torch, numpy or pandas.
+A room's `config.py` declares them: the range in the type, and below each key its text, which begins
+with the unit in brackets. Nothing here or there imports torch, numpy or pandas.
 """
 
 from __future__ import annotations
@@ -28,21 +29,9 @@ class Settings:
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-def key(default: Any, text: str, unit: str = "", **limits: Any) -> Any:
-    """Declare a key of `Settings`.
-
-    Args:
-        default: what holds where the key is left out; `...` where it must be given.
-        text: what the key is, in one line.
-        unit: of its value.
-        limits: range of its value, as arguments of `pydantic.Field`.
-    """
-    about = {"description": text, "title": unit or None, **limits}
-    if default is ...:
-        return field(metadata=about)
-    if isinstance(default, (list, dict)):
-        return field(default_factory=lambda: copy.copy(default), metadata=about)
-    return field(default=default, metadata=about)
+def default(value: Any) -> Any:
+    """Declare a default that is a list or a mapping."""
+    return field(default_factory=lambda: copy.copy(value))
 
 
 def _distinct(values: list[T]) -> list[T]:
@@ -52,9 +41,11 @@ def _distinct(values: list[T]) -> list[T]:
     return values
 
 
+NonEmpty = Annotated[list[T], Field(min_length=1)]
 Distinct = Annotated[
     list[T], AfterValidator(_distinct), Field(json_schema_extra={"uniqueItems": True})
 ]
+Share = Annotated[float, Field(ge=0, le=1)]
 # The name of a variant, an ablation or another codec becomes the name of a folder.
 Name = Annotated[str, Field(pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
 

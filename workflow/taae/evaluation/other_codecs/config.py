@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import PositiveFloat, PositiveInt
+
 from taae.utils.errors import TaaeError
-from taae.utils.settings import Settings, key
+from taae.utils.settings import Settings
 
 OPTION = {  # what sets the bitrate of each kind
     "opus": "bitrate",
@@ -15,6 +17,7 @@ OPTION = {  # what sets the bitrate of each kind
     "dac": "quantizers",
     "mimi": "quantizers",
 }
+Kind = Literal[*OPTION]  # type: ignore[valid-type]  # their names stand in one place
 PRETRAINED = ("encodec", "dac", "mimi")  # kinds that have weights
 CODEC2_BITRATES = (700, 1200, 1300, 1400, 1600, 2400, 3200)
 OPUS_LEAST, OPUS_MOST = 6_000, 256_000  # bit/s that opusenc takes for one channel
@@ -24,17 +27,15 @@ OPUS_LEAST, OPUS_MOST = 6_000, 256_000  # bit/s that opusenc takes for one chann
 class OtherCodec(Settings):
     """Another codec at one operating point, in the same tables as the variants."""
 
-    kind: Literal[*OPTION] = key(  # type: ignore[valid-type]
-        ...,
-        "opus and codec2 are programs to install; encodec, dac and mimi need taae[codecs]",
-    )
-    bitrate: float | None = key(None, "of opus, codec2 and encodec", "bit/s", gt=0)
-    quantizers: int | None = key(None, "codebooks used, of dac and mimi", ge=1)
-    weights: str = key(
-        "",
-        "of encodec, dac and mimi: a folder that from_pretrained reads, or a repository of the"
-        " Hugging Face hub",
-    )
+    kind: Kind
+    """Opus and codec2 are programs to install; encodec, dac and mimi need taae[codecs]."""
+    bitrate: PositiveFloat | None = None
+    """[bit/s] Bitrate of opus, codec2 and encodec."""
+    quantizers: PositiveInt | None = None
+    """Codebooks used, of dac and mimi."""
+    weights: str = ""
+    """Weights of encodec, dac and mimi: a folder that from_pretrained reads, or a repository of the
+    Hugging Face hub."""
 
     def check(self) -> None:
         """Raise a `TaaeError` for an operating point that the codec does not have."""
