@@ -118,6 +118,7 @@ def test_mistakes_are_one_line(model: Path, tmp_path: Path) -> None:
         (config | {"sample_rate": 24_000}, ["16000 Hz"]),
         (config | {"model": config["model"] | {"wdth": 3}}, ["wdth"]),
         ({"model": config["model"]}, ["not the config of a codec"]),
+        (config | {"attention": {"causal": False}}, ["attention", "no key 'window'"]),
     ]:
         (model / "config.json").write_text(json.dumps(wrong))
         with pytest.raises(TaaeError) as caught:

@@ -17,6 +17,7 @@ from taae.evaluation.metrics import METRICS
 from taae.evaluation.other_codecs.config import OtherCodec
 from taae.study.checks import changed_keys, training_coverage
 from taae.study.load import load_study, merge, read_yaml, resolve
+from taae.training.config import Variant
 from taae.utils.errors import TaaeError
 
 ROOT = Path(__file__).parents[3]
@@ -92,6 +93,15 @@ def test_select_runs_the_chosen_ablations_alone(config: dict[str, Any]) -> None:
         ({"variants": {"x": {"attention": {"window": 0}}}}, ["variants.x.attention.window", "0"]),
         ({"variants": {"x": {"attention": {"window": -4}}}}, ["variants.x.attention.window"]),
         ({"training": {"learning_rate": "1e-3"}}, ["training.learning_rate", "1.0e-3"]),
+        ({"training": {"steps": True}}, ["training.steps", "true"]),
+        ({"training": {"steps": 1.5}}, ["training.steps", "1.5"]),
+        ({"training": None}, ["training", "null", "mapping"]),
+        ({"training": {"loss": {"windw": []}}}, ["training.loss: unknown", "'windows'"]),
+        ({"variants": {"x": {}}}, ["variants.x", "changes nothing"]),
+        ({"variants": {"x": {"model": {"preset": "huge"}}}}, ["variants.x.model.preset", "huge"]),
+        ({"ablations": {"x": {"title": "t"}}}, ["ablations.x.varies", "must be given"]),
+        ({"training": {"betas": [0.8]}}, ["training.betas", "[0.8]", "2 items"]),
+        ({"seeds": [1, 2, 1]}, ["seeds", "1 is there twice"]),
         ({"model": {"head_dim": 48}}, ["head_dim", "multiple"]),
         ({"model": {"strides": [2, 2]}}, ["model.strides"]),
         ({"seeds": []}, ["seeds"]),
@@ -199,6 +209,30 @@ def test_every_metric_can_be_chosen_and_by_default_those_of_dac_are_not() -> Non
     assert resolve({"metrics": metrics}).metrics.names == list(METRICS)
     names = resolve({"metrics": {"mosnet": {"weights": "w"}}}).metrics.names
     assert names == [name for name in METRICS if not name.endswith("_dac")]
+
+
+def test_an_empty_config_is_a_study_of_the_baseline() -> None:
+    study = resolve({})
+    assert list(study.variants) == ["baseline"]
+    assert study.variants["baseline"] == Variant()
+    assert study.corpus["kind"] == "synthetic"
+    assert study.seeds == [1]
+    assert not study.ablations | study.codecs
+    assert study.warnings == []
+
+
+def test_whole_numbers_become_floats_where_floats_are_meant(config: dict[str, Any]) -> None:
+    training = (
+        resolve(merge(config, {"training": {"clip": 2, "betas": [0, 0.5]}}))
+        .variants["baseline"]
+        .training
+    )
+    assert [type(value) for value in (training.clip, *training.betas)] == [float] * 3
+
+
+def test_editing_a_kind_of_corpus_that_is_not_used_changes_nothing(config: dict[str, Any]) -> None:
+    other = merge(config, {"corpus": {"folder": {"path": "elsewhere"}}})
+    assert resolve(other).corpus == resolve(config).corpus
 
 
 def test_a_study_written_as_json_reads_the_same(config: dict[str, Any], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, is_dataclass
 from itertools import pairwise
@@ -44,11 +45,12 @@ def generated(root: Path) -> dict[Path, str]:
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON schema of a study, which holds for overlays too: all has a default."""
+    """Return the JSON schema of a study; no key is required, so that overlays are valid too."""
     found = TypeAdapter(StudyConfig).json_schema()
     nodes = {"StudyConfig": found, **found["$defs"]}
     for _, kind in _sections(StudyConfig):
         texts, fields = _texts(kind), kind.__dataclass_fields__
+        nodes[kind.__name__].pop("required", None)
         for key, node in nodes[kind.__name__]["properties"].items():
             for name in ("title", "default"):
                 node.pop(name, None)
@@ -63,13 +65,17 @@ def _reference(found: dict[str, Any]) -> str:
     """Return a table for each section of the study, and one of the presets."""
     nodes = {"StudyConfig": found, **found["$defs"]}
     parts = []
+    unit_and_text = re.compile(r"^(?:\[(.+?)\] )?(.+)$")
     for place, kind in _sections(StudyConfig):
         rows = []
         for key, text in _texts(kind).items():
-            unit, _, text = text.rpartition("] ")
-            default = _default(kind.__dataclass_fields__[key])
-            type_ = _type(nodes[kind.__name__]["properties"][key])
-            rows.append([f"`{key}`", type_, unit[1:], default and f"`{default}`", text])
+            node, field = nodes[kind.__name__]["properties"][key], kind.__dataclass_fields__[key]
+            ((unit, about),) = unit_and_text.findall(text)
+            default = f"`{value}`" if (value := _default(field)) else ""
+            needed = field.default is MISSING and field.default_factory is MISSING
+            rows.append(
+                [f"`{key}`", _type(node), unit, "must be given" if needed else default, about]
+            )
         if rows and not place.startswith("variants.NAME."):  # which are the baseline's
             parts.append(f"## {f'`{place}`' if place else 'The study'}")
             parts.append(kind.__doc__.partition("\n\n")[0])
