@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from taae.codec.taae import Convolution, Downsample, Upsample
+from taae.codec.layers import Convolution, Upsampling
 from tests.unit.codec.codecs import codec
 
 
@@ -41,13 +41,13 @@ def test_the_layers_equal_their_definitions(stride: int) -> None:
             F.pad(features, (6, 0) if causal else (3, 3)), layer.conv.weight, layer.conv.bias
         )
         torch.testing.assert_close(layer(x), expected.transpose(1, 2))
-        down = Downsample(4, stride, causal)
+        down = Convolution(4, 4, 2 * stride, causal, stride)
         before = stride if causal else stride // 2
         padded = F.pad(features, (before, stride - before))
         expected = F.conv1d(padded, down.conv.weight, down.conv.bias, stride)
         torch.testing.assert_close(down(x), expected.transpose(1, 2))
         # Up, as the sum over its definition: input j adds to the outputs from j * stride on.
-        up = Upsample(4, stride, causal)
+        up = Upsampling(4, 4, stride, causal)
         skip = 0 if causal else stride // 2
         grown = torch.zeros(2, 4, (x.shape[1] + 1) * stride) + up.conv.bias[:, None]
         for j in range(x.shape[1]):

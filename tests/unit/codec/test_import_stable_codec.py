@@ -13,13 +13,13 @@ import torch
 from torch import nn
 
 from taae import cli
-from taae.codec.fsq import pack
 from taae.codec.import_stable_codec import import_model, read_tensors
 from taae.codec.taae import TAAE
 from taae.study.load import merge
 from taae.utils.errors import TaaeError
 from taae.utils.files import file_sha256
 from tests.unit.codec import stable_codec as oracle
+from tests.unit.codec.tokens import pack
 
 
 def write(folder: Path, config: dict[str, Any], tensors: oracle.Tensors) -> tuple[Path, Path, Path]:

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taae.codec.fsq import FSQ, pack, unpack
+from taae.codec.fsq import FSQ
 from taae.codec.operating_points import (
     PRESETS,
     Stage,
@@ -22,6 +22,7 @@ from taae.codec.operating_points import (
 )
 from taae.codec.residual_fsq import ResidualFSQ
 from taae.utils.errors import TaaeError
+from tests.unit.codec.tokens import pack, unpack
 
 
 def values_of(stages: tuple[Stage, ...]) -> set[Fraction]:

@@ -1,4 +1,4 @@
-"""Streaming against the offline codec: any chunking, the same tokens and samples, flat state."""
+"""Streaming against the offline codec: any chunking, the same codes and samples, flat state."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from taae.codec.base import Codec
 from taae.codec.complexity import profile
 from taae.codec.config import Kind
 from taae.codec.operating_points import stages_of
-from taae.codec.streaming import StreamingDecoder, StreamingEncoder
+from taae.codec.streaming import StreamingDecoder, StreamingEncoder, StreamingTransformer
 from taae.utils.errors import TaaeError
 from tests.unit.codec import codecs
 
@@ -54,6 +54,10 @@ def decoded(decoder: StreamingDecoder, codes: Tensor, sizes: list[int]) -> Tenso
     return torch.cat([*found, decoder.flush()], 1)
 
 
+def state_bytes(*streams: StreamingEncoder | StreamingDecoder) -> int:
+    return sum(tensor.nbytes for stream in streams for tensor in stream.state())
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     shape=st.sampled_from(SHAPES),
@@ -63,7 +67,7 @@ def decoded(decoder: StreamingDecoder, codes: Tensor, sizes: list[int]) -> Tenso
     wave_chunks=st.lists(st.integers(0, 700), min_size=1, max_size=5).filter(any),
     code_chunks=st.lists(st.integers(0, 40), min_size=1, max_size=5).filter(any),
 )
-def test_tokens_and_samples_are_those_of_the_offline_codec_for_any_chunking(
+def test_codes_and_samples_are_those_of_the_offline_codec_for_any_chunking(
     shape: tuple[list[int], list[int], Kind],
     window: int,
     samples: int,
@@ -71,7 +75,7 @@ def test_tokens_and_samples_are_those_of_the_offline_codec_for_any_chunking(
     wave_chunks: list[int],
     code_chunks: list[int],
 ) -> None:
-    model = codec(*shape, window).double()  # in which no token lies on the edge of two
+    model = codec(*shape, window).double()  # in which no latent lies on the edge of two levels
     wave = torch.randn(batch, samples, dtype=torch.float64)
     codes = encoded(StreamingEncoder(model, batch), wave, wave_chunks)
     assert torch.equal(codes, model.encode(wave))
@@ -114,12 +118,10 @@ def test_the_state_has_the_predicted_size_at_every_frame(
     expected = profile(model.config.model, model.config.attention, codecs.BOTTLENECK).state_bytes
     encoder, decoder = StreamingEncoder(model), StreamingDecoder(model)
     for _ in range(100):
-        assert encoder.state.nbytes + decoder.state.nbytes == expected
+        assert state_bytes(encoder, decoder) == expected
         decoder.push(encoder.push(torch.randn(1, model.hop)))
-    for state in (encoder.state, decoder.state):  # nor do views hold on to what is gone
-        caches = [cache for stack in state.stacks for cache in stack.caches]
-        for kept in [*state.tails, *(cache.keys for cache in caches)]:
-            assert kept.untyped_storage().nbytes() <= kept.nbytes + 4 * 16 * 16 * 16
+    for kept in [*encoder.state(), *decoder.state()]:  # nor do views hold on to what is gone
+        assert kept.untyped_storage().nbytes() <= kept.nbytes + 4 * 16 * 16 * 16
 
 
 @pytest.mark.parametrize("kind", ["taae", "conv"])
@@ -128,10 +130,10 @@ def test_memory_is_flat_over_half_an_hour(kind: Kind) -> None:
     model = codec([2], [1, 1], kind, window=64)
     encoder, decoder = StreamingEncoder(model), StreamingDecoder(model)
     wave = 0.1 * torch.randn(1, 50 * model.hop)
-    state, resident = encoder.state.nbytes + decoder.state.nbytes, []
+    state, resident = state_bytes(encoder, decoder), []
     for chunk in range(900):
         decoder.push(encoder.push(wave))
-        assert encoder.state.nbytes + decoder.state.nbytes == state
+        assert state_bytes(encoder, decoder) == state
         if chunk in (60, 899):
             resident.append((len(gc.get_objects()), psutil.Process().memory_info().rss))
     (objects, size), (more_objects, larger) = resident
@@ -140,13 +142,17 @@ def test_memory_is_flat_over_half_an_hour(kind: Kind) -> None:
 
 
 def test_half_an_hour_in_the_stream_is_that_of_its_first_minute() -> None:
-    """Positions matter relatively alone: the same sound, later, has the same tokens."""
+    """Positions matter relatively alone: the same sound, later, has the same codes."""
     model = codec([2], [1, 1])
     wave = torch.randn(1, 40 * model.hop)
     expected = model.encode(wave)
     encoder = StreamingEncoder(model)
-    for stack in encoder.state.stacks:
-        stack.position = 30 * 60 * 1000
+    transformers = [
+        each for each in encoder.network.modules() if isinstance(each, StreamingTransformer)
+    ]
+    assert len(transformers) == 2
+    for transformer in transformers:
+        transformer.position = 30 * 60 * 1000
     assert torch.equal(encoded(encoder, wave, [model.hop]), expected)
 
 

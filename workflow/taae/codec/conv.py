@@ -5,18 +5,17 @@ layer, weights trained as the TAAE's are. The bottleneck, the hop and about the 
 parameters are those of the TAAE of the same config (`conv_shape`). Of the rest only
 `attention.causal` and `model.layer_scale` (initial scale of the residual units) play a part, so
 variants that differ in their window alone are one model.
-Tensors inside are (batch, channels, time).
+Tensors inside are (batch, time, channels).
 """
 
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from taae.codec.base import WAVE_RMS, Codec
 from taae.codec.config import CodecConfig
-from taae.codec.convolution import matrix_convolution
 from taae.codec.layer_geometry import conv_shape
+from taae.codec.layers import Convolution, Upsampling
 
 GAIN = 1.25  # of a convolution at first: it makes up for what ELU takes from white input
 
@@ -39,19 +38,19 @@ class Encoder(nn.Module):
         super().__init__()
         causal, scale = config.attention.causal, config.model.layer_scale
         channels, strides = conv_shape(config.model, config.attention, config.bottleneck)
-        layers: list[nn.Module] = [Convolution(1, channels[0], 7, causal)]
+        layers: list[nn.Module] = [_convolution(1, channels[0], 7, causal)]
         for stride, fast, slow in zip(strides, channels, channels[1:], strict=False):
             layers += [
                 ResidualUnit(fast, causal, scale),
                 nn.ELU(),
-                Convolution(fast, slow, 2 * stride, causal, stride),
+                _convolution(fast, slow, 2 * stride, causal, stride),
             ]
-        layers += [nn.ELU(), Convolution(channels[-1], config.bottleneck.dimensions, 3, causal)]
+        layers += [nn.ELU(), _convolution(channels[-1], config.bottleneck.dimensions, 3, causal)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, wave: Tensor) -> Tensor:
         """Return the latents of `wave`, whose length is a whole number of hops."""
-        latents: Tensor = self.layers(wave[:, None] / WAVE_RMS).transpose(1, 2)
+        latents: Tensor = self.layers(wave[:, :, None] / WAVE_RMS)
         return latents
 
 
@@ -63,20 +62,20 @@ class Decoder(nn.Module):
         causal, scale = config.attention.causal, config.model.layer_scale
         channels, strides = conv_shape(config.model, config.attention, config.bottleneck)
         dimensions = config.bottleneck.dimensions
-        layers: list[nn.Module] = [Convolution(dimensions, channels[-1], 3, causal)]
+        layers: list[nn.Module] = [_convolution(dimensions, channels[-1], 3, causal)]
         steps = [*zip(strides, channels, channels[1:], strict=False)]
         for stride, fast, slow in reversed(steps):
             layers += [
                 nn.ELU(),
-                Upsampling(slow, fast, stride, causal),
+                Upsampling(slow, fast, stride, causal, GAIN),
                 ResidualUnit(fast, causal, scale),
             ]
-        layers += [nn.ELU(), Convolution(channels[0], 1, 7, causal)]
+        layers += [nn.ELU(), _convolution(channels[0], 1, 7, causal)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, latents: Tensor) -> Tensor:
         """Return the waveform of quantised latents, one hop of samples per frame."""
-        wave: Tensor = self.layers(latents.transpose(1, 2))[:, 0] * WAVE_RMS
+        wave: Tensor = self.layers(latents)[..., 0] * WAVE_RMS
         return wave
 
 
@@ -87,53 +86,18 @@ class ResidualUnit(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             nn.ELU(),
-            Convolution(channels, channels // 2, 3, causal),
+            _convolution(channels, channels // 2, 3, causal),
             nn.ELU(),
             Convolution(channels // 2, channels, 1, causal, gain=scale),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, time) -> the same shape."""
+        """(batch, time, channels) -> the same shape."""
         out: Tensor = x + self.layers(x)
         return out
 
 
-class Convolution(nn.Module):
-    """Convolution, one frame out for `stride` frames in; centred or causal."""
-
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        kernel: int,
-        causal: bool,
-        stride: int = 1,
-        gain: float = GAIN,
-    ) -> None:
-        super().__init__()
-        around = kernel - stride
-        before = around if causal else around // 2
-        self.padding = (before, around - before)
-        conv = nn.Conv1d(inputs, outputs, kernel, stride)
-        self.conv = matrix_convolution(conv, gain * (inputs * kernel) ** -0.5)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, inputs, time) -> (batch, outputs, time / stride)."""
-        out: Tensor = self.conv(F.pad(x, self.padding))
-        return out
-
-
-class Upsampling(nn.Module):
-    """Transposed convolution, kernel 2 * stride: one frame becomes `stride`."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int, causal: bool) -> None:
-        super().__init__()
-        self.stride = stride
-        self.skip = 0 if causal else stride // 2  # outputs that would come before the first frame
-        conv = nn.ConvTranspose1d(inputs, outputs, 2 * stride, stride)
-        self.conv = matrix_convolution(conv, GAIN * (2 * inputs) ** -0.5)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, inputs, time) -> (batch, outputs, time * stride)."""
-        out: Tensor = self.conv(x)[..., self.skip :][..., : x.shape[2] * self.stride]
-        return out
+def _convolution(
+    inputs: int, outputs: int, kernel: int, causal: bool, stride: int = 1
+) -> Convolution:
+    return Convolution(inputs, outputs, kernel, causal, stride, GAIN)

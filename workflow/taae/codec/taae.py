@@ -15,13 +15,13 @@ from torch.nn import functional as F
 from taae.codec.attention import sliding_window_attention
 from taae.codec.base import WAVE_RMS, Codec
 from taae.codec.config import CodecConfig
-from taae.codec.convolution import matrix_convolution
+from taae.codec.layers import Convolution, Upsampling
 from taae.codec.window import window_sides
 
 SEGMENT = 512  # frames of a layer computed at once in inference, or more for wide windows
 QK_NORM_EPS = 1e-6
-Attend = Callable[[Tensor, Tensor, Tensor], Tensor]  # queries, keys, values -> what is seen
-ROTARY_SHARE = 2  # 1 / share of each head's features that turn with the position
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]  # queries, keys, values -> attended values
+ROTARY_SHARE = 2  # 1 / share of each head's features that rotate with the position
 
 
 class TAAE(Codec):
@@ -44,7 +44,10 @@ class Encoder(nn.Module):
         self.patch = model.patch
         self.project_in = Convolution(model.patch, model.width, 7, causal, gain=1 / WAVE_RMS)
         self.blocks = nn.ModuleList(Transformer(depth, config) for depth in model.layers)
-        self.down = nn.ModuleList(Downsample(model.width, s, causal) for s in model.strides)
+        self.down = nn.ModuleList(
+            Convolution(model.width, model.width, 2 * stride, causal, stride)
+            for stride in model.strides
+        )
         self.project_out = Convolution(model.width, config.bottleneck.dimensions, 3, causal)
 
     def forward(self, wave: Tensor) -> Tensor:
@@ -66,7 +69,10 @@ class Decoder(nn.Module):
         model, causal = config.model, config.attention.causal
         self.project_in = Convolution(config.bottleneck.dimensions, model.width, 3, causal)
         self.blocks = nn.ModuleList(Transformer(depth, config) for depth in reversed(model.layers))
-        self.up = nn.ModuleList(Upsample(model.width, s, causal) for s in reversed(model.strides))
+        self.up = nn.ModuleList(
+            Upsampling(model.width, model.width, stride, causal)
+            for stride in reversed(model.strides)
+        )
         self.project_out = Convolution(model.width, model.patch, 7, causal, gain=WAVE_RMS)
 
     def forward(self, latents: Tensor) -> Tensor:
@@ -81,7 +87,7 @@ class Decoder(nn.Module):
 
 
 class Transformer(nn.Module):
-    """The transformer layers of one rate; positions are turned into rotations once for all."""
+    """The transformer layers of one rate, which share the cosines and sines of the positions."""
 
     def __init__(self, depth: int, config: CodecConfig) -> None:
         super().__init__()
@@ -90,9 +96,9 @@ class Transformer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, time, width) -> the same shape."""
-        turn = self.rotary(0, x.shape[1])
+        rope = self.rotary(0, x.shape[1])
         for layer in self.layers:
-            x = layer(x, turn)
+            x = layer(x, rope)
         return x
 
 
@@ -110,29 +116,29 @@ class Layer(nn.Module):
         self.feed_scale = nn.Parameter(torch.full((model.width,), model.layer_scale))
 
     def forward(
-        self, x: Tensor, turn: tuple[Tensor, Tensor], attend: Attend | None = None
+        self, x: Tensor, rope: tuple[Tensor, Tensor], attend: Attend | None = None
     ) -> Tensor:
-        """(batch, time, width) -> the same shape; `turn` from `Rotary`."""
+        """(batch, time, width) -> the same shape; `rope` from `Rotary`."""
         left, right, time = self.attention.left, self.attention.right, x.shape[1]
         size = max(SEGMENT, 4 * (left + right))
         if attend or torch.is_grad_enabled() or time <= size:
-            return self._feed(self._attend(x, turn, attend))
-        # Segment by segment, each with what its windows reach: so activations stay in the cache,
-        # and long recordings are as fast as short ones.
+            return self._ffn(self._attend(x, rope, attend))
+        # Segment by segment, each with the frames that its windows reach: activations then stay in
+        # the CPU's cache, and long recordings are as fast as short ones.
         done = []
         for start in range(0, time, size):
             begin, end = max(0, start - left), min(time, start + size + right)
-            seen = self._attend(x[:, begin:end], (turn[0][begin:end], turn[1][begin:end]), None)
-            done.append(self._feed(seen[:, start - begin : start - begin + size]))
+            attended = self._attend(x[:, begin:end], (rope[0][begin:end], rope[1][begin:end]), None)
+            done.append(self._ffn(attended[:, start - begin : start - begin + size]))
         return torch.cat(done, 1)
 
-    def _attend(self, x: Tensor, turn: tuple[Tensor, Tensor], attend: Attend | None) -> Tensor:
+    def _attend(self, x: Tensor, rope: tuple[Tensor, Tensor], attend: Attend | None) -> Tensor:
         out: Tensor = x + self.attention_scale * self.attention(
-            self.attention_norm(x), turn, attend
+            self.attention_norm(x), rope, attend
         )
         return out
 
-    def _feed(self, x: Tensor) -> Tensor:
+    def _ffn(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.feed_scale * self.feed(self.feed_norm(x))
         return out
 
@@ -151,14 +157,14 @@ class SelfAttention(nn.Module):
         self.to_out = nn.Linear(width, width, bias=False)
 
     def forward(
-        self, x: Tensor, turn: tuple[Tensor, Tensor], attend: Attend | None = None
+        self, x: Tensor, rope: tuple[Tensor, Tensor], attend: Attend | None = None
     ) -> Tensor:
         """(batch, time, width) -> the same shape; a stream brings its own `attend`."""
         qkv = self.to_qkv(x).unflatten(2, (3, -1, self.head_dim))
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (batch, heads, time, head_dim)
-        q, k = rotate(self.q_norm(q), turn).to(v.dtype), rotate(self.k_norm(k), turn).to(v.dtype)
-        seen = attend(q, k, v) if attend else self.within_window(q, k, v)
-        out: Tensor = self.to_out(seen.transpose(1, 2).flatten(2))
+        q, k = rotate(self.q_norm(q), rope).to(v.dtype), rotate(self.k_norm(k), rope).to(v.dtype)
+        attended = attend(q, k, v) if attend else self.within_window(q, k, v)
+        out: Tensor = self.to_out(attended.transpose(1, 2).flatten(2))
         return out
 
     def within_window(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -186,8 +192,8 @@ class Rotary(nn.Module):
 
     def __init__(self, head_dim: int) -> None:
         super().__init__()
-        turned = head_dim // ROTARY_SHARE
-        frequencies = 10_000.0 ** -(torch.arange(0, turned, 2) / turned)
+        rotated = head_dim // ROTARY_SHARE
+        frequencies = 10_000.0 ** -(torch.arange(0, rotated, 2) / rotated)
         self.register_buffer("frequencies", frequencies, persistent=False)
 
     def forward(self, start: int, time: int) -> tuple[Tensor, Tensor]:
@@ -199,63 +205,8 @@ class Rotary(nn.Module):
         return angles.cos().to(self.frequencies), angles.sin().to(self.frequencies)
 
 
-def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn the first half of the features of `x` (..., time, head_dim) by its positions."""
-    cos, sin = turn
-    one, other, still = x.split([cos.shape[-1], cos.shape[-1], x.shape[-1] - 2 * cos.shape[-1]], -1)
-    return torch.cat([one * cos - other * sin, other * cos + one * sin, still], -1)
-
-
-class Convolution(nn.Module):
-    """Convolution over time, "same" length, on (batch, time, features); odd kernels.
-
-    It is centred, or causal: then the last tap meets the current frame. Initially it multiplies
-    the root mean square of white input by `gain`.
-    """
-
-    def __init__(
-        self, inputs: int, outputs: int, kernel: int, causal: bool, gain: float = 1.0
-    ) -> None:
-        super().__init__()
-        # Conv1d pads both ends alike; causal outputs beyond the end are cut off below.
-        conv = nn.Conv1d(inputs, outputs, kernel, padding=kernel - 1 if causal else kernel // 2)
-        self.conv = matrix_convolution(conv, gain * (inputs * kernel) ** -0.5)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, time, inputs) -> (batch, time, outputs)."""
-        out: Tensor = self.conv(x.transpose(1, 2))[..., : x.shape[1]].transpose(1, 2)
-        return out
-
-
-class Downsample(nn.Module):
-    """Strided convolution: `stride` frames become one; causal: these and the `stride` before."""
-
-    def __init__(self, width: int, stride: int, causal: bool) -> None:
-        super().__init__()
-        # A kernel of 2s at stride s overlaps its neighbours by s in all: pad s, split both ways.
-        before = stride if causal else stride // 2
-        self.padding = (before, stride - before)
-        conv = nn.Conv1d(width, width, 2 * stride, stride)
-        self.conv = matrix_convolution(conv, (2 * stride * width) ** -0.5)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, time, width) -> (batch, time / stride, width); time is a whole multiple."""
-        out: Tensor = self.conv(F.pad(x.transpose(1, 2), self.padding)).transpose(1, 2)
-        return out
-
-
-class Upsample(nn.Module):
-    """Transposed strided convolution: one frame becomes `stride`; causal: of it and the last."""
-
-    def __init__(self, width: int, stride: int, causal: bool) -> None:
-        super().__init__()
-        self.stride = stride
-        self.skip = 0 if causal else stride // 2  # outputs that would come before the first frame
-        conv = nn.ConvTranspose1d(width, width, 2 * stride, stride)
-        self.conv = matrix_convolution(conv, (2 * width) ** -0.5)  # an output meets two frames
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, time, width) -> (batch, time * stride, width)."""
-        grown = self.conv(x.transpose(1, 2))[..., self.skip :]
-        out: Tensor = grown[..., : x.shape[1] * self.stride].transpose(1, 2)
-        return out
+def rotate(x: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
+    """Rotate the first half of the features of `x` (..., time, head_dim) by its positions."""
+    cos, sin = rope
+    one, other, rest = x.split([cos.shape[-1], cos.shape[-1], x.shape[-1] - 2 * cos.shape[-1]], -1)
+    return torch.cat([one * cos - other * sin, other * cos + one * sin, rest], -1)
