@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from taae.codec.layer_geometry import Link, sees
+from taae.codec.layer_geometry import LayerGeometry, receptive_span
 
 
-def reached(chain: Sequence[Link], place: int, outputs: int) -> tuple[int, int]:
+def reached(chain: Sequence[LayerGeometry], place: int, outputs: int) -> tuple[int, int]:
     """Return the first and last of so many outputs that see the input `place`."""
-    spans = (sees(chain, (output, output)) for output in range(outputs))
+    spans = (receptive_span(chain, (output, output)) for output in range(outputs))
     found = [output for output, (first, last) in enumerate(spans) if first <= place <= last]
     return found[0], found[-1]

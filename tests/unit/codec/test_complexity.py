@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from taae.codec.complexity import Profile, milliseconds, profile
 from taae.codec.config import Attention, Bottleneck, CodecConfig
-from taae.codec.layer_geometry import links, sees
+from taae.codec.layer_geometry import codec_layers, receptive_span
 from taae.codec.taae import TAAE
 from tests.unit.codec import codecs
 from tests.unit.codec.reach import reached
@@ -59,7 +59,7 @@ def test_a_changed_sample_reaches_just_the_predicted_samples(
     """For every phase in a frame the first and the last changed sample are the predicted ones."""
     shape = config(strides, layers, attention)
     model, hop = codec(shape), shape.model.hop
-    encoder, decoder = links(shape.model, shape.attention, shape.bottleneck)
+    encoder, decoder = codec_layers(shape.model, shape.attention, shape.bottleneck)
     middle = 24 * hop
     phases = sorted({0, 1, *range(MODEL.patch - 1, hop, MODEL.patch)})
     wave = torch.randn(1, 64 * hop, dtype=torch.float64).repeat(len(phases) + 1, 1)
@@ -89,19 +89,19 @@ def test_gradients_give_the_receptive_fields(
 ) -> None:
     shape = config(strides, layers, attention)
     model, hop, expected = codec(shape), shape.model.hop, costs(shape)
-    encoder, decoder = links(shape.model, shape.attention, shape.bottleneck)
+    encoder, decoder = codec_layers(shape.model, shape.attention, shape.bottleneck)
     wave = torch.randn(1, 64 * hop, dtype=torch.float64, requires_grad=True)
     latents = model.encoder(wave)
     (gradient,) = torch.autograd.grad(latents[0, 24].sum(), wave, retain_graph=True)
     first, last = ends(gradient[0])
-    assert (first, last) == sees(encoder, (24, 24))
+    assert (first, last) == receptive_span(encoder, (24, 24))
     assert last - first + 1 == expected.encoder.receptive_field
     assert last - (25 * hop - 1) == expected.encoder.look_ahead
     decoded, fields, ahead = unrounded(model, wave), [], []
     for sample in range(24 * hop, 25 * hop):
         (gradient,) = torch.autograd.grad(decoded[0, sample], wave, retain_graph=True)
         first, last = ends(gradient[0])
-        assert (first, last) == sees([*encoder, *decoder], (sample, sample))
+        assert (first, last) == receptive_span([*encoder, *decoder], (sample, sample))
         fields.append(last - first + 1)
         ahead.append(last - (25 * hop - 1))
     assert max(fields) == expected.codec.receptive_field

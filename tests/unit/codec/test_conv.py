@@ -15,7 +15,7 @@ from taae.codec.base import Codec
 from taae.codec.complexity import profile
 from taae.codec.config import Attention
 from taae.codec.conv import ConvCodec
-from taae.codec.layer_geometry import conv_shape, conv_strides, links, parameters
+from taae.codec.layer_geometry import codec_layers, conv_shape, conv_strides, parameter_count
 from taae.codec.load import load_codec
 from taae.codec.taae import TAAE
 from taae.study.checks import training_coverage
@@ -67,7 +67,7 @@ def test_strides_by_hand() -> None:
 def test_parameters_are_as_many_as_the_taae_has(width: int, layers: list[int], patch: int) -> None:
     model = replace(MODEL, width=width, layers=layers, patch=patch)
     conv, taae = (
-        parameters(links(replace(model, kind=kind), Attention(8, True), codecs.BOTTLENECK))  # type: ignore[arg-type]
+        parameter_count(replace(model, kind=kind), Attention(8, True), codecs.BOTTLENECK)  # type: ignore[arg-type]
         for kind in ("conv", "taae")
     )
     assert conv == pytest.approx(taae, rel=0.03)
@@ -83,7 +83,7 @@ def test_costs_and_reach_are_those_of_the_model(causal: bool, patch: int) -> Non
     assert (expected.state_bytes is None) == (not causal)
     if causal:
         assert expected.latency_samples == model.hop
-    encoder, decoder = links(config.model, config.attention, codecs.BOTTLENECK)
+    encoder, decoder = codec_layers(config.model, config.attention, codecs.BOTTLENECK)
     wave = torch.randn(1, 20 * model.hop, dtype=torch.float64)
     for phase in (0, 1, model.hop - 1):
         place = 10 * model.hop + phase

@@ -108,7 +108,7 @@ def test_both_gradients_are_those_of_two_separate_steps(corpus: Path) -> None:
     own = trainer.adversary.terms(decoded.detach(), wave, 6)["discriminator"]
     expected_own = torch.autograd.grad(own, list(network.parameters()))
 
-    found = trainer._differentiate(wave, 0)
+    found = trainer._forward_backward(wave, 0)
     for one, other in zip(gradients(trainer.codec), expected, strict=True):
         torch.testing.assert_close(one, other)
     for one, other in zip(gradients(network), expected_own, strict=True):

@@ -28,8 +28,8 @@ from taae.training import launch as launching
 from taae.training import segments, trainer
 from taae.training import train as loop
 from taae.training.config import Variant
-from taae.training.distributed import ALONE, Processes
-from taae.training.launch import launch, place_in, run
+from taae.training.distributed import SINGLE_PROCESS, Processes
+from taae.training.launch import launch, rank_and_world_size, run
 from taae.training.losses import Terms
 from taae.training.optimizer import Optimisation
 from taae.training.trainer import Trainer
@@ -53,19 +53,21 @@ def case(name: str, processes: int) -> Variant:
 
 def break_steps(patch: pytest.MonkeyPatch, rank: int, *broken: int) -> None:
     """Let the gradients of some steps be not finite in one process."""
-    judge = Trainer._judge
+    losses = Trainer._losses
 
-    def judged(self: Trainer, decoded: Tensor, target: Tensor) -> Terms:
-        terms = judge(self, decoded, target)
+    def broken_losses(self: Trainer, decoded: Tensor, target: Tensor) -> Terms:
+        terms = losses(self, decoded, target)
         if self.progress.step in broken and self.processes.rank == rank:
             assert decoded.grad is not None
             decoded.grad[0, 0] = torch.nan
         return terms
 
-    patch.setattr(Trainer, "_judge", judged)
+    patch.setattr(Trainer, "_losses", broken_losses)
 
 
-def train_cases(corpus: Path, folder: Path, device: str, processes: Processes = ALONE) -> None:
+def train_cases(
+    corpus: Path, folder: Path, device: str, processes: Processes = SINGLE_PROCESS
+) -> None:
     """Train every case; the history has a row for each step, norms.json the gradients' norms."""
     norms: dict[str, list[float]] = defaultdict(list)
     clip = Optimisation.clip_gradients
@@ -80,17 +82,17 @@ def train_cases(corpus: Path, folder: Path, device: str, processes: Processes = 
         patch.setattr(Optimisation, "clip_gradients", noted)
         for name in CASES:
             if name == "skipped":
-                break_steps(patch, processes.count - 1, 3)
+                break_steps(patch, processes.world_size - 1, 3)
             arguments = (corpus, folder / name, folder / "state")
-            variant = case(name, processes.count)
+            variant = case(name, processes.world_size)
             loop.train(variant, 1, *arguments, device=device, processes=processes)
-        break_steps(patch, processes.count - 1, *range(5, 8))
-        changes = {**SETTINGS, "processes": processes.count, "max_skipped": 3}
+        break_steps(patch, processes.world_size - 1, *range(5, 8))
+        changes = {**SETTINGS, "processes": processes.world_size, "max_skipped": 3}
         name = "diverged"
         arguments = (corpus, folder / name, folder / "kept")
         with pytest.raises(TaaeError, match="last 3 steps, up to step 8"):
             loop.train(tiny(changes), 1, *arguments, device=device, processes=processes)
-    if processes.first:
+    if processes.is_main:
         (folder / "norms.json").write_text(json.dumps(norms))
 
 
@@ -111,7 +113,7 @@ def lack_memory(corpus: Path, folder: Path, device: str, processes: Processes) -
 def be_killed(device: str, processes: Processes) -> None:
     if processes.rank == 1:
         os.kill(os.getpid(), signal.SIGKILL)
-    processes.agree(0)
+    processes.all_equal(0)
 
 
 def fail_and_die_on_leaving(device: str, processes: Processes) -> None:
@@ -119,7 +121,7 @@ def fail_and_die_on_leaving(device: str, processes: Processes) -> None:
         die = partial(os.kill, os.getpid(), signal.SIGKILL)
         pytest.MonkeyPatch().setattr(distributed, "destroy_process_group", die)
         raise TaaeError("the cause")
-    processes.agree(0)
+    processes.all_equal(0)
 
 
 @pytest.fixture(scope="module")
@@ -258,14 +260,14 @@ def test_other_processes_than_were_asked_for(
         launch(tiny({"processes": 2}), 1, tmp_path, tmp_path, tmp_path)
 
 
-def test_the_place_of_a_process() -> None:
-    meeting = {"MASTER_ADDR": "n1", "MASTER_PORT": "2000"}
-    assert place_in({}) is None
-    assert place_in(meeting | {"RANK": "2", "WORLD_SIZE": "4"}) == (2, 4)
+def test_the_rank_of_a_process() -> None:
+    master = {"MASTER_ADDR": "n1", "MASTER_PORT": "2000"}
+    assert rank_and_world_size({}) is None
+    assert rank_and_world_size(master | {"RANK": "2", "WORLD_SIZE": "4"}) == (2, 4)
     step = {"SLURM_PROCID": "3", "SLURM_STEP_NUM_TASKS": "4"}
-    assert place_in(meeting | step | {"TAAE_SRUN": "1"}) == (3, 4)
-    # A step in which Snakemake runs a job, at a site that sets the meeting point itself.
-    assert place_in(meeting | step) is None
+    assert rank_and_world_size(master | step | {"TAAE_SRUN": "1"}) == (3, 4)
+    # A step in which Snakemake runs a job, at a site that sets MASTER_ADDR itself.
+    assert rank_and_world_size(master | step) is None
 
 
 class Command:

@@ -134,16 +134,16 @@ def test_a_compiled_codec_has_the_same_gradients(
 
 def break_steps(monkeypatch: pytest.MonkeyPatch, *broken: int) -> None:
     """Make the gradients of some steps not finite."""
-    judge = Trainer._judge
+    losses = Trainer._losses
 
-    def judged(trainer: Trainer, decoded: Tensor, target: Tensor) -> Terms:
-        terms = judge(trainer, decoded, target)
+    def broken_losses(trainer: Trainer, decoded: Tensor, target: Tensor) -> Terms:
+        terms = losses(trainer, decoded, target)
         if trainer.progress.step in broken:
             assert decoded.grad is not None
             decoded.grad[0, 0] = torch.nan
         return terms
 
-    monkeypatch.setattr(Trainer, "_judge", judged)
+    monkeypatch.setattr(Trainer, "_losses", broken_losses)
 
 
 def test_a_step_that_is_not_finite_changes_no_weight(

@@ -21,7 +21,7 @@ from taae.codec.taae import TAAE
 from taae.training import segments
 from taae.training import train as loop
 from taae.training.config import Loss, Variant
-from taae.training.losses import FLOOR, QUIET, Reconstruction, weighted_sum
+from taae.training.losses import FLOOR, QUIET, ReconstructionLoss, weighted_sum
 from taae.training.losses import weights as weights_of
 from taae.training.optimizer import schedule
 from taae.utils.errors import TaaeError
@@ -49,7 +49,7 @@ def test_terms_of_the_objective_against_scipy() -> None:
     length, hop = 256, 128
     t[1] *= QUIET / 10  # a segment that counts as louder than it is
     loss = an_objective(windows=[length], overlap=0.5)
-    found = Reconstruction(loss)(torch.tensor(s), torch.tensor(t))
+    found = ReconstructionLoss(loss)(torch.tensor(s), torch.tensor(t))
 
     window = hann(length, sym=False)
     window /= np.linalg.norm(window)
@@ -70,7 +70,7 @@ def test_terms_of_the_objective_against_scipy() -> None:
 
 
 def test_the_objective_of_identical_and_of_silent_signals_is_finite() -> None:
-    objective = Reconstruction(an_objective(windows=[128]))
+    objective = ReconstructionLoss(an_objective(windows=[128]))
     wave = torch.randn(1, 1024)
     assert sum(objective(wave, wave).values()).item() == 0
     for start in (torch.zeros(1, 1024), torch.full((1, 1024), 1e-6)):
@@ -81,7 +81,7 @@ def test_the_objective_of_identical_and_of_silent_signals_is_finite() -> None:
 
 
 def test_every_term_is_a_mean_over_segments() -> None:
-    objective = Reconstruction(an_objective(windows=[256, 64]))
+    objective = ReconstructionLoss(an_objective(windows=[256, 64]))
     decoded, target = torch.randn(2, 4, 2048)
     target[2] *= 1e-3
     whole = objective(decoded, target)
@@ -256,7 +256,7 @@ def test_segments_are_fetched_ahead_once_and_an_error_at_its_own_step() -> None:
             raise TaaeError("the disk is gone")
         return torch.tensor(step)
 
-    ahead = segments.Ahead(fetch)
+    ahead = segments.Prefetcher(fetch)
     assert [int(ahead(step)) for step in (0, 1, 4, 5)] == [0, 1, 4, 5]  # 4: a training resumed
     with pytest.raises(TaaeError, match="gone"):
         ahead(6)

@@ -11,7 +11,7 @@ import torch
 
 from taae.training import train as loop
 from taae.training.config import Perceptual
-from taae.training.wavlm import Perception
+from taae.training.wavlm import WavLMLoss
 from taae.utils.errors import TaaeError
 from tests.unit.training.trainings import noise_corpus, tiny
 
@@ -63,22 +63,22 @@ def test_the_term_is_the_relative_l1_of_hidden_states(wavlm: Path) -> None:
         ((y - x).abs().mean((1, 2)) / x.abs().mean((1, 2))).mean()
         for x, y in zip(true, found, strict=True)
     ]
-    whole = Perception(Perceptual(1.0, str(wavlm), []))(decoded, target)
+    whole = WavLMLoss(Perceptual(1.0, str(wavlm), []))(decoded, target)
     torch.testing.assert_close(whole, torch.stack(expected).mean(), rtol=1e-4, atol=1e-6)
-    last = Perception(Perceptual(1.0, str(wavlm), [LAYERS]))(decoded, target)
+    last = WavLMLoss(Perceptual(1.0, str(wavlm), [LAYERS]))(decoded, target)
     torch.testing.assert_close(last, expected[LAYERS], rtol=1e-4, atol=1e-6)
-    assert Perception(Perceptual(1.0, str(wavlm), []))(target, target).item() == 0
+    assert WavLMLoss(Perceptual(1.0, str(wavlm), []))(target, target).item() == 0
 
 
 def test_gradients_pass_through_wavlm_and_stay_out_of_it(wavlm: Path) -> None:
-    perception = Perception(Perceptual(1.0, str(wavlm), []))
+    loss = WavLMLoss(Perceptual(1.0, str(wavlm), []))
     decoded = (0.1 * torch.randn(2, 1600)).requires_grad_()
-    perception(decoded, 0.1 * torch.randn(2, 1600)).backward()
+    loss(decoded, 0.1 * torch.randn(2, 1600)).backward()
     assert decoded.grad is not None
     assert decoded.grad.isfinite().all()
     assert decoded.grad.abs().sum() > 0
-    assert all(weight.grad is None for weight in perception.parameters())
-    assert not any(module.training for module in perception.modules() if module is not perception)
+    assert all(weight.grad is None for weight in loss.parameters())
+    assert not any(module.training for module in loss.modules() if module is not loss)
 
 
 def stage(weights: Path | str, **more: object) -> dict[str, object]:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from taae.cli.shared import STUDY, Commands, add_path, add_study
-from taae.codec.layer_geometry import links, parameters
+from taae.codec.layer_geometry import parameter_count
 from taae.study.load import load_study
 from taae.utils.errors import TaaeError
 
@@ -49,7 +49,7 @@ def _check(options: argparse.Namespace) -> None:
     for note in study.notes:
         print(f"note: {note}")
     for name, variant in study.variants.items():
-        size = parameters(links(variant.model, variant.attention, variant.bottleneck)) / 1e6
+        size = parameter_count(variant.model, variant.attention, variant.bottleneck) / 1e6
         conv = variant.model.kind == "conv"
         what = "convolutional" if conv else f"window {variant.attention.window}"
         print(

@@ -4,7 +4,7 @@ Two backends give the same result: `blocked`, made of dense products, runs anywh
 FlexAttention, compiled for each shape. Neither ever computes attention without the window. The
 environment variable TAAE_ATTENTION chooses one; `auto` takes flex where it is faster, which is
 training on CUDA, where shapes repeat and compiling pays. As results differ in rounding alone, the
-choice is no part of a study.
+choice does not belong to a study.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def sliding_window_attention(
 
 
 def choose(q: Tensor, backend: Backend | None = None) -> Backend:
-    """Return the backend for such queries: `backend`, else TAAE_ATTENTION, else auto."""
+    """Return the backend for queries `q`: `backend`, else TAAE_ATTENTION, else auto."""
     wanted = backend or os.environ.get(ENVIRONMENT) or "auto"
     if wanted == "auto":
         on_cuda = q.device.type == "cuda" and has_triton()
@@ -88,7 +88,7 @@ def _announce(backend: Backend, device: str) -> None:
 
 
 def _blocked(q: Tensor, k: Tensor, v: Tensor, left: int, right: int) -> Tensor:
-    """Take queries in blocks; each meets the stretch of keys that some query of it can see.
+    """Take queries in blocks; each block meets the stretch of keys that its queries can see.
 
     So work and memory grow with length * (left + right), not with length squared.
     """
@@ -102,7 +102,7 @@ def _blocked(q: Tensor, k: Tensor, v: Tensor, left: int, right: int) -> Tensor:
     stop = start + count * BLOCK
 
     def stretches(x: Tensor) -> Tensor:
-        """What each block meets: (batch * heads, count, reach, dim)."""
+        """Return the keys or values that each block meets: (batch * heads, count, reach, dim)."""
         if not _plain(x):
             seen = x[:, :, start - left : stop + right].unfold(2, reach, BLOCK).transpose(3, 4)
             return seen.flatten(0, 1)  # a view still: overlaps are stored once
@@ -142,7 +142,7 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
 def _plain(x: Tensor) -> bool:
     """Tell whether plain products are faster than the fused kernel: to train on a CPU.
 
-    There the fused kernel's backward pass is slow: at 512 tokens, window 128, bfloat16, plain
+    There the fused kernel's backward pass is slow: at 512 frames, window 128, bfloat16, plain
     products train three times as fast (`taae bench attention`).
     """
     return x.device.type == "cpu" and torch.is_grad_enabled()
@@ -177,7 +177,7 @@ def _compiled_flex() -> Any:
 
 @lru_cache(maxsize=64)
 def _block_mask(time: int, left: int, right: int, device: torch.device) -> BlockMask:
-    """Return FlexAttention's mask, made of the blocks that hold a visible pair alone."""
+    """Return FlexAttention's mask; it lists only the blocks that hold a visible pair."""
     from torch.nn.attention.flex_attention import BlockMask
 
     def visible(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:

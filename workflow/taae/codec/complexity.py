@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from taae.codec.config import Attention, Bottleneck, Model
-from taae.codec.layer_geometry import Link, Span, links, parameters, sees
+from taae.codec.layer_geometry import (
+    LayerGeometry,
+    Span,
+    codec_layers,
+    parameter_count,
+    receptive_span,
+)
 from taae.utils.sample_rate import SAMPLE_RATE
 
 FLOAT_BYTES = 4  # streaming runs in float32
@@ -31,12 +37,12 @@ class Profile:
     """What a codec costs. Times are at 16 kHz.
 
     Attributes:
-        encoder: of a latent frame, seen from the waveform.
-        decoder: of a sample, seen from the latent frames, each `hop` samples long.
-        codec: of a decoded sample, seen from the waveform.
+        encoder: from the waveform to a latent frame.
+        decoder: from the latent frames, each `hop` samples long, to a sample.
+        codec: from the waveform to a decoded sample.
         latency_samples: algorithmic latency: the longest that a decoded sample waits for its
             last input sample, itself included. A model with look-ahead streams with this delay.
-        state_bytes: what a stream keeps in float32; None where the model looks ahead.
+        state_bytes: the state of a stream in float32; None where the model looks ahead.
         parameters: numbers that are trained.
         flops_per_second: of audio; a multiplication with addition counts as two. Convolutions,
             matrix products and attention over full windows; not norms and activations.
@@ -63,30 +69,32 @@ def milliseconds(samples: int) -> float:
 
 def profile(model: Model, attention: Attention, bottleneck: Bottleneck) -> Profile:
     """Return the costs of a codec."""
-    encoder, decoder = links(model, attention, bottleneck)
-    chain, hop = [*encoder, *decoder], model.hop
+    encoder, decoder = codec_layers(model, attention, bottleneck)
+    layers, hop = [*encoder, *decoder], model.hop
     phases = range(hop)
-    frame = sees(encoder, (0, 0))
-    latents = [sees(decoder, (sample, sample)) for sample in phases]
-    samples = [sees(chain, (sample, sample)) for sample in phases]
+    frame = receptive_span(encoder, (0, 0))
+    latents = [receptive_span(decoder, (sample, sample)) for sample in phases]
+    samples = [receptive_span(layers, (sample, sample)) for sample in phases]
     latency = 1 + max(last - sample for sample, (_, last) in zip(phases, samples, strict=True))
     return Profile(
         encoder=Reach(_length(frame), frame[1] - (hop - 1)),
         decoder=Reach(max(map(_length, latents)) * hop, max(last for _, last in latents) * hop),
         codec=Reach(max(map(_length, samples)), max(last for _, last in samples) - (hop - 1)),
         latency_samples=latency,
-        state_bytes=FLOAT_BYTES * sum(link.state for link in chain) if attention.causal else None,
-        parameters=parameters((encoder, decoder)),
+        state_bytes=FLOAT_BYTES * sum(layer.state for layer in layers)
+        if attention.causal
+        else None,
+        parameters=parameter_count(model, attention, bottleneck),
         flops_per_second=2 * float(_macs(encoder) + _macs(decoder[::-1])),
     )
 
 
-def _macs(chain: Iterable[Link]) -> Fraction:
-    """Return the work per second of a chain whose links are in the order of falling rates."""
+def _macs(layers: Iterable[LayerGeometry]) -> Fraction:
+    """Return the multiply-adds per second of layers in the order of falling rates."""
     rate, total = Fraction(SAMPLE_RATE), Fraction(0)
-    for link in chain:
-        rate /= link.stride
-        total += rate * link.macs
+    for layer in layers:
+        rate /= layer.stride
+        total += rate * layer.macs
     return total
 
 

@@ -1,7 +1,7 @@
-"""A codec as a chain of links, without a tensor: what each sees, weighs, computes, remembers.
+"""The geometry of a codec's layers, without a tensor: reach, parameters, operations, state.
 
-From these `taae.codec.complexity` adds up what a codec costs, and a convolutional codec gets its
-channels.
+`taae.codec.complexity` adds these up to the costs of a codec, and a convolutional codec gets its
+channels from them.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ WIDEST_STRIDE = 8  # of a convolutional codec, but for prime factors of the hop
 
 
 @dataclass(frozen=True)
-class Link:
-    """One link of the chain: a layer, as far as it reaches and costs.
+class LayerGeometry:
+    """How far one layer reaches, and what it costs.
 
-    Output j sees the inputs j * stride - left .. j * stride + right. A transposed link is the
-    mirror image: input j is seen by the outputs j * stride - left .. j * stride + right.
+    Output j depends on the inputs j * stride - left .. j * stride + right. A transposed layer is
+    the mirror image: input j reaches the outputs j * stride - left .. j * stride + right.
 
     Attributes:
         parameters: numbers that are trained.
-        macs: multiplications with addition per frame, at the slower of the link's two rates.
+        macs: multiplications with addition per frame, at the slower of the layer's two rates.
         state: numbers that a stream keeps of the past.
     """
 
@@ -37,23 +37,23 @@ class Link:
     macs: int = 0
     state: int = 0
 
-    def sees(self, outputs: Span) -> Span:
-        """Return the inputs that some of a stretch of outputs depends on."""
+    def inputs_of(self, outputs: Span) -> Span:
+        """Return the inputs that a span of outputs depends on."""
         first, last = outputs
         if self.transposed:
             return -((self.right - first) // self.stride), (last + self.left) // self.stride
         return first * self.stride - self.left, last * self.stride + self.right
 
 
-def links(
+def codec_layers(
     model: Model, attention: Attention, bottleneck: Bottleneck
-) -> tuple[list[Link], list[Link]]:
-    """Return the chains of the encoder and of the decoder, in the order of computation."""
+) -> tuple[list[LayerGeometry], list[LayerGeometry]]:
+    """Return the layers of the encoder and of the decoder, in the order of computation."""
     if model.kind == "conv":
         channels, strides = conv_shape(model, attention, bottleneck)
-        return _conv_links(channels, strides, attention.causal, bottleneck.dimensions)
+        return _conv_layers(channels, strides, attention.causal, bottleneck.dimensions)
     width, causal = model.width, attention.causal
-    transformers = [[_layer(model, attention)] * depth for depth in model.layers]
+    transformers = [[_transformer_layer(model, attention)] * depth for depth in model.layers]
     encoder = [framing(model.patch), convolution(model.patch, width, 7, causal), *transformers[0]]
     decoder = [
         framing(model.patch, transposed=True),
@@ -68,15 +68,15 @@ def links(
     return encoder, decoder[::-1]
 
 
-def framing(patch: int, transposed: bool = False) -> Link:
-    """`patch` samples become one frame, or one frame becomes samples."""
-    return Link(patch, 0, patch - 1, transposed)
+def framing(patch: int, transposed: bool = False) -> LayerGeometry:
+    """`patch` samples become one frame, or one frame becomes `patch` samples."""
+    return LayerGeometry(patch, 0, patch - 1, transposed)
 
 
-def convolution(inputs: int, outputs: int, kernel: int, causal: bool) -> Link:
+def convolution(inputs: int, outputs: int, kernel: int, causal: bool) -> LayerGeometry:
     """Convolution of odd kernel with bias, "same" length."""
     around = kernel - 1
-    return Link(
+    return LayerGeometry(
         stride=1,
         left=around if causal else around // 2,
         right=0 if causal else around // 2,
@@ -86,7 +86,9 @@ def convolution(inputs: int, outputs: int, kernel: int, causal: bool) -> Link:
     )
 
 
-def resampling(fast: int, slow: int, stride: int, causal: bool, transposed: bool = False) -> Link:
+def resampling(
+    fast: int, slow: int, stride: int, causal: bool, transposed: bool = False
+) -> LayerGeometry:
     """Convolution with bias, kernel 2 * stride, down or up by `stride`.
 
     Args:
@@ -96,7 +98,7 @@ def resampling(fast: int, slow: int, stride: int, causal: bool, transposed: bool
     past = 0 if transposed else stride
     left = past if causal else stride // 2
     weights = fast * slow * 2 * stride
-    return Link(
+    return LayerGeometry(
         stride=stride,
         left=left,
         right=2 * stride - 1 - left,
@@ -107,13 +109,13 @@ def resampling(fast: int, slow: int, stride: int, causal: bool, transposed: bool
     )
 
 
-def _layer(model: Model, attention: Attention) -> Link:
-    """One transformer layer: attention within its window, and what works on single frames."""
+def _transformer_layer(model: Model, attention: Attention) -> LayerGeometry:
+    """Attention within its window, and the feed-forward network of single frames."""
     left, right = window_sides(attention.window, attention.causal)
     width = model.width
     matrices = (4 + 3 * model.ff_mult) * width**2
     biases = (2 * model.ff_mult + 1) * width + 2 * model.head_dim if model.biases else 0
-    return Link(
+    return LayerGeometry(
         stride=1,
         left=left,
         right=right,
@@ -129,10 +131,10 @@ def conv_shape(
     """Return channels at each rate and strides between them, from the waveform inwards.
 
     The channels double with each stride, and are as many as come nearest to the number of
-    parameters of the TAAE of the same config. The strides multiply to its hop.
+    parameters of the TAAE of the same config. The product of the strides is its hop.
     """
     twin = replace(model, kind="taae")
-    budget = parameters(links(twin, attention, bottleneck))
+    budget = parameter_count(twin, attention, bottleneck)
     strides = conv_strides(model.hop)
 
     def channels(size: int) -> list[int]:
@@ -140,8 +142,8 @@ def conv_shape(
         return [2 * max(1, round(size * 2**depth / 16)) for depth in range(len(strides) + 1)]
 
     def excess(size: int) -> int:
-        chains = _conv_links(channels(size), strides, attention.causal, bottleneck.dimensions)
-        return parameters(chains) - budget
+        layers = _conv_layers(channels(size), strides, attention.causal, bottleneck.dimensions)
+        return _parameters(*layers) - budget
 
     size = 1
     while excess(size + 1) <= 0:
@@ -157,17 +159,17 @@ def conv_strides(hop: int) -> list[int]:
     """
     strides = []
     while hop > 1:
-        fitting = [stride for stride in range(2, WIDEST_STRIDE + 1) if hop % stride == 0]
-        stride = max(fitting) if fitting else next(n for n in range(2, hop + 1) if hop % n == 0)
+        divisors = [stride for stride in range(2, WIDEST_STRIDE + 1) if hop % stride == 0]
+        stride = max(divisors) if divisors else next(n for n in range(2, hop + 1) if hop % n == 0)
         strides.append(stride)
         hop //= stride
     return sorted(strides)
 
 
-def _conv_links(
+def _conv_layers(
     channels: list[int], strides: list[int], causal: bool, dimensions: int
-) -> tuple[list[Link], list[Link]]:
-    """Return the chains of `taae.codec.conv`."""
+) -> tuple[list[LayerGeometry], list[LayerGeometry]]:
+    """Return the layers of `taae.codec.conv`."""
     encoder, decoder = (
         [convolution(1, channels[0], 7, causal)],
         [convolution(channels[0], 1, 7, causal)],
@@ -181,16 +183,20 @@ def _conv_links(
     return encoder, decoder[::-1]
 
 
-def parameters(chains: tuple[list[Link], list[Link]]) -> int:
-    """Return how many numbers of an encoder and a decoder are trained."""
-    return sum(link.parameters for chain in chains for link in chain)
+def parameter_count(model: Model, attention: Attention, bottleneck: Bottleneck) -> int:
+    """Return how many numbers of a codec are trained."""
+    return _parameters(*codec_layers(model, attention, bottleneck))
 
 
-def sees(chain: Sequence[Link], outputs: Span) -> Span:
-    """Return the inputs of a chain that some of a stretch of its outputs depends on.
+def _parameters(*parts: Sequence[LayerGeometry]) -> int:
+    return sum(layer.parameters for part in parts for layer in part)
+
+
+def receptive_span(layers: Sequence[LayerGeometry], outputs: Span) -> Span:
+    """Return the inputs of `layers` that a span of their outputs depends on.
 
     Indices go on without end in both directions; a recording cuts them at its own ends.
     """
-    for link in reversed(chain):
-        outputs = link.sees(outputs)
+    for layer in reversed(layers):
+        outputs = layer.inputs_of(outputs)
     return outputs

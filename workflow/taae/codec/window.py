@@ -24,26 +24,26 @@ def window_sides(window: int, causal: bool) -> tuple[int, int]:
     return window // 2 - 1, window // 2
 
 
-def visible_pairs(tokens: int, left: int, right: int) -> int:
-    """Count the (query, key) pairs of a sequence of `tokens` that a window lets through."""
+def visible_pairs(frames: int, left: int, right: int) -> int:
+    """Count the (query, key) pairs of a sequence of `frames` that a window lets through."""
 
     def side(reach: int) -> int:
         # Query i sees min(i, reach) keys on that side; summed over i in closed form.
-        reach = min(reach, tokens - 1)
-        return reach * (reach + 1) // 2 + (tokens - 1 - reach) * reach
+        reach = min(reach, frames - 1)
+        return reach * (reach + 1) // 2 + (frames - 1 - reach) * reach
 
-    return tokens + side(left) + side(right) if tokens else 0
+    return frames + side(left) + side(right) if frames else 0
 
 
-def removed_share(tokens: int, window: int, causal: bool) -> float:
+def removed_share(frames: int, window: int, causal: bool) -> float:
     """Return the share of the pairs of full attention that the window removes.
 
-    Full attention is what the model would have without the window: for a causal model the pairs
-    with no look-ahead. 0 means that the window does nothing at this length.
+    A causal model has full attention without look-ahead. 0 means that the window removes nothing
+    at this length.
     """
-    full = tokens * (tokens + 1) // 2 if causal else tokens**2
+    full = frames * (frames + 1) // 2 if causal else frames**2
     left, right = window_sides(window, causal)
-    return 1.0 - visible_pairs(tokens, left, right) / full
+    return 1.0 - visible_pairs(frames, left, right) / full
 
 
 def rates(sample_rate: int, patch: int, strides: list[int]) -> list[Fraction]:

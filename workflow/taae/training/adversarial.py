@@ -21,14 +21,14 @@ from torch.nn import functional as F
 
 from taae.training import segments
 from taae.training.config import Training
-from taae.training.discriminator import Discriminator, Opinion
+from taae.training.discriminator import Discriminator, ScaleOutput
 from taae.training.losses import Terms, relative
 from taae.training.optimizer import Optimisation
 
 FEATURE_FLOOR = 1e-3  # mean magnitude of real features, at least
 
 
-def hinge(real: list[Opinion], decoded: list[Opinion]) -> Tensor:
+def hinge(real: list[ScaleOutput], decoded: list[ScaleOutput]) -> Tensor:
     """Return what the discriminator minimises."""
     losses = [
         F.relu(1 - true.float()).mean() + F.relu(1 + false.float()).mean()
@@ -37,13 +37,13 @@ def hinge(real: list[Opinion], decoded: list[Opinion]) -> Tensor:
     return torch.stack(losses).mean()
 
 
-def adversarial(decoded: list[Opinion]) -> Tensor:
-    """Return how far the discriminator takes what was decoded for decoded."""
+def adversarial(decoded: list[ScaleOutput]) -> Tensor:
+    """Return how surely the discriminator recognises decoded segments as decoded."""
     return torch.stack([-logits.float().mean() for logits, _ in decoded]).mean()
 
 
-def feature_matching(real: list[Opinion], decoded: list[Opinion]) -> Tensor:
-    """Return how far the features are from the real ones, which are constants here."""
+def feature_matching(real: list[ScaleOutput], decoded: list[ScaleOutput]) -> Tensor:
+    """Return the distance of features from the real ones; gradients reach the decoded alone."""
     losses = [
         relative(y, x.detach(), FEATURE_FLOOR)
         for (_, true), (_, false) in zip(real, decoded, strict=True)
@@ -53,7 +53,7 @@ def feature_matching(real: list[Opinion], decoded: list[Opinion]) -> Tensor:
 
 
 class Adversary:
-    """The discriminator, its optimiser, and the steps in which it plays."""
+    """The discriminator, its optimiser, and the step at which it starts to play."""
 
     def __init__(self, training: Training, seed: int, device: torch.device) -> None:
         settings = training.discriminator

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from taae.training.out_of_memory import lacks_memory
+from taae.training.out_of_memory import is_out_of_memory
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic, sweep
 from taae.utils.log import log
@@ -40,7 +40,7 @@ def save(state: State, step: int, folder: Path) -> Path:
 
 
 def load(folder: Path) -> State | None:
-    """Return the newest undamaged state of `folder`, or None where there is none."""
+    """Return the newest undamaged state of `folder`, or None without one."""
     for path in _newest_first(folder):
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest()[:16] == path.stem.rsplit("-", 1)[1]:
@@ -48,7 +48,7 @@ def load(folder: Path) -> State | None:
                 # On the CPU: of several processes, each moves what it takes to its own GPU.
                 state: State = torch.load(io.BytesIO(content), "cpu", weights_only=True)
             except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-                if lacks_memory(error):
+                if is_out_of_memory(error):
                     raise
                 raise TaaeError(
                     f"{path}: refused, since it holds other things than tensors and plain values;"
@@ -64,7 +64,7 @@ def load(folder: Path) -> State | None:
 def clear(state: Path) -> None:
     """Remove the states of every training under `state`, and the folders that are empty then.
 
-    Those of other trainings of the same variant and seed are of configs or code of before.
+    States of other trainings of the same variant and seed belong to earlier configs or code.
     """
     folders = list(state.glob("[0-9a-f]" * 16))
     for folder in folders:

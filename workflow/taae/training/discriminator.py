@@ -18,7 +18,7 @@ from taae.training.losses import Spectrum
 OVERLAP = 4  # windows that a sample lies in
 DILATIONS = (1, 2, 4)  # in time
 SLOPE = 0.2  # of LeakyReLU below 0
-Opinion = tuple[Tensor, list[Tensor]]  # logits, features of each layer
+ScaleOutput = tuple[Tensor, list[Tensor]]  # logits, features of each layer
 
 
 class Discriminator(nn.Module):
@@ -33,8 +33,8 @@ class Discriminator(nn.Module):
         super().__init__()
         self.scales = nn.ModuleList(ScaleDiscriminator(size, width) for size in fft_sizes)
 
-    def forward(self, wave: Tensor) -> list[Opinion]:
-        """Return what each scale makes of (batch, samples): logits above 0 say that it is real."""
+    def forward(self, wave: Tensor) -> list[ScaleOutput]:
+        """Return the output of each scale for (batch, samples); logits above 0 mean real."""
         return [scale(wave) for scale in self.scales]
 
 
@@ -53,7 +53,7 @@ class ScaleDiscriminator(nn.Module):
         )
         self.to_logits = _convolution(width, 1, (3, 3))
 
-    def forward(self, wave: Tensor) -> Opinion:
+    def forward(self, wave: Tensor) -> ScaleOutput:
         """Return logits (batch, 1, time, bins / 8) and the features of each layer."""
         x = self.spectrum(wave / WAVE_RMS).permute(0, 3, 1, 2)
         features = []

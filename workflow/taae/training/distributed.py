@@ -1,10 +1,10 @@
 """The processes of one data-parallel training, and what they tell each other.
 
-Each has all the weights and computes the gradients of its part of the batch; their sum is taken
-before the optimisers step, in the same order for all, so that the weights stay the same to the
-last bit. The sum is taken after the backward passes and not during them, as by
-`DistributedDataParallel`: that counts on one backward pass per step over every weight, while here
-two networks share their passes, and a batch may come in parts.
+Each process has all the weights and computes the gradients of its part of the batch. The gradients
+are summed before the optimisers step, in the same order for all processes, so that the weights stay
+equal to the last bit. They are summed after the backward passes and not during them, as
+`DistributedDataParallel` does it: that module expects one backward pass per step over every weight,
+while here two networks share their passes, and a batch may come in parts.
 """
 
 from __future__ import annotations
@@ -19,39 +19,44 @@ from torch import Tensor, distributed
 
 from taae.utils.log import mute
 
-PATIENCE = timedelta(hours=1)  # that the others have while the first one saves a large state
+PATIENCE = timedelta(hours=1)  # how long processes wait while the main one saves a large state
 
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among `count`; without `join`, the only one."""
+    """This process among all of a training; without `process_group`, the only one.
+
+    Attributes:
+        rank: number of this process, from 0.
+        world_size: number of processes.
+    """
 
     rank: int = 0
-    count: int = 1
+    world_size: int = 1
 
     @property
-    def first(self) -> bool:
-        """Whether this is the one that validates, logs and writes."""
+    def is_main(self) -> bool:
+        """Whether this process validates, logs and writes."""
         return self.rank == 0
 
-    def add(self, tensors: Iterable[Tensor]) -> None:
+    def all_reduce_sum(self, tensors: Iterable[Tensor]) -> None:
         """Replace each tensor by its sum over the processes."""
-        if self.count > 1:
+        if self.world_size > 1:
             works = [distributed.all_reduce(tensor, async_op=True) for tensor in tensors]
             for work in works:
                 work.wait()
 
-    def any(self, flags: Sequence[bool]) -> list[bool]:
+    def all_reduce_any(self, flags: Sequence[bool]) -> list[bool]:
         """Return which of the flags are set in any of the processes."""
-        return [bool(value) for value in self._largest([float(flag) for flag in flags])]
+        return [bool(value) for value in self._all_reduce_max([float(flag) for flag in flags])]
 
-    def agree(self, value: float) -> bool:
-        """Return whether all processes have the same value; none goes on before all are here."""
-        largest, negative = self._largest([value, -value])
+    def all_equal(self, value: float) -> bool:
+        """Return whether all processes have the same value; wait until all have come here."""
+        largest, negative = self._all_reduce_max([value, -value])
         return largest == -negative
 
-    def _largest(self, values: list[float]) -> list[float]:
-        if self.count == 1:
+    def _all_reduce_max(self, values: list[float]) -> list[float]:
+        if self.world_size == 1:
             return values
         tensor = torch.tensor(values, dtype=torch.float64)  # on the CPU: by gloo
         distributed.all_reduce(tensor, distributed.ReduceOp.MAX)
@@ -59,24 +64,27 @@ class Processes:
         return found
 
 
-ALONE = Processes()
+SINGLE_PROCESS = Processes()
 
 
 @contextmanager
-def join(rank: int, count: int, device: str, meeting: str = "env://") -> Iterator[Processes]:
-    """Yield this process among `count`, which meet as `init_process_group` says.
+def process_group(
+    rank: int, world_size: int, device: str, init_method: str = "env://"
+) -> Iterator[Processes]:
+    """Join the processes of a training, and leave them at the end.
 
     Args:
         rank: number of this process, from 0.
-        count: of processes.
-        device: "cpu" or "cuda", where the tensors are that are added.
-        meeting: where they meet: a URL for PyTorch, by default MASTER_ADDR and MASTER_PORT.
+        world_size: number of processes.
+        device: "cpu" or "cuda", where the tensors are that are summed.
+        init_method: where the processes meet: a URL for PyTorch, by default MASTER_ADDR and
+            MASTER_PORT of the environment.
     """
     backend = "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl"
     if rank:
         mute()
-    distributed.init_process_group(backend, meeting, PATIENCE, world_size=count, rank=rank)
+    distributed.init_process_group(backend, init_method, PATIENCE, world_size=world_size, rank=rank)
     try:
-        yield Processes(rank, count)
+        yield Processes(rank, world_size)
     finally:
         distributed.destroy_process_group()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from taae.codec.complexity import Profile, profile
-from taae.codec.layer_geometry import links, parameters
+from taae.codec.layer_geometry import parameter_count
 from taae.training.config import Discriminator, Variant
 from taae.training.discriminator import OVERLAP
 from taae.utils.sample_rate import SAMPLE_RATE
@@ -20,7 +20,7 @@ FIRST, LATER = 2 + 1 + 2, 2 + 1 + 2 + 2
 
 def codec_parameters(variant: Variant) -> int:
     """Return the trained numbers of the codec."""
-    return parameters(links(variant.model, variant.attention, variant.bottleneck))
+    return parameter_count(variant.model, variant.attention, variant.bottleneck)
 
 
 def convolutions(settings: Discriminator) -> list[tuple[int, int, int, int]]:

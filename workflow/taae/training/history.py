@@ -1,8 +1,15 @@
-"""Where a training stands, and its history: a row of means per stretch of steps and split."""
+"""How far a training is, and its history: a row of means per stretch of steps and split.
+
+The history is also written as TensorBoard event files where the package tensorboard is installed.
+"""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
 
 import torch
 
@@ -17,16 +24,16 @@ Row = dict[str, float | str]
 
 @dataclass
 class Progress:
-    """A training's progress; every part of it is plain or a tensor, to be saved.
+    """A training's progress; every field is a plain value or a tensor, so that it can be saved.
 
     Attributes:
         step: steps done.
-        seconds: that they took.
-        cpu_seconds: of all threads, that they took.
+        seconds: time that these steps took.
+        cpu_seconds: CPU time of all threads in these steps.
         resumptions: how often a saved state was taken up.
         skipped: steps since the last training row that changed no weight.
-        streak: such steps since the last good one.
-        history: rows with the keys `COLUMNS`, those apart that a row has no value for.
+        streak: skipped steps since the last good one.
+        history: rows; their keys are of `COLUMNS`, and a key without a value is left out.
         losses: terms of the good steps since the last training row.
     """
 
@@ -50,7 +57,7 @@ class Progress:
         self.streak += 1
 
     def add_training_row(self, weights: dict[str, float], rate: float) -> None:
-        """Add the means since the last such row; a stage may have begun in between."""
+        """Add the means since the last training row; a term may have begun in between."""
         names = {name for terms in self.losses for name in terms}
         means = {
             name: torch.stack([terms[name] for terms in self.losses if name in terms]).mean()
@@ -64,7 +71,7 @@ class Progress:
     def add_row(
         self, split: str, terms: Terms, weights: dict[str, float], rate: float
     ) -> float | None:
-        """Add a row; return its loss: the reconstruction's, which every split and stage has."""
+        """Add a row; return its loss: the reconstruction loss, which every row has."""
         row: Row = {"step": self.step, "seconds": round(self.seconds, 2), "split": split}
         row |= {name: float(term) for name, term in terms.items()}
         row["learning_rate"] = rate
@@ -74,3 +81,35 @@ class Progress:
         own = {name: terms[name] for name in RECONSTRUCTION}
         row["loss"] = loss = float(weighted_sum(own, weights))
         return loss
+
+
+class EventFiles:
+    """TensorBoard event files in `folder` (None: no files) of a history that grows.
+
+    They are written anew from the whole history, so a resumed training logs no step twice. Each
+    column of the history is a chart, with a curve per split.
+    """
+
+    def __init__(self, folder: Path | None, history: Sequence[Row]) -> None:
+        self.history, self.logged = history, 0
+        self.writer = None
+        if folder and find_spec("tensorboard"):
+            from torch.utils.tensorboard import SummaryWriter
+
+            shutil.rmtree(folder, ignore_errors=True)
+            self.writer = SummaryWriter(folder)
+
+    def update(self) -> None:
+        """Log the new rows."""
+        if self.writer is None:
+            return
+        for row in self.history[self.logged :]:
+            for name in row.keys() - {"step", "split"}:
+                chart = f"{name}/{row['split']}"
+                self.writer.add_scalar(chart, float(row[name]), int(row["step"]))
+        self.logged = len(self.history)
+
+    def close(self) -> None:
+        """Write what is still in memory."""
+        if self.writer is not None:
+            self.writer.close()

@@ -1,8 +1,12 @@
 """Starting the processes of a training: here, over nodes, or as torchrun or srun has done already.
 
 On one node the processes are children of this one. For several nodes, SLURM's srun starts one
-process for each GPU of each node; elsewhere torchrun does. Such a process finds its place among the
-others in its environment.
+process for each GPU of each node; elsewhere torchrun does. Such a process finds its rank in its
+environment.
+
+The children are not started by torchrun, since it says less: after a signal or a failure it shows
+its own report of all processes instead of the one error or the step that was saved, and a time
+budget that is used up would be a failure too.
 """
 
 from __future__ import annotations
@@ -25,22 +29,21 @@ from typing import NoReturn
 
 import torch
 from torch.multiprocessing.spawn import (
-    ProcessContext,
     ProcessException,
     ProcessExitedException,
     start_processes,
 )
 
 from taae.training.config import Training, Variant
-from taae.training.distributed import join
+from taae.training.distributed import process_group
 from taae.training.train import Interrupted, stop_signals, train
 from taae.utils.errors import TaaeError
 from taae.utils.gpus import compute
 
-MEETING = ("MASTER_ADDR", "MASTER_PORT")  # environment: where the processes meet
+MASTER = ("MASTER_ADDR", "MASTER_PORT")  # environment: where the processes meet
 SRUN = "TAAE_SRUN"  # environment: set where `_run_by_srun` started the process
-STRAGGLE = 600  # seconds that the processes of srun have to end after the first one has
-POLL = 0.05  # seconds between looks at what the processes and the signals do
+SRUN_WAIT = 600  # seconds that the processes of srun have to end after the first one has
+POLL = 0.05  # seconds between looks at the processes and the signals
 BY_SIGNAL = 128  # exit statuses above say which signal ended a process
 STOPPED = "stopped; run the same command to go on"
 Work = Callable[..., None]  # takes `device` and `processes`
@@ -58,8 +61,8 @@ def launch(
 ) -> None:
     """Call `train` in as many processes as `variant.training` asks for, and wait for their end.
 
-    The arguments are those of `train`, but for the seconds in `time_budget`: they count from this
-    call on, also those in which it waits for a GPU or for its processes.
+    The arguments are those of `train`, except `time_budget`: seconds from this call on, which
+    include the time in which it waits for a GPU or for its processes.
 
     Processes that torchrun starts on one machine take a GPU each, on their own. Two such trainings
     at once on the same GPUs can have a part of them each, and wait for one another until, after
@@ -74,15 +77,18 @@ def launch(
     work: Work = partial(
         train, variant, seed, corpus, output, state, checkpoint_every, deadline=deadline, kept=kept
     )
-    place = place_in(os.environ)
-    if place is not None:
-        rank, count = place
-        if count != training.all_processes:
+    started = rank_and_world_size(os.environ)
+    if started is not None:
+        rank, world_size = started
+        if world_size != training.all_processes:
             raise TaaeError(
-                f"training: {count} processes were started, but gpus, processes and nodes ask for"
-                f" {training.all_processes}"
+                f"training: {world_size} processes were started, but gpus, processes and nodes ask"
+                f" for {training.all_processes}"
             )
-        with compute(min(1, training.gpus)) as device, join(rank, count, device) as processes:
+        with (
+            compute(min(1, training.gpus)) as device,
+            process_group(rank, world_size, device) as processes,
+        ):
             work(device=device, processes=processes)
     elif training.nodes > 1:
         _run_by_srun(training)
@@ -94,17 +100,17 @@ def launch(
                 run(work, training.all_processes, device)
 
 
-def place_in(environment: Mapping[str, str]) -> tuple[int, int] | None:
-    """Return rank and number of this process where torchrun or `_run_by_srun` started it.
+def rank_and_world_size(environment: Mapping[str, str]) -> tuple[int, int] | None:
+    """Return rank and number of processes where torchrun or `_run_by_srun` started this one.
 
     Other steps of SLURM have a rank too, such as those in which Snakemake runs its jobs, and some
-    sites say in every job where processes may meet: hence a mark of our own.
+    sites set MASTER_ADDR in every job: hence a mark of our own.
     """
     by_srun = (SRUN, "SLURM_PROCID", "SLURM_STEP_NUM_TASKS")
-    by_torchrun = (*MEETING, "RANK", "WORLD_SIZE")
-    for *marks, rank, count in (by_srun, by_torchrun):
-        if {*marks, rank, count} <= environment.keys():
-            return int(environment[rank]), int(environment[count])
+    by_torchrun = (*MASTER, "RANK", "WORLD_SIZE")
+    for *marks, rank, world_size in (by_srun, by_torchrun):
+        if {*marks, rank, world_size} <= environment.keys():
+            return int(environment[rank]), int(environment[world_size])
     return None
 
 
@@ -124,14 +130,14 @@ def _run_by_srun(training: Training) -> NoReturn:
     with closing(socket.create_server(("", 0))) as server:  # a port that is free here
         port = server.getsockname()[1]
     # Rank 0 runs on the first node of the job, which is this one.
-    meeting = dict(zip(MEETING, (socket.gethostname(), str(port)), strict=True))
+    master = dict(zip(MASTER, (socket.gethostname(), str(port)), strict=True))
     command = [
         "srun",
-        "--overlap",  # this process may be a step that holds what the job has
-        # Where one process fails, the others are not to wait for it as long as PyTorch lets them.
-        # --kill-on-bad-exit would also kill, for the first one that stops with its state saved,
-        # those that are about to, and hide its status.
-        f"--wait={STRAGGLE}",
+        "--overlap",  # this process may be a step that holds all resources of the job
+        # Where one process fails, the others must not wait for it as long as PyTorch lets them.
+        # --kill-on-bad-exit would also kill, when the first one stops with its state saved, the
+        # others that are about to, and hide its status.
+        f"--wait={SRUN_WAIT}",
         f"--nodes={training.nodes}",
         f"--ntasks={training.all_processes}",
         f"--ntasks-per-node={training.processes_per_node}",
@@ -139,13 +145,14 @@ def _run_by_srun(training: Training) -> NoReturn:
         *(sys.executable, "-m", "taae", *sys.argv[1:]),
     ]
     sys.stderr.flush()
-    # At SIGTERM srun kills its processes, which are to save their state. So it gets a group of its
-    # own, which signals to that of this process do not reach, and is sent one that it hands on.
+    # At SIGTERM srun kills its processes, which must save their state first. So srun gets a group
+    # of its own, which signals to the group of this process do not reach, and is sent SIGUSR1,
+    # which it hands on.
     with (
         stop_signals() as received,
         subprocess.Popen(
             command,
-            env=os.environ | meeting | {SRUN: "1"},
+            env=os.environ | master | {SRUN: "1"},
             stdin=subprocess.DEVNULL,  # a terminal stops what reads it from another group
             process_group=0,
         ) as srun,
@@ -161,65 +168,58 @@ def _run_by_srun(training: Training) -> NoReturn:
     sys.exit(srun.returncode)
 
 
-def run(work: Work, count: int, device: str) -> None:
-    """Run `work(device=..., processes=...)` in `count` processes that are children of this one.
+def run(work: Work, world_size: int, device: str) -> None:
+    """Run `work(device=..., processes=...)` in `world_size` child processes.
 
-    A signal to stop is passed on to them; what `work` raises in one of them is raised here.
+    A signal to stop is passed on to them; an error that `work` raises in one of them is raised
+    here.
     """
     context = get_context("spawn")
     outcomes: SimpleQueue[Exception | None] = context.SimpleQueue()
+    failure: ProcessException | None = None
     with tempfile.TemporaryDirectory(prefix="taae-") as folder, stop_signals() as received:
-        common = (count, device, f"file://{folder}/meeting", outcomes, work)
-        children = start_processes(_child, common, count, join=False)
-        failure: ProcessException | None = None
+        common = (world_size, device, f"file://{folder}/init", outcomes, work)
+        children = start_processes(_child, common, world_size, join=False)
+        passed_on = 0
         try:
-            _wait(children, received)
+            while not children.join(POLL):
+                for number in received[passed_on:]:
+                    for child in filter(lambda child: child.is_alive(), children.processes):
+                        os.kill(child.pid, number)
+                passed_on = len(received)
         except ProcessException as error:
             failure = error
-        if not outcomes.empty():
-            outcome = outcomes.get()
-            if outcome is not None:
-                raise outcome
-        elif received:  # before any of them could save anything
-            raise Interrupted(STOPPED)
-        elif isinstance(failure, ProcessExitedException):
-            raise TaaeError(
-                f"training: {failure}; run the same command to go on from the last state"
-            )
-        elif failure:
-            raise failure
+    if not outcomes.empty():
+        outcome = outcomes.get()
+        if outcome is not None:
+            raise outcome
+    elif received:  # before any of them could save anything
+        raise Interrupted(STOPPED)
+    elif isinstance(failure, ProcessExitedException):
+        raise TaaeError(f"training: {failure}; run the same command to go on from the last state")
+    elif failure:
+        raise failure
 
 
 def _child(
     rank: int,
-    count: int,
+    world_size: int,
     device: str,
-    meeting: str,
+    init_method: str,
     outcomes: SimpleQueue[Exception | None],
     work: Work,
 ) -> None:
     if device == "cuda":
         torch.cuda.set_device(rank)
-    with join(rank, count, device, meeting) as processes:
-        # The outcome is told before this process leaves the others: they fail for want of it, and
-        # then all are killed.
+    with process_group(rank, world_size, device, init_method) as processes:
+        # The outcome is told before this process leaves the group: the others fail when it is
+        # gone, and then all are killed.
         try:
             work(device=device, processes=processes)
-            if rank == 0:
+            if processes.is_main:
                 outcomes.put(None)
-        except Interrupted as interrupted:  # raised by all, each of which may end in peace
+        except Interrupted as interrupted:  # raised by all, and each ends by itself
             outcomes.put(interrupted)
         except (TaaeError, OSError) as error:
             outcomes.put(error)
             sys.exit(1)
-
-
-def _wait(children: ProcessContext, received: list[int]) -> None:
-    """Wait for the end of the children, passing on the signals that are received meanwhile."""
-    passed = 0
-    while not children.join(POLL):
-        for number in received[passed:]:
-            for child in children.processes:
-                if child.is_alive():
-                    os.kill(child.pid, number)
-        passed = len(received)

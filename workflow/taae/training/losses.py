@@ -1,7 +1,7 @@
 """The training objective: how far a decoded waveform is from its target, and the sum of all terms.
 
 Every term is a mean over the segments of a batch, so that a batch may be cut into parts, one after
-the other or on several devices, and the mean of the parts' gradients is that of the batch.
+the other or on several devices, and the mean of the parts' gradients is the gradient of the batch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Terms = dict[str, Tensor]  # scalars, by name
 def weights(loss: Loss, step: int) -> dict[str, float]:
     """Return the weight of each term at a training step.
 
-    That of the waveform term halves every `waveform_half_life` steps (0: it stays): the paper's
+    The weight of the waveform term halves every `waveform_half_life` steps (0: never): the paper's
     L1 of samples finds the phase at first and then gives way.
     """
     found = {name: float(getattr(loss, name)) for name in TERMS}
@@ -41,7 +41,7 @@ def relative(value: Tensor, target: Tensor, floor: float) -> Tensor:
     return ((value - target).abs().mean(1) / target.abs().mean(1).clamp_min(floor)).mean()
 
 
-class Reconstruction(nn.Module):
+class ReconstructionLoss(nn.Module):
     """Multi-resolution STFT and waveform distances of each segment s from its target t.
 
     For each window length, with Hann windows of unit energy that overlap by `loss.overlap`:
@@ -49,12 +49,12 @@ class Reconstruction(nn.Module):
     log_magnitude: mean of |L(S) - L(T)|, L(X) = ln(|X|^2 + f^2) / 2, f = `FLOOR`. Says nothing
         about phase.
     complex: ||S - T|| / ||T||, Euclidean norms. Without such a term a short training never finds
-        the phase and SI-SDR stays far below 0 dB; as a Euclidean distance it gains 1 dB of
-        SI-SDR and 0.04 of STOI on one of absolute values at equal time.
+        the phase and SI-SDR stays far below 0 dB. The Euclidean distance gains 1 dB of SI-SDR and
+        0.04 of STOI over the sum of absolute values at equal time.
     waveform: sum of |s - t| over the sum of |t|.
 
     The first two are averaged over the window lengths, all over the segments. The denominators
-    are at least those of a segment of RMS `QUIET`, so that silence is not divided by.
+    are at least as large as for a segment of RMS `QUIET`, so that no silence is divided by.
     """
 
     def __init__(self, loss: Loss) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import torch
 
-from taae.codec.layer_geometry import links, parameters
+from taae.codec.layer_geometry import parameter_count
 from taae.training.config import Variant
 from taae.utils.errors import TaaeError
 
@@ -18,20 +18,20 @@ LACKING = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
 
 
 @contextmanager
-def holding(variant: Variant, device: torch.device) -> Iterator[None]:
-    """Turn a lack of memory for what a training keeps into a `TaaeError`, before any batch."""
-    count = parameters(links(variant.model, variant.attention, variant.bottleneck))
+def explain_model_out_of_memory(variant: Variant, device: torch.device) -> Iterator[None]:
+    """Raise a `TaaeError` that says what to change, where a training's weights do not fit."""
+    count = parameter_count(variant.model, variant.attention, variant.bottleneck)
     what = (
         f"model: {count / 1e6:.1f}M parameters, their average and what else a training keeps"
         " between its steps"
     )
-    with _within(device, what, "Take a smaller model, or a machine with more memory"):
+    with _explain(device, what, "Take a smaller model, or a machine with more memory"):
         yield
 
 
 @contextmanager
-def fitting(variant: Variant, device: torch.device) -> Iterator[None]:
-    """Turn a lack of memory for a batch into a `TaaeError`."""
+def explain_batch_out_of_memory(variant: Variant, device: torch.device) -> Iterator[None]:
+    """Raise a `TaaeError` that says what to change, where a batch does not fit."""
     training = variant.training
     what = (
         f"training.batch: {training.batch} segments of {training.segment:g} s in {training.parts}"
@@ -40,34 +40,30 @@ def fitting(variant: Variant, device: torch.device) -> Iterator[None]:
     advice = (
         "Make training.batch smaller, training.accumulate larger, or set training.checkpointing"
     )
-    with _within(device, what, advice):
+    with _explain(device, what, advice):
         yield
 
 
 @contextmanager
-def _within(device: torch.device, what: str, advice: str) -> Iterator[None]:
-    """Say of a lack of memory what was needed, and what to change."""
+def _explain(device: torch.device, what: str, advice: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not lacks_memory(error):
+        if not is_out_of_memory(error):
             raise
         cause = str(error).splitlines()[0] if str(error) else type(error).__name__
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else "this machine"
         raise TaaeError(
-            f"{what} do not fit the memory of {_name(device)}:"
+            f"{what} do not fit the memory of {name}:"
             f" {peak_bytes(device) / 2**30:.1f} GiB were in use when more was asked for ({cause})."
             f" {advice}"
         ) from error
 
 
-def lacks_memory(error: Exception) -> bool:
-    """Return whether an error is one of memory."""
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error says that memory is lacking."""
     known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
     return known or any(words in str(error) for words in LACKING)
-
-
-def _name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "this machine"
 
 
 def peak_bytes(device: torch.device) -> int:

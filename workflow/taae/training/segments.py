@@ -38,11 +38,8 @@ def batch(
     return torch.from_numpy(np.stack([split.segment(int(start), samples) for start in starts]))
 
 
-class Ahead:
-    """What `fetch` returns for each step, the next one fetched by a thread during this one.
-
-    A GPU would wait for it otherwise, each time.
-    """
+class Prefetcher:
+    """Fetches the segments of the next step in a thread, while the GPU computes this one."""
 
     def __init__(self, fetch: Callable[[int], Tensor]) -> None:
         self.fetch = fetch
@@ -50,7 +47,7 @@ class Ahead:
         self._next: tuple[int, Future[Tensor]] | None = None
 
     def __call__(self, step: int) -> Tensor:
-        """Return that of `step`; asking for any other than the step after the last is no error."""
+        """Return `fetch(step)`; any step may be asked for, and the next in order is ready."""
         expected, future = self._next or (None, None)
         wave = future.result() if future and expected == step else self.fetch(step)
         self._next = step + 1, self._thread.submit(self.fetch, step + 1)

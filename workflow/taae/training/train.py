@@ -18,11 +18,10 @@ from taae.codec.base import Codec
 from taae.corpus.store import identity_of
 from taae.training import checkpoint
 from taae.training.config import Variant
-from taae.training.distributed import ALONE, Processes
-from taae.training.history import COLUMNS
+from taae.training.distributed import SINGLE_PROCESS, Processes
+from taae.training.history import COLUMNS, EventFiles
 from taae.training.kept import is_kept, keep, restore
-from taae.training.out_of_memory import holding
-from taae.training.tensorboard import Events
+from taae.training.out_of_memory import explain_model_out_of_memory
 from taae.training.trainer import Diverged, Trainer
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_csv, write_json
@@ -45,25 +44,25 @@ def train(
     checkpoint_every: float = 60.0,
     deadline: float = math.inf,
     device: str = "cpu",
-    processes: Processes = ALONE,
+    processes: Processes = SINGLE_PROCESS,
     kept: Path | None = None,
 ) -> None:
     """Train and write model.safetensors, config.json, history.csv and provenance.json to `output`.
 
-    To be called by each process of a training; the first one writes.
+    Each process of a training calls it; the main one writes.
 
     Args:
         variant: what to train.
         seed: fixes the initial weights, the data order and the bottleneck's noise.
-        corpus: folder that the corpus stage wrote.
+        corpus: folder that `taae corpus` wrote.
         output: the model folder.
-        state: folder for training states; a training of the same variant, seed, corpus and
-            code that was stopped goes on from there, any other ignores it. Removed at the end,
-            but for its folder tensorboard.
+        state: folder for training states. A stopped training of the same variant, seed, corpus
+            and code goes on from there; any other ignores it. Removed at the end, except its
+            folder tensorboard.
         checkpoint_every: seconds between saves of the state.
         deadline: value of `time.monotonic` after which to save and stop, at the end of the step.
         device: cpu or cuda; see `taae.utils.gpus.compute`.
-        processes: those of this training, and which of them this is.
+        processes: this process among all of the training.
         kept: folder of finished models of this variant and seed. One with the same variant, seed,
             corpus and code is taken from there instead of a training; a new one is added.
 
@@ -75,26 +74,26 @@ def train(
     torch.manual_seed(seed)
     identity = identity_of(corpus)
     key = _key(variant, seed, identity)
-    found = processes.first and kept is not None and is_kept(kept, key)
-    if processes.any([found])[0]:
-        if processes.first and kept is not None:
+    found = processes.is_main and kept is not None and is_kept(kept, key)
+    if processes.all_reduce_any([found])[0]:
+        if processes.is_main and kept is not None:
             restore(kept, key, output)
             log(f"this model was trained before: taken from {kept}, which keeps finished models")
         return
     folder = state / key[:16]
-    with holding(variant, torch.device(device)):
+    with explain_model_out_of_memory(variant, torch.device(device)):
         trainer = Trainer(variant, seed, corpus, torch.device(device), processes)
         saved = checkpoint.load(folder)
         if saved is not None:
             trainer.restore(saved)
-    if not processes.agree(trainer.progress.step):
+    if not processes.all_equal(trainer.progress.step):
         raise TaaeError(
             f"{state}: not the same for all processes of this training; it has to be on a file"
             " system that all nodes share"
         )
     if saved is not None:
         log(f"resuming at step {trainer.progress.step} from {folder}")
-    del saved  # which is as large as the training itself
+    del saved  # it is as large as the training itself
 
     try:
         _run(trainer, folder, state / "tensorboard", checkpoint_every, deadline)
@@ -106,8 +105,8 @@ def train(
         ) from error
 
     computed = torch.tensor([trainer.progress.cpu_seconds], dtype=torch.float64)
-    processes.add([computed])
-    if not processes.first:
+    processes.all_reduce_sum([computed])
+    if not processes.is_main:
         return
     codec = trainer.average.module
     assert isinstance(codec, Codec)
@@ -134,7 +133,7 @@ def train(
 
 
 def _key(variant: Variant, seed: int, corpus: str) -> str:
-    """Return the digest of all that determines a training, so that no other's state is taken."""
+    """Return the digest of everything that determines a training: only its own state fits it."""
     code = hashlib.sha256(b"".join(path.read_bytes() for path in sources("training/train")))
     rest = {"seed": seed, "corpus": corpus, "code": code.hexdigest(), "libraries": libraries()}
     if variant.training.perceptual.share:
@@ -145,14 +144,14 @@ def _key(variant: Variant, seed: int, corpus: str) -> str:
 def _run(
     trainer: Trainer, folder: Path, events: Path, checkpoint_every: float, deadline: float
 ) -> None:
-    """Take the steps that are left, saving the state to `folder`, and logging to `events`."""
+    """Take the remaining steps; save the state to `folder` and log to `events` on the way."""
     last_save = time.monotonic()
     processes = trainer.processes
-    charts = Events(events if processes.first else None, trainer.progress.history)
-    with stop_signals() as received, closing(charts):
+    event_files = EventFiles(events if processes.is_main else None, trainer.progress.history)
+    with stop_signals() as received, closing(event_files):
         for _ in trainer.run():
-            charts.update()
-            stop, late = processes.any([bool(received), time.monotonic() > deadline])
+            event_files.update()
+            stop, late = processes.all_reduce_any([bool(received), time.monotonic() > deadline])
             if stop or late:
                 _save_last(trainer, folder)
                 why = "stopped" if stop else "the time budget is used up"
@@ -160,20 +159,20 @@ def _run(
                 raise Interrupted(f"{why} at step {step}; run the same command to go on")
             done = trainer.progress.step == trainer.variant.training.steps
             if done or time.monotonic() - last_save > checkpoint_every:
-                _save(trainer, folder)  # in the end too: the outputs may yet fail
+                _save(trainer, folder)  # at the end too: writing the outputs may yet fail
                 last_save = time.monotonic()
 
 
 def _save(trainer: Trainer, folder: Path) -> None:
     """Save the state, which is the same in all processes."""
-    if trainer.processes.first:
+    if trainer.processes.is_main:
         checkpoint.save(trainer.state(), trainer.progress.step, folder)
 
 
 def _save_last(trainer: Trainer, folder: Path) -> None:
-    """Save the state in the end; no process goes on before, since what ended one may end all."""
+    """Save the state at the end; all processes wait for it, since one that ends may end all."""
     _save(trainer, folder)
-    trainer.processes.agree(trainer.progress.step)
+    trainer.processes.all_equal(trainer.progress.step)
 
 
 @contextmanager

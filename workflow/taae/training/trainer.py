@@ -11,19 +11,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
+from torch.utils.checkpoint import checkpoint
 
+from taae.codec.base import Codec
+from taae.codec.conv import ResidualUnit
 from taae.codec.fsq import FSQ
 from taae.codec.load import build
+from taae.codec.taae import Layer
 from taae.corpus.store import Split
 from taae.training import segments
 from taae.training.adversarial import Adversary
 from taae.training.config import Variant
-from taae.training.distributed import ALONE, Processes
+from taae.training.distributed import SINGLE_PROCESS, Processes
 from taae.training.history import Progress
-from taae.training.layers import compile_layers, recompute_layers
-from taae.training.losses import Reconstruction, Terms, weighted_sum, weights
+from taae.training.losses import ReconstructionLoss, Terms, weighted_sum, weights
 from taae.training.optimizer import Optimisation, averaged
-from taae.training.out_of_memory import fitting
+from taae.training.out_of_memory import explain_batch_out_of_memory
 from taae.training.phases import Phases
 from taae.utils.errors import TaaeError
 from taae.utils.log import log
@@ -39,7 +42,7 @@ class Diverged(TaaeError):
 class Trainer:
     """The codec, its average, its adversary and its data; `run` takes one step per item.
 
-    Where it is one of several `processes`, they all have a trainer, and take each step together.
+    Each of several `processes` has a trainer, and all take each step together.
     """
 
     def __init__(
@@ -48,13 +51,13 @@ class Trainer:
         seed: int,
         corpus: Path,
         device: torch.device,
-        processes: Processes = ALONE,
+        processes: Processes = SINGLE_PROCESS,
     ) -> None:
         training = variant.training
         self.variant, self.seed, self.device = variant, seed, device
         self.gpu = torch.cuda.current_device() if device.type == "cuda" else None
         self.processes = processes
-        self.batches = segments.Ahead(partial(self._batch, Split.open(corpus, "train")))
+        self.batches = segments.Prefetcher(partial(self._batch, Split.open(corpus, "train")))
         self.codec = build(variant.codec).to(device)
         assert isinstance(self.codec.quantizer, FSQ)
         self.quantizer = self.codec.quantizer
@@ -65,16 +68,16 @@ class Trainer:
         if training.checkpointing:
             recompute_layers(self.codec)
         self.optimisation = Optimisation(self.codec, training)
-        self.reconstruction = Reconstruction(training.loss).to(device)
+        self.reconstruction = ReconstructionLoss(training.loss).to(device)
         self.adversary: Adversary | None = None
         if training.discriminator.share:
             self.adversary = Adversary(training, seed, device)
-        self.perception: nn.Module | None = None
-        self.perception_start = training.start(training.perceptual.share)
+        self.wavlm_loss: nn.Module | None = None
+        self.wavlm_start = training.start(training.perceptual.share)
         if training.perceptual.share:
-            from taae.training.wavlm import Perception
+            from taae.training.wavlm import WavLMLoss
 
-            self.perception = Perception(training.perceptual).to(device)
+            self.wavlm_loss = WavLMLoss(training.perceptual).to(device)
         self.validation = segments.fixed(
             Split.open(corpus, "validation"), variant.segment_samples, VALIDATION_SEGMENTS
         )
@@ -91,7 +94,7 @@ class Trainer:
         started, begun, before = time.monotonic(), progress.step, progress.seconds
         computed = time.process_time() - progress.cpu_seconds
         while progress.step < training.steps:
-            with fitting(self.variant, self.device):
+            with explain_batch_out_of_memory(self.variant, self.device):
                 self._step()
             progress.step += 1
             spent = time.monotonic() - started
@@ -119,48 +122,48 @@ class Trainer:
         first = self.processes.rank * training.accumulate
         with self.phase("generator"):
             parts = [
-                self._differentiate(part, number)
+                self._forward_backward(part, number)
                 for number, part in enumerate(wave.chunk(training.accumulate), start=first)
             ]
             sums = torch.stack([torch.stack(list(part.values())) for part in parts]).sum(0)
         with self.phase("optimiser"):
-            self.processes.add([sums])
+            self.processes.all_reduce_sum([sums])
             self._update(dict(zip(parts[0], sums / training.parts, strict=True)))
 
     def _batch(self, split: Split, step: int) -> Tensor:
         """Return this process's segments of a step, in memory that a GPU copies from by itself."""
-        size, share = self.variant.training.batch, (self.processes.rank, self.processes.count)
+        size, share = self.variant.training.batch, (self.processes.rank, self.processes.world_size)
         wave = segments.batch(split, self.variant.segment_samples, size, self.seed, step, share)
         if self.device.type != "cuda":
             return wave
         with torch.cuda.device(self.gpu):  # a thread starts with the first one
             return wave.pin_memory()
 
-    def _differentiate(self, wave: Tensor, number: int) -> Terms:
-        """Add the gradients of a part of the batch to those of the codec and of its adversary.
+    def _forward_backward(self, wave: Tensor, number: int) -> Terms:
+        """Run a part of the batch forward and backward; gradients add up in both networks.
 
-        Everything random in it depends on (seed, step), so that a resumed training repeats it
-        without having to save the state of any generator, and on the place of its segments in the
-        batch, so that it does not matter how many parts the batch is cut into.
+        All random numbers depend on (seed, step), so that a resumed training repeats them without
+        a saved state of any generator, and on the place of the segments in the batch, so that the
+        number of parts does not matter.
 
-        The codec runs once. All that is asked of its output is asked of a copy that is a leaf of
-        the graph, where the gradient for the codec is collected: so neither network is ever
-        trained by the loss of the other.
+        The codec runs once. All losses are computed from a detached copy of its output, which
+        collects their gradients; these then pass through the codec at once. So neither network is
+        ever trained by the loss of the other.
         """
         torch.manual_seed((self.seed << 32) + self.progress.step + 1)
         self.quantizer.part.fill_(number)
         with self._autocast():
             decoded = self.codec(wave)
-        leaf = decoded.detach().float().requires_grad_()
-        terms = self._judge(leaf, wave)
-        assert leaf.grad is not None
-        decoded.backward(leaf.grad.to(decoded.dtype))
+        copy = decoded.detach().float().requires_grad_()
+        terms = self._losses(copy, wave)
+        assert copy.grad is not None
+        decoded.backward(copy.grad.to(decoded.dtype))
         return terms
 
-    def _judge(self, decoded: Tensor, target: Tensor) -> Terms:
-        """Return the terms; add the codec's gradient to `decoded`, the adversary's to its weights.
+    def _losses(self, decoded: Tensor, target: Tensor) -> Terms:
+        """Return the terms; the codec's gradient goes to `decoded`, the adversary's to its weights.
 
-        Both are taken from the same pass of the discriminator.
+        Both come from the same pass of the discriminator.
         """
         training, step = self.variant.training, self.progress.step
         terms: Terms = self.reconstruction(decoded, target)
@@ -169,8 +172,8 @@ class Trainer:
             if adversary:
                 with self.phase("discriminator"):
                     terms |= adversary.terms(decoded, target, step)
-            if self.perception and step >= self.perception_start:
-                terms["perceptual"] = self.perception(decoded, target)
+            if self.wavlm_loss and step >= self.wavlm_start:
+                terms["perceptual"] = self.wavlm_loss(decoded, target)
         share = 1 / training.parts
         loss = share * weighted_sum(terms, weights(training.loss, step))
         with self.phase("discriminator" if adversary else "generator"):
@@ -186,7 +189,7 @@ class Trainer:
         if "discriminator" in terms and self.adversary:
             playing.append(self.adversary.optimisation)
         for optimisation in playing:
-            self.processes.add(optimisation.gradients())
+            self.processes.all_reduce_sum(optimisation.gradients())
         norms = [optimisation.clip_gradients() for optimisation in playing]
         if torch.stack([*terms.values(), *norms]).isfinite().all():
             for optimisation in playing:
@@ -210,18 +213,18 @@ class Trainer:
         if step % LOG_EVERY == 0 or step == last:
             progress.add_training_row(weight, rate)
         due = step % training.validate_every == 0 or step == last
-        if due and self.processes.first:
+        if due and self.processes.is_main:
             return progress.add_row("validation", self._validate(), weight, rate)
         return None
 
     def _validate(self) -> Terms:
         """Return the terms of the averaged codec on the validation segments.
 
-        They are computed as many at a time as in training, which is what fits the memory.
+        As many at a time as in training, so that they fit the memory.
         """
         codec, training = self.average.eval(), self.variant.training
         sums: Terms = {}
-        with torch.inference_mode(), fitting(self.variant, self.device):
+        with torch.inference_mode(), explain_batch_out_of_memory(self.variant, self.device):
             for wave in self.validation.split(training.batch // training.parts):
                 wave = wave.to(self.device)
                 with self._autocast():
@@ -253,3 +256,28 @@ class Trainer:
         self.optimisation.load_state_dict(state["optimisation"])
         if self.adversary:
             self.adversary.load_state_dict(state["adversary"])
+
+
+def recompute_layers(codec: Codec) -> None:
+    """Let each layer keep only its input and compute the rest again (activation checkpointing).
+
+    Results, gradients and the names of the weights do not change.
+    """
+    for layer in _layers(codec):
+        again = partial(checkpoint, layer.forward, use_reentrant=False)
+        layer.forward = again
+
+
+def compile_layers(codec: Codec) -> None:
+    """Let torch compile each layer: layers of a shape share the code, which takes half a minute.
+
+    The whole codec as one graph took minutes on two cores, and was no faster. Compile layers before
+    `recompute_layers`: torch does not look into a checkpoint.
+    """
+    for layer in _layers(codec):
+        compiled = torch.compile(layer.forward, dynamic=False)
+        layer.forward = compiled
+
+
+def _layers(codec: Codec) -> Iterator[nn.Module]:
+    return (module for module in codec.modules() if isinstance(module, (Layer, ResidualUnit)))

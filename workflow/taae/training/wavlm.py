@@ -24,8 +24,8 @@ FEATURE_FLOOR = 1e-3  # mean magnitude of the target's features, at least
 NORM_EPS = 1e-7  # of WavLM's own preparation of waveforms
 
 
-class Perception(nn.Module):
-    """WavLM, frozen.
+class WavLMLoss(nn.Module):
+    """The perceptual term, by a frozen WavLM.
 
     Raises:
         TaaeError: transformers or the weights are not there, or have no such layer.
