@@ -13,7 +13,7 @@ from snakemake.exceptions import WorkflowError
 PACKAGE = str(Path(str(workflow.current_basedir)).parent)  # folder of taae
 sys.path.insert(0, PACKAGE)
 
-from taae.codec.layer_geometry import links, parameters
+from taae.codec.layer_geometry import parameter_count
 from taae.codec.operating_points import NATIVE
 from taae.codec.pretrained import fingerprint
 from taae.study.load import resolve
@@ -156,8 +156,8 @@ def variant_of(wildcards):
 def weights_mb(wildcards, bytes_each):
     """Memory to ask for where a model is: so many bytes for each weight, and what Python takes."""
     variant = variant_of(wildcards)
-    chains = links(variant.model, variant.attention, variant.bottleneck)
-    return 4000 + round(1e-6 * bytes_each * parameters(chains))
+    count = parameter_count(variant.model, variant.attention, variant.bottleneck)
+    return 4000 + round(1e-6 * bytes_each * count)
 
 
 def train_mb(wildcards, attempt):

@@ -18,7 +18,7 @@ from typing import Any, get_args, get_type_hints
 from pydantic import TypeAdapter
 
 from taae.codec.config import Attention, Bottleneck, Model
-from taae.codec.layer_geometry import links, parameters
+from taae.codec.layer_geometry import parameter_count
 from taae.codec.presets import PRESETS
 from taae.study.config import StudyConfig
 
@@ -83,7 +83,7 @@ def _reference(found: dict[str, Any]) -> str:
     parts.append("## Presets of `model.preset`")
     rows = []
     for name, shape in PRESETS.items():
-        count = parameters(links(Model(**shape), Attention(), Bottleneck())) / 1e6
+        count = parameter_count(Model(**shape), Attention(), Bottleneck()) / 1e6
         rows.append([f"`{name}`", f"{count:.1f}M", *map(str, shape.values())])
     parts.append(_table(["preset", "parameters", *PRESETS["demo"]], rows))
     return "\n\n".join(parts) + "\n"
