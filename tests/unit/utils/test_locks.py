@@ -6,13 +6,14 @@ import errno
 import fcntl
 import os
 import signal
+import time
 from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
 from taae.utils import locks
-from taae.utils.locks import lock, locked
+from taae.utils.locks import locked
 
 FORK = get_context("fork")
 
@@ -24,16 +25,25 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("folder", [False, True])
-def test_a_lock_has_one_holder_until_it_is_closed(tmp_path: Path, folder: bool) -> None:
-    path = tmp_path if folder else tmp_path / "lock"
-    flags = os.O_RDONLY if folder else os.O_WRONLY | os.O_CREAT
-    first, second = os.open(path, flags), os.open(path, flags)
-    assert lock(first)
-    assert not lock(second)
-    os.close(first)
-    assert lock(second)
-    os.close(second)
+def test_a_lock_has_one_holder(tmp_path: Path, lines: list[str]) -> None:
+    path = tmp_path / "lock"
+    together, inside = FORK.Barrier(4), FORK.Value("i", 0)
+
+    def hold() -> None:
+        together.wait()
+        for _ in range(10):
+            with locked(path):
+                inside.value += 1
+                assert inside.value == 1
+                time.sleep(0.002)
+                inside.value -= 1
+
+    processes = [FORK.Process(target=hold) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
 
 
 def test_a_killed_process_leaves_none(tmp_path: Path, lines: list[str]) -> None:
@@ -52,21 +62,27 @@ def test_a_killed_process_leaves_none(tmp_path: Path, lines: list[str]) -> None:
     assert lines == []
 
 
-def test_who_waits_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_says_so_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "lock"
     lines: list[str] = []
-    holder = path.open("w")
-    assert lock(holder.fileno())
+    held, release = FORK.Event(), FORK.Event()
+
+    def hold() -> None:
+        with locked(path):
+            held.set()
+            release.wait(60)
 
     def log(line: str) -> None:
         lines.append(line)
-        holder.close()
+        release.set()
 
     monkeypatch.setattr(locks, "log", log)
+    holder = FORK.Process(target=hold)
+    holder.start()
+    assert held.wait(60)
     with locked(path):
-        other = path.open("w")
-        assert not lock(other.fileno())
-        other.close()
+        assert release.is_set()
+    holder.join(60)
     assert lines == [f"{path}: another process is at work here; waiting for it"]
 
 

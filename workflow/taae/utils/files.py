@@ -8,16 +8,16 @@ import hashlib
 import io
 import json
 import os
+import platform
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taae.utils.errors import TaaeError
-from taae.utils.locks import lock
 
 if TYPE_CHECKING:  # the Snakefile imports this module, and each job parses the Snakefile
     import pandas as pd
@@ -40,35 +40,22 @@ def atomic(path: Path) -> Iterator[Path]:
         TaaeError: the disk is full, read-only or failing; names `path`.
     """
     path = Path(path)
-    with ExitStack() as stack:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            sweep(path.parent, glob.escape(path.name))
-            temporary = stack.enter_context(_scratch(path)) / path.name
-        except OSError as error:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent, glob.escape(path.name))
+        prefix = f".{path.name}.{PARTIAL}{_host()}-{os.getpid()}-"
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
+    except OSError as error:
+        raise TaaeError(f"{path}: cannot write here ({error.strerror})") from error
+    try:
+        yield folder / path.name
+        _put_in_place(folder / path.name, path)
+    except OSError as error:
+        if error.errno in DISK_ERRORS:
             raise TaaeError(f"{path}: cannot write here ({error.strerror})") from error
-        try:
-            yield temporary
-            _put_in_place(temporary, path)
-        except OSError as error:
-            if error.errno in DISK_ERRORS:
-                raise TaaeError(f"{path}: cannot write here ({error.strerror})") from error
-            raise
-
-
-@contextmanager
-def _scratch(path: Path) -> Iterator[Path]:
-    """Yield a new folder beside `path`, which no `sweep` removes before the end."""
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.{PARTIAL}", dir=path.parent))
-        with _locked(folder, wait=True):
-            if not folder.exists():  # another process took it for a dead one, not locked yet
-                continue
-            try:
-                yield folder
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
-            return
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _put_in_place(temporary: Path, path: Path) -> None:
@@ -101,33 +88,24 @@ def _sync(path: Path) -> None:
 
 
 def sweep(folder: Path, pattern: str) -> None:
-    """Remove what killed processes left of their `atomic` writing of `pattern` in `folder`."""
-    for scratch in folder.glob(f".{pattern}.{PARTIAL}*/"):
-        with _locked(scratch) as dead:
-            if dead:
-                shutil.rmtree(scratch, ignore_errors=True)
+    """Remove what killed processes of this machine left of their `atomic` writing of `pattern`."""
+    for scratch in folder.glob(f".{pattern}.{PARTIAL}{glob.escape(_host())}-*-*/"):
+        if not _is_alive(int(scratch.name.split("-")[-2])):
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
-@contextmanager
-def _locked(folder: Path, wait: bool = False) -> Iterator[bool]:
-    """Lock a folder as `lock` does; yield whether it is locked now.
+def _host() -> str:
+    return platform.node().replace("/", "_")
 
-    Where folders cannot be locked, a scratch folder is neither marked as in use nor ever taken
-    for a dead one.
-    """
+
+def _is_alive(process: int) -> bool:
     try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        yield False
-        return
-    try:
-        mine = lock(descriptor, wait)
-    except OSError:
-        mine = False
-    try:
-        yield mine
-    finally:
-        os.close(descriptor)
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        pass
+    return True
 
 
 def file_sha256(path: Path) -> str:

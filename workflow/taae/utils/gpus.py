@@ -13,12 +13,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from taae.utils.errors import TaaeError
-from taae.utils.locks import lock
 from taae.utils.log import log
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -149,27 +150,19 @@ def hold(
 
 def _take(count: int, gpus: Sequence[Gpu], folder: Path, locks: ExitStack) -> list[Gpu]:
     """Lock `count` GPUs, or none: one job at a time looks, so that none waits with half of them."""
-    with _lock(folder / "all", wait=True):
-        held: list[Gpu] = []
-        with ExitStack() as taken:
-            for gpu in gpus:
-                if len(held) < count and taken.enter_context(_lock(folder / _file(gpu))):
-                    held.append(gpu)
-            if len(held) < count:
-                return []
-            locks.push(taken.pop_all())
-        return held
-
-
-def _file(gpu: Gpu) -> str:
-    return gpu.identity.replace("/", "-")  # MIG-GPU-<UUID>/7/0, as older drivers name a part
-
-
-@contextmanager
-def _lock(path: Path, wait: bool = False) -> Iterator[bool]:
-    """Yield whether the file's lock was free; it ends with the context or with the process."""
-    with path.open("w") as file:
-        yield lock(file.fileno(), wait)
+    held: list[Gpu] = []
+    with FileLock(folder / "all"), ExitStack() as taken:
+        for gpu in gpus:
+            name = gpu.identity.replace(
+                "/", "-"
+            )  # MIG-GPU-<UUID>/7/0, as older drivers name a part
+            with suppress(Timeout):
+                taken.enter_context(FileLock(folder / name, timeout=0))
+                held.append(gpu)
+            if len(held) == count:
+                locks.push(taken.pop_all())
+                return held
+    return []
 
 
 def _lock_folder() -> Path:
