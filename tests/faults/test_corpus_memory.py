@@ -13,9 +13,8 @@ import pytest
 
 from taae.corpus import folder, prepare
 from taae.corpus.config import Corpus
-from taae.corpus.plan import Plan
 from taae.corpus.store import COLUMNS, Split
-from taae.corpus.utterance import SPLITS, Label, Outcome, Utterance
+from taae.corpus.utterance import SPLITS, Label, Outcome, Plan, Utterance
 from taae.utils.settings import validate
 
 SAMPLES = 500_000  # of a job: 1 MB

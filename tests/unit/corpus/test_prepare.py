@@ -13,7 +13,7 @@ import soundfile
 from taae.corpus.config import Corpus
 from taae.corpus.prepare import prepare
 from taae.corpus.store import Split
-from taae.corpus.synthetic import corpus as synthetic
+from taae.corpus.synthetic import passages as synthetic
 from taae.corpus.utterance import SPLITS
 from taae.study.load import resolve
 from taae.utils.errors import TaaeError

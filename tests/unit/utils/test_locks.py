@@ -99,3 +99,9 @@ def test_work_goes_on_where_there_are_no_locks(
         f"{tmp_path}/lock: going on without a lock, as this file system has none"
         " (No locks available)"
     ]
+
+
+def test_a_folder_that_is_not_there_is_no_want_of_locks(tmp_path: Path, lines: list[str]) -> None:
+    with pytest.raises(FileNotFoundError), locked(tmp_path / "none" / "lock"):
+        pass
+    assert lines == []

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from taae.corpus.archives import Archive
-from taae.corpus.fetch import fetch
+from taae.corpus.fetch import fetch, size_of
 from taae.corpus.unpack import unpack
 from taae.utils.errors import TaaeError
 from taae.utils.files import make_folder, write_json
@@ -26,8 +26,8 @@ def download(archive: Archive, base: str, folder: Path) -> dict[str, Any]:
     """Bring a subset to `folder`/<subset>, unless it is there; return its receipt.
 
     The archive and its unpacked files are in `folder`/.download until they are whole; then the
-    subset takes its place in one step and the archive goes. What breaks off is gone on with by
-    the next call: the download where it was, the unpacking from its start.
+    subset takes its place in one step and the archive is removed. After an interruption the next
+    call continues the download, or unpacks again from the start.
 
     Args:
         archive: which.
@@ -82,8 +82,7 @@ def _receipt(place: Path) -> dict[str, Any]:
 
 
 def _check_room(archive: Archive, scratch: Path) -> None:
-    there = sum(path.stat().st_size for path in scratch.glob(f"{archive.file}*") if path.is_file())
-    needed = archive.size - there + round(GROWTH * archive.size) + SPARE
+    needed = archive.size - size_of(scratch / archive.file) + round(GROWTH * archive.size) + SPARE
     free = shutil.disk_usage(scratch).free
     if free < needed:
         raise TaaeError(

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import requests
-from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
 from taae.corpus.archives import Archive
@@ -30,62 +27,58 @@ class WrongFile(Exception):
 def fetch(archive: Archive, base: str, folder: Path) -> Path:
     """Bring `base`/`archive.file` into `folder` and return its path.
 
-    What is there of it is kept as `.part` and gone on with, also by a later call. Size and MD5 are
-    the published ones, so what the server says of lengths does not matter, and a file that has
-    changed on the server betrays itself: there is no need of If-Range.
+    A call that breaks off leaves the first part of the file, and the next call goes on from there.
+    Size and MD5 are the published ones: it does not matter what lengths the server states, and a
+    file that has changed on the server is found out.
 
     Raises:
         TaaeError: the server does not have it, does not answer, or has another file. In the last
             case nothing of it is kept.
     """
     url = f"{base.rstrip('/')}/{archive.file}"
-    target = folder / archive.file
-    part = target.with_name(f"{target.name}.part")
-    if target.exists():  # of an earlier run: it is checked again
-        target.replace(part)
-    for _ in range(1 + part.exists()):  # what an earlier run left may be of another file
+    path = folder / archive.file
+    for _ in range(1 + path.exists()):  # what an earlier run left may be of another file
         try:
-            _complete(archive, url, part)
-            _verify(archive, part)
+            _complete(archive, url, path)
+            _verify(archive, path)
         except WrongFile as found:
             problem = found
-            part.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
             log(f"{url}: {found}; removed")
         else:
-            part.replace(target)
-            return target
+            return path
     raise TaaeError(
         f"{url}: not the published {archive.file}: {problem}; it was removed. Try a mirror"
         " (corpus.librispeech.url)"
     )
 
 
-def _complete(archive: Archive, url: str, part: Path) -> None:
-    """Append to `part` until it has the published size."""
-    failures, reached = 0, _size(part)
-    while _size(part) < archive.size:
+def _complete(archive: Archive, url: str, path: Path) -> None:
+    """Append to the file until it has the published size."""
+    failures, reached = 0, size_of(path)
+    while size_of(path) < archive.size:
         problem = "the connection ended"
         try:
-            _append(archive, url, part)
+            _append(archive, url, path)
         except (requests.RequestException, HTTPError) as error:
             problem = str(error)
-        have = _size(part)
+        have = size_of(path)
         failures = 0 if have > reached else failures + 1
         reached = max(reached, have)
         if have >= archive.size:
             return
         state = f"{url}: {problem}; {have} of {archive.size} bytes"
         if failures == ATTEMPTS:
-            raise TaaeError(f"{state} are in {part}; the same command goes on from there")
+            raise TaaeError(f"{state} are in {path}; the same command goes on from there")
         pause = PAUSE * 2**failures
         log(f"{state}; going on in {pause:g} s")
         time.sleep(pause)
 
 
-def _append(archive: Archive, url: str, part: Path) -> None:
+def _append(archive: Archive, url: str, path: Path) -> None:
     """Append what one request brings; start over where the server sends the file as a whole."""
-    have = _size(part)
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    have = size_of(path)
+    headers = {"Accept-Encoding": "identity", "Range": f"bytes={have}-"}
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as reply:
         status = reply.status_code
         if status == requests.codes.requested_range_not_satisfiable:
@@ -93,31 +86,29 @@ def _append(archive: Archive, url: str, part: Path) -> None:
         if 400 <= status < 500 and status not in TEMPORARY:
             raise TaaeError(f"{url}: {status} {reply.reason}; check corpus.librispeech.url")
         reply.raise_for_status()
-        whole = status != requests.codes.partial_content
-        if not whole and not reply.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+        if status != requests.codes.partial_content:
+            have = 0
+        elif not reply.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
             raise WrongFile(f"asked from byte {have} on, the server sent another part")
-        wanted = archive.size - (0 if whole else have)
-        blocks = progress(
-            _blocks(reply.raw, wanted), math.ceil(wanted / BLOCK), f"{archive.file} (MiB)"
-        )
-        with part.open("wb" if whole else "ab") as file:
-            for block in blocks:
+        with path.open("r+b" if have else "wb") as file:
+            file.seek(have)
+            starts = range(have, archive.size, BLOCK)
+            for start in progress(starts, len(starts), f"{archive.file} (MiB)"):
+                # As sent: some servers call the compression of a .tar.gz an encoding.
+                wanted = min(BLOCK, archive.size - start)
+                block = reply.raw.read(wanted, decode_content=False)
                 file.write(block)
+                if len(block) < wanted:
+                    return
 
 
-def _blocks(raw: HTTPResponse, wanted: int) -> Iterator[bytes]:
-    """Yield up to `wanted` bytes as they were sent: some servers call a .tar.gz an encoding."""
-    while wanted and (block := raw.read(min(BLOCK, wanted), decode_content=False)):
-        wanted -= len(block)
-        yield block
-
-
-def _verify(archive: Archive, part: Path) -> None:
-    with part.open("rb") as file:
+def _verify(archive: Archive, path: Path) -> None:
+    with path.open("rb") as file:
         found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     if found != archive.md5:
         raise WrongFile(f"its MD5 is {found}, published is {archive.md5}")
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, 0 where there is none."""
     return path.stat().st_size if path.exists() else 0

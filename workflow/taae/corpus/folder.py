@@ -12,7 +12,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from taae.corpus import recordings
-from taae.corpus.plan import Plan
 from taae.corpus.recordings import (
     SUFFIXES,
     Recording,
@@ -21,7 +20,7 @@ from taae.corpus.recordings import (
     limit_test,
     utterance_ids,
 )
-from taae.corpus.utterance import SPLITS, Label, printable
+from taae.corpus.utterance import SPLITS, Label, Plan, printable
 from taae.utils.errors import TaaeError
 from taae.utils.log import log
 

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from taae.corpus import recordings
-from taae.corpus.plan import Plan
 from taae.corpus.recordings import Recording, audio_folder, find_audio, limit_test, utterance_ids
-from taae.corpus.utterance import SPLITS, Label, printable
+from taae.corpus.utterance import SPLITS, Label, Plan, printable
 from taae.utils.errors import TaaeError
 
 

@@ -19,9 +19,8 @@ import soundfile
 
 from taae.corpus import folder, librispeech
 from taae.corpus.journal import Journal
-from taae.corpus.plan import Plan
-from taae.corpus.synthetic import corpus as synthetic
-from taae.corpus.utterance import SPLITS, Outcome, Rejected
+from taae.corpus.synthetic import passages as synthetic
+from taae.corpus.utterance import SPLITS, Outcome, Plan, Rejected
 from taae.corpus.writer import RejectedTally, RejectedWriter, SplitWriter, Tally
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic, file_sha256, make_folder
@@ -38,7 +37,7 @@ PLANS: dict[str, Callable[[dict[str, Any]], Plan]] = {
 }
 STORED = (*(f"{split}.{kind}" for split in SPLITS for kind in ("npy", "csv")), "rejected.csv")
 # What the jobs import: once, for all of their processes.
-PRELOAD = ("pyloudnorm", "soxr", "taae.corpus.recordings", "taae.corpus.synthetic.corpus")
+PRELOAD = ("pyloudnorm", "soxr", "taae.corpus.recordings", "taae.corpus.synthetic.passages")
 LIBRARIES = ("espeakng-loader", "numpy", "pyloudnorm", "soundfile", "soxr")
 
 

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from taae.corpus.normalise import Target, normalise
-from taae.corpus.plan import Plan
-from taae.corpus.utterance import Label, Outcome, Rejected
+from taae.corpus.utterance import Label, Outcome, Plan, Rejected
 from taae.utils.audio import RejectedError, read_audio
 from taae.utils.errors import TaaeError
 

@@ -1,8 +1,10 @@
-"""What the corpus is made of: utterances with their audio, and what was rejected."""
+"""What the corpus is made of: utterances with their audio, rejected files, and a plan of jobs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +52,19 @@ class Rejected:
 
 
 Outcome = Utterance | Rejected
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to prepare a corpus: `work(job)` returns the utterances of a job.
+
+    The jobs are independent of each other and in the order of the corpus. `inputs` is a digest of
+    the files that they read; empty where the settings of the corpus alone determine it.
+    """
+
+    work: Callable[[Any], list[Outcome]]
+    jobs: Sequence[Any]
+    inputs: str = ""
 
 
 def printable(text: str) -> str:

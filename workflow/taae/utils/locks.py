@@ -17,6 +17,7 @@ def locked(path: Path) -> Iterator[None]:
 
     Where the file system has no locks, it says so and goes on without.
     """
+    path.touch()  # fails where nothing can be written: that is no want of locks
     lock = FileLock(path, fallback_to_soft=False)
     with ExitStack() as held:
         try:

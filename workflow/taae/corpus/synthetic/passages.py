@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taae.corpus.normalise import Target, normalise
-from taae.corpus.plan import Plan
 from taae.corpus.synthetic.espeak import ESpeak, Voice
 from taae.corpus.synthetic.sentences import sentences
 from taae.corpus.synthetic.voices import Speaker, draw_speakers
-from taae.corpus.utterance import SPLITS, Label, Outcome, Utterance
+from taae.corpus.utterance import SPLITS, Label, Outcome, Plan, Utterance
 from taae.utils.audio import from_int16
 from taae.utils.sample_rate import SAMPLE_RATE
 
