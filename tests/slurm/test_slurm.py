@@ -221,10 +221,12 @@ def test_the_smoke_study_runs_as_jobs(
     assert (tables / "summary.md").stat().st_size > 500
     assert (figures / "smoke" / "forest.pdf").stat().st_size > 5000
     # The small ones run here or share a submission.
-    submitted = Counter(re.sub(r"^rule_|_.*", "", job["Comment"]) for job in site.submitted())
+    submitted = Counter(
+        re.sub(r"^rule_|_wildcards.*", "", job["Comment"]) for job in site.submitted()
+    )
     assert submitted == Counter(
         corpus=1, reference=1, train=4, decode=6, score=6, cost=4, lengths=2, precision=2
-    ) + Counter(rates=2, peer=2)
+    ) + Counter(rates=2, other_codec=2)
 
 
 def test_trainings_that_slurm_ends_go_on_from_their_checkpoints(struck: Site) -> None:

@@ -47,7 +47,7 @@ def run(
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=590,
+        timeout=900,
     )
 
 
