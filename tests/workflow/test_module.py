@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,10 @@ def run(
     folder: Path, *words: str, more: str = "", study: str = SMOKE
 ) -> subprocess.CompletedProcess[str]:
     (folder / "Snakefile").write_text(IMPORTING.format(root=ROOT, study=study, more=more))
+    return snakemake(folder, *words)
+
+
+def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "snakemake", "--cores", "2", *words],
         cwd=folder,
@@ -59,6 +64,17 @@ def test_the_smoke_study_runs_as_a_module(tmp_path: Path) -> None:
     assert (tmp_path / "results" / "figures" / "cost.pdf").stat().st_size > 5000
     done = run(tmp_path, "mine", "taae_all")
     assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_an_empty_config_is_the_baseline_alone(tmp_path: Path) -> None:
+    """Defaults are those of the settings, not of config.yaml."""
+    lines = IMPORTING.format(root=ROOT, study=SMOKE, more="").splitlines()
+    own = "\n".join(line for line in lines if not line.startswith("configfile"))
+    (tmp_path / "Snakefile").write_text(own)
+    done = snakemake(tmp_path, "-n", "taae_tables")
+    assert done.returncode == 0, done.stderr[-3000:]
+    trained = re.findall(r"wildcards: variant=(\S+), seed=\d+$", done.stdout, re.M)
+    assert set(trained) == {"baseline"}
 
 
 def test_a_prefix_is_refused(tmp_path: Path) -> None:
