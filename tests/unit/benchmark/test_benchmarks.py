@@ -14,28 +14,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from taae.benchmark import (
-    attention_speed as attention,
-)
-from taae.benchmark import (
-    codec_speed as codec,
-)
-from taae.benchmark import (
-    speech,
-    timing,
-)
-from taae.benchmark import (
-    stream_speed as stream,
-)
-from taae.benchmark import (
-    train_speed as train,
-)
+from taae.benchmark import attention_speed as attention
+from taae.benchmark import codec_speed as codec
+from taae.benchmark import flops, speech, timing
+from taae.benchmark import stream_speed as stream
+from taae.benchmark import train_speed as train
 from taae.benchmark.timing import medians
 from taae.codec.attention import sliding_window_attention
 from taae.codec.config import Attention
 from taae.codec.taae import TAAE
 from taae.codec.window import window_sides
-from taae.training import footprint
 from taae.training.phases import PHASES, Phases
 from taae.utils import gpus as devices
 from taae.utils.errors import TaaeError
@@ -192,14 +180,14 @@ def test_train(
 
 
 def test_training_by_itself_is_of_18_million_parameters_and_the_reference_sees_all() -> None:
-    variant = train.chosen(None)
-    assert footprint.costs(variant).parameters == 18_477_382
-    assert footprint.step_seconds(variant) == 4 * 5.12
+    variant = train.variant_with(None)
+    assert flops.costs(variant).parameters == 18_477_382
+    assert flops.step_seconds(variant) == 4 * 5.12
     other = train.reference(variant)
     left, right = window_sides(other.attention.window, other.attention.causal)
     assert min(left, right) >= variant.segment_samples / variant.model.patch
     assert (other.model, other.training.precision) == (variant.model, "float32")
-    changed = train.chosen(variant, "tiny", batch=2, precision=None)
+    changed = train.variant_with(variant, "tiny", batch=2, precision=None)
     assert (changed.model.width, changed.training.batch) == (128, 2)
     assert changed.training.precision == variant.training.precision
 
@@ -212,9 +200,9 @@ def test_training_by_itself_is_compiled_where_there_is_a_compiler(
     monkeypatch.setenv("PATH", str(tmp_path))
     if there:
         (tmp_path / "g++").touch(mode=0o755)
-    assert train.chosen(None).training.compile == there
-    assert train.chosen(None, compile=not there).training.compile != there
-    assert not train.chosen(tiny(), compile=None).training.compile
+    assert train.variant_with(None).training.compile == there
+    assert train.variant_with(None, compile=not there).training.compile != there
+    assert not train.variant_with(tiny(), compile=None).training.compile
 
 
 def test_a_phase_interrupts_the_one_around_it() -> None:

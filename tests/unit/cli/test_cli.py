@@ -83,7 +83,7 @@ def test_a_bench_is_told_to_compile_or_not_to_or_chooses(
     words: list[str], expected: bool | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr(train, "chosen", lambda *_, compile, **__: asked.append(compile))
+    monkeypatch.setattr(train, "variant_with", lambda *_, compile, **__: asked.append(compile))
     monkeypatch.setattr(train, "train", lambda *_, **__: {})
     assert cli.main(["bench", "train", *words]) == 0
     assert asked == [expected]

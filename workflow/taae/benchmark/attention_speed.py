@@ -6,7 +6,6 @@ FlexAttention and flash-attn stand beside them where they run.
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from taae.benchmark.timing import Work, device_name, medians, pick_device
+from taae.benchmark.timing import DTYPES, Work, device_name, medians, pick_device, report
 from taae.codec.attention import choose, sliding_window_attention
 from taae.codec.window import window_sides
 from taae.utils.memory import peak_mib
@@ -25,7 +24,6 @@ Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
 HEADS, HEAD_DIM, WINDOW = 4, 64, 128
 LENGTHS = (256, 1024, 4096, 16384, 65536)
 QUADRATIC = 16384  # the longest that full attention and a dense mask are given
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 Row = tuple[str, str, int]  # dtype, forward or backward, tokens
 
 
@@ -121,8 +119,7 @@ def attention(
             for arm in times[name, passing, length].keys() - {ours[passing], "full"}:
                 suffix = "" if name == "float32" else f"_{name}"
                 figures[f"{passing}_speedup_over_{arm}{suffix}"] = speedup(name, passing, arm)
-    print(json.dumps(figures))
-    return figures
+    return report(figures)
 
 
 def _chosen(device: str, passing: str) -> str:

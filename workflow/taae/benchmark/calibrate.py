@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 import resource
 import statistics
 import subprocess
@@ -21,15 +19,21 @@ import numpy as np
 import pandas as pd
 import torch
 
+from taae.benchmark.flops import step_flops
 from taae.benchmark.speech import speech_corpus
-from taae.benchmark.steps import Steady, extrapolated, judged, key, measure, signature, stand_in
 from taae.benchmark.timing import now
-from taae.benchmark.train_speed import matrix_product
+from taae.benchmark.training_cost import (
+    TrainingCost,
+    extrapolate,
+    from_rate,
+    measure,
+    measured_variant,
+    stand_in,
+)
 from taae.corpus.store import Split
 from taae.corpus.utterance import SPLITS
 from taae.study.study import Study
 from taae.training.config import Variant
-from taae.training.footprint import gradient_bytes, state_bytes, training_flops
 from taae.utils.audio import write_flac
 from taae.utils.fingerprint import canonical
 from taae.utils.gpus import compute
@@ -37,9 +41,7 @@ from taae.utils.log import log
 from taae.utils.memory import MIB
 from taae.utils.sample_rate import SAMPLE_RATE
 
-SHARE = 0.3  # of the rate of float32 matrix products that a training reaches on a CPU, at least
-SLOWEST = 4.0  # s; steps that might take longer are extrapolated from a smaller codec's
-LARGEST = 0.25  # share of the memory that a calibrated training may hold between its steps
+LARGEST = 1e11  # FLOPs of a step per CPU thread, 3 s or so; larger steps are extrapolated
 SCORED = 3  # utterances
 COPIES = 8  # that run at once, at most
 
@@ -49,15 +51,15 @@ class Calibration:
     """What was measured on this machine.
 
     Attributes:
-        steps: by the `key` of a variant.
+        trainings: by the name of the variant.
         start: s until a process that trains or decodes begins to.
-        start_scoring: the same of scoring.
-        process: MiB of such a process before it has anything to do.
+        start_scoring: s until a process that scores begins to.
+        process: MiB of a process that trains, before it has anything to do.
         corpus: s per s of prepared audio.
         scoring: s per s of audio, by metric.
     """
 
-    steps: dict[str, Steady]
+    trainings: dict[str, TrainingCost]
     start: float
     start_scoring: float
     process: float
@@ -80,12 +82,8 @@ def calibrate(study: Study, cores: int, rate: float = 0.0) -> Calibration:
         start, process = _import("taae.training.train")
         start_scoring, scoring = _score(study.metrics.names, corpus, Path(scratch))
         with _gpu(study):
-            steps = _steps(study, corpus, cores, rate)
-    # The least, since most jobs neither train nor compile.
-    process = min(
-        [steady.process for steady in steps.values() if not math.isnan(steady.process)] or [process]
-    )
-    return Calibration(steps, start, start_scoring, process, preparing / spoken, scoring)
+            trainings = _trainings(study, corpus, cores, rate)
+    return Calibration(trainings, start, start_scoring, process, preparing / spoken, scoring)
 
 
 @contextmanager
@@ -96,61 +94,39 @@ def _gpu(study: Study) -> Iterator[None]:
         yield
 
 
-def _steps(study: Study, corpus: Path, cores: int, rate: float) -> dict[str, Steady]:
+def _trainings(study: Study, corpus: Path, cores: int, rate: float) -> dict[str, TrainingCost]:
+    """Return the cost of each variant; those that differ in no cost are measured once."""
     runs = max(1, len(study.trained) * len(study.seeds))
-    wanted = {}
-    for variant in study.variants.values():
-        wanted[key(variant, False)] = signature(variant, False)
-        if variant.training.discriminator.share:
-            wanted[key(judged(variant), False)] = signature(judged(variant), False)
-            wanted[key(variant, True)] = signature(variant, True)
-    torch.set_num_threads(1)  # the rate is that of one
-    product, flops = matrix_product("float32", "cpu")
-    begun = now()
-    product()
-    speed = SHARE * flops / (now() - begun)
-    found: dict[str, Steady] = {}
-    stands: dict[str, Steady] = {}
+    workers = min(cores, runs, COPIES)
+    measured: dict[str, TrainingCost] = {}
     # A process measures once: torch compiles a few kinds of a layer and leaves later ones as they
     # are, and a process keeps the GPU's memory.
-    workers, spawn = min(cores, runs, COPIES), get_context("spawn")
-    with ProcessPoolExecutor(workers, spawn, max_tasks_per_child=1) as pool:
-        for count, (name, variant) in enumerate(wanted.items(), start=1):
-            log(f"calibrating {count}/{len(wanted)}: {_described(variant)}")
-            copies = max(1, min(cores // variant.training.threads, runs, COPIES))
-            if variant.training.gpus and not torch.cuda.is_available():
-                found[name] = by_rate(variant, rate)
-            elif _fits(variant, speed):
-                found[name] = _measured(pool, variant, corpus, copies)
-            else:
-                small = stand_in(variant)
-                if canonical(small) not in stands:
-                    stands[canonical(small)] = _measured(pool, small, corpus, copies)
-                found[name] = extrapolated(variant, small, stands[canonical(small)])
-    return found
+    with ProcessPoolExecutor(workers, get_context("spawn"), max_tasks_per_child=1) as pool:
 
+        def measure_once(variant: Variant) -> TrainingCost:
+            key = canonical(variant)
+            if key not in measured:
+                log(f"calibrating: {_description(variant)}")
+                copies = min(workers, max(1, cores // variant.training.threads))
+                if variant.training.gpus:
+                    copies = 1
+                found = list(pool.map(partial(measure, variant), [corpus] * copies))
+                names = ("step", "adversarial_step", "decoding", "memory")
+                measured[key] = TrainingCost(
+                    *(statistics.median(getattr(each, name) for each in found) for name in names)
+                )
+            return measured[key]
 
-def by_rate(variant: Variant, rate: float) -> Steady:
-    """Return what is known of a training on a GPU that is not here."""
-    seconds = training_flops(variant) / rate if rate else math.nan
-    return Steady(seconds, math.nan, 0.0, basis="extrapolated")
+        def cost_of(variant: Variant) -> TrainingCost:
+            training = variant.training
+            if training.gpus and not torch.cuda.is_available():
+                return from_rate(variant, rate)
+            if training.gpus or step_flops(variant) <= LARGEST * training.threads:
+                return measure_once(variant)
+            small = stand_in(variant)
+            return extrapolate(variant, small, measure_once(small))
 
-
-def _fits(variant: Variant, speed: float) -> bool:
-    if variant.training.gpus:
-        return True
-    held = state_bytes(variant) + gradient_bytes(variant)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    slow = training_flops(variant) / (speed * variant.training.threads) > SLOWEST
-    return not slow and held < LARGEST * memory
-
-
-def _measured(pool: ProcessPoolExecutor, variant: Variant, corpus: Path, copies: int) -> Steady:
-    if variant.training.gpus:
-        copies = 1
-    found = list(pool.map(partial(measure, variant), [corpus] * copies))
-    names = ("seconds", "memory", "decoding", "process")
-    return Steady(*(statistics.median(getattr(each, name) for each in found) for name in names))
+        return {name: cost_of(measured_variant(each)) for name, each in study.variants.items()}
 
 
 def _import(module: str) -> tuple[float, float]:
@@ -189,11 +165,11 @@ def _score(names: Sequence[str], corpus: Path, scratch: Path) -> tuple[float, di
     return max(0.0, spent - float(each.sum())), rates
 
 
-def _described(variant: Variant) -> str:
+def _description(variant: Variant) -> str:
     model, training = variant.model, variant.training
-    adversary = ", discriminator" if training.discriminator.share else ""
-    causal = ", causal" if variant.attention.causal else ""
     return (
         f"{model.kind}, width {model.width}, layers {model.layers},"
-        f" window {variant.attention.window}, batch {training.batch}{causal}{adversary}"
+        f" window {variant.attention.window}, batch {training.batch}"
+        f"{', causal' if variant.attention.causal else ''}"
+        f"{', discriminator' if training.discriminator.share else ''}"
     )

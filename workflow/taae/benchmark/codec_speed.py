@@ -1,16 +1,14 @@
-"""The codec with its window against the same codec with full attention, and over lengths.
+"""The codec's speed, with its window against full attention, and over lengths of audio.
 
-And what bfloat16 changes besides the time: codes, and scores of what is decoded.
+Besides its speed, what bfloat16 changes: the codes, and the scores of the decoded speech.
 """
 
 from __future__ import annotations
 
 import copy
-import json
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ import torch
 from torch import Tensor
 
 from taae.benchmark.speech import speech_split
-from taae.benchmark.timing import device_name, medians, pick_device
+from taae.benchmark.timing import DTYPES, device_name, medians, pick_device, ready, report
 from taae.codec.base import WAVE_RMS
 from taae.codec.config import Attention, Bottleneck, CodecConfig, Model
 from taae.codec.taae import TAAE, SelfAttention
@@ -69,9 +67,9 @@ def codec(
     """Measure, print a table and then one JSON line of figures; return these.
 
     Args:
-        model: folder of a trained codec, of which everything is measured, and without which the
-            scores tell little; instead of it an untrained codec of 18 million parameters.
-        corpus: on whose test split codes and scores are compared; without one, built-in speech.
+        model: folder of a trained codec; without one, an untrained codec of 18 million parameters,
+            whose scores tell little.
+        corpus: folder whose test split gives codes and scores; without one, built-in speech.
         quick: a tenth of every length.
         seconds: about how long each comparison takes.
         device: cpu or cuda; by itself the GPU where there is one.
@@ -82,18 +80,19 @@ def codec(
     full = unlimited(ours)
     short, middle, long = (length / (10 if quick else 1) for length in (SHORT, MIDDLE, LONG))
     wave = _noise(middle, ours)
-    arms: dict[str, Callable[[], object]] = {
-        "window float32": partial(_through, ours, wave),
-        "window bfloat16": partial(_through, ours, wave, torch.bfloat16),
-        "full float32": partial(_through, full, wave),
-        "full bfloat16": partial(_through, full, wave, torch.bfloat16),
+    works = {
+        f"{name} {precision}": ready(partial(_through, arm, wave, dtype))
+        for name, arm in {"window": ours, "full": full}.items()
+        for precision, dtype in DTYPES.items()
     }
-    spent = medians(_prepared(arms), seconds)
+    spent = medians(works, seconds)
     rates = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        waves = {"short": _noise(short, ours), "long": _noise(long, ours)}
-        lengths = {name: partial(_through, ours, wave, dtype) for name, wave in waves.items()}
-        found = medians(_prepared(lengths), seconds)
+    for dtype in DTYPES.values():
+        lengths = {
+            name: ready(partial(_through, ours, _noise(length, ours), dtype))
+            for name, length in {"short": short, "long": long}.items()
+        }
+        found = medians(lengths, seconds)
         rates[dtype] = found["short"] / short, found["long"] / long
     for name, each in spent.items():
         print(f"{middle:g} s of audio, {name:16} {each:8.3f} s, {middle / each:6.1f} x real time")
@@ -111,14 +110,13 @@ def codec(
     }
     with speech_split(corpus) as speech:
         figures |= _change(ours, speech)
-    print(json.dumps(figures))
-    return figures
+    return report(figures)
 
 
 def _change(codec: TAAE, speech: Split) -> dict[str, float]:
     """Return what bfloat16 changes: share of codes, and means of scores in both precisions.
 
-    `bfloat16_snr_db` is of the decoder alone: of the same codes, decoded in both.
+    `bfloat16_snr_db` compares the decoder alone: the same codes, decoded in both precisions.
     """
     device = next(codec.parameters()).device
     changed = codes = 0
@@ -170,16 +168,6 @@ def _noise(seconds: float, codec: TAAE) -> Tensor:
     device = next(codec.parameters()).device
     torch.manual_seed(1)
     return WAVE_RMS * torch.randn(1, round(seconds * SAMPLE_RATE), device=device)
-
-
-def _prepared(
-    arms: Mapping[str, Callable[[], object]],
-) -> dict[str, Callable[[], Callable[[], object]]]:
-    return {name: partial(_itself, arm) for name, arm in arms.items()}
-
-
-def _itself(arm: Callable[[], object]) -> Callable[[], object]:
-    return arm
 
 
 def _ratio(one: float, other: float) -> float:

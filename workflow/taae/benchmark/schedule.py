@@ -3,47 +3,23 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
+from taae.benchmark.dry_run import Job
 from taae.utils.errors import TaaeError
 
 
-@dataclass(frozen=True)
-class Job:
-    """A job of a study and what it will take.
+def total_time(jobs: Sequence[Job], seconds: Mapping[str, float], cores: int, gpus: int) -> float:
+    """Return the seconds from the first start to the last end (list scheduling).
 
-    Attributes:
-        name: that of its file below results/benchmarks, without .tsv; others have one of their own.
-        arm: the variant or codec that it is for; empty: all.
-        seconds: NaN where nothing can be said.
-        memory: MiB; of a training over nodes, on each of them.
-        disk: MiB that it leaves.
-        after: names of the jobs whose files it reads.
-        basis: calibrated, extrapolated, or estimated.
-    """
+    Whenever a job ends, the jobs whose inputs are there start in their order, as many as fit. A job
+    that wants more cores than there are gets them all, as with Snakemake.
 
-    name: str
-    arm: str
-    seconds: float
-    memory: float = 0.0
-    disk: float = 0.0
-    threads: int = 1
-    gpus: int = 0
-    after: tuple[str, ...] = ()
-    basis: str = "estimated"
-
-    @property
-    def stage(self) -> str:
-        """The first part of the name."""
-        return self.name.split("/")[0]
-
-
-def makespan(jobs: Sequence[Job], cores: int, gpus: int) -> float:
-    """Return the seconds until the last job ends (list scheduling).
-
-    Whenever something ends, the jobs that are ready are started in their order, as many as fit.
-    One that wants more threads than there are cores gets them all, as Snakemake does it.
+    Args:
+        jobs: of a study.
+        seconds: of each job, by its name.
+        cores: that the jobs share.
+        gpus: that the jobs share.
 
     Raises:
         TaaeError: a job needs more GPUs than there are.
@@ -53,19 +29,19 @@ def makespan(jobs: Sequence[Job], cores: int, gpus: int) -> float:
             raise TaaeError(
                 f"plan: {job.name} needs {job.gpus} GPU(s), and there are {gpus} (--gpus)"
             )
+    missing = {path for job in jobs for path in job.outputs}
     waiting = list(jobs)
     running: list[tuple[float, int, Job]] = []
-    names, done = {job.name for job in jobs}, set[str]()
     now, free_cores, free_gpus = 0.0, cores, gpus
     while waiting or running:
         for job in list(waiting):
-            threads = min(job.threads, cores)
-            ready = all(name in done or name not in names for name in job.after)
-            if ready and threads <= free_cores and job.gpus <= free_gpus:
+            needed = min(job.cores, cores)
+            ready = missing.isdisjoint(job.inputs)
+            if ready and needed <= free_cores and job.gpus <= free_gpus:
                 waiting.remove(job)
-                free_cores, free_gpus = free_cores - threads, free_gpus - job.gpus
-                heapq.heappush(running, (now + job.seconds, len(waiting), job))
+                free_cores, free_gpus = free_cores - needed, free_gpus - job.gpus
+                heapq.heappush(running, (now + seconds[job.name], len(waiting), job))
         now, _, ended = heapq.heappop(running)
-        done.add(ended.name)
-        free_cores, free_gpus = free_cores + min(ended.threads, cores), free_gpus + ended.gpus
+        missing -= set(ended.outputs)
+        free_cores, free_gpus = free_cores + min(ended.cores, cores), free_gpus + ended.gpus
     return now

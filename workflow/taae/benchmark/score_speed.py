@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pandas as pd
 import soundfile
 
 from taae.benchmark.speech import speech_split
+from taae.benchmark.timing import medians, ready, report
 from taae.corpus.store import Split
 from taae.evaluation.metrics import METRICS
 from taae.evaluation.scoring.score import score_folders
@@ -42,35 +43,35 @@ def score(corpus: Path | None = None, workers: int = 2, rounds: int = 3) -> dict
         with speech_split(corpus) as data:
             seconds = _write_pairs(data, folder, 1 if corpus else JOINED)
         arms: dict[str, Callable[[], float]] = {
-            "one after another": lambda: _one_after_another(folder),
-            "taae, one process": lambda: _ours(folder, 1),
-            f"taae, --jobs {workers}": lambda: _ours(folder, workers),
+            "one after another": partial(_one_after_another, folder),
+            "taae, one process": partial(_ours, folder, 1),
+            f"taae, --jobs {workers}": partial(_ours, folder, workers),
         }
-        walls: dict[str, list[float]] = {arm: [] for arm in arms}
         cpus: dict[str, list[float]] = {arm: [] for arm in arms}
-        for _ in range(rounds + 1):
-            for arm, run in arms.items():
-                start = time.perf_counter()
-                cpus[arm].append(run())
-                walls[arm].append(time.perf_counter() - start)
+
+        def run(arm: str) -> None:
+            cpus[arm].append(arms[arm]())
+
+        works = {arm: ready(partial(run, arm)) for arm in arms}
+        walls = medians(works, least=rounds, most=rounds)
     print(f"{seconds:.0f} s of audio; medians of {rounds} rounds in turns")
-    for arm in arms:
-        wall, cpu = (statistics.median(times[arm][1:]) for times in (walls, cpus))
+    for arm, wall in walls.items():
+        cpu = statistics.median(cpus[arm][1:])
         print(
             f"{arm:20} {seconds / wall:6.1f} audio-s/s  {seconds / cpu:6.1f} audio-s per CPU-s"
             f"  {wall:6.1f} s"
         )
-    naive, one, several = (statistics.median(times[1:]) for times in walls.values())
-    figures = {
-        "audio_s": round(seconds, 1),
-        "workers": workers,
-        "audio_s_per_s": round(seconds / several, 2),
-        "one_worker_audio_s_per_s": round(seconds / one, 2),
-        "naive_audio_s_per_s": round(seconds / naive, 2),
-        "speedup": round(naive / several, 2),
-    }
-    print(json.dumps(figures))
-    return figures
+    naive, one, several = walls.values()
+    return report(
+        {
+            "audio_s": round(seconds, 1),
+            "workers": workers,
+            "audio_s_per_s": round(seconds / several, 2),
+            "one_worker_audio_s_per_s": round(seconds / one, 2),
+            "naive_audio_s_per_s": round(seconds / naive, 2),
+            "speedup": round(naive / several, 2),
+        }
+    )
 
 
 def _write_pairs(data: Split, folder: Path, joined: int) -> float:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from taae.benchmark.codec_speed import untrained
+from taae.benchmark.timing import report
 from taae.codec.complexity import milliseconds, profile
 from taae.codec.config import Attention
 from taae.codec.load import load_codec
@@ -32,12 +32,12 @@ def stream(model: Path | None = None, quick: bool = False) -> dict[str, Any]:
     noise = np.random.default_rng(0).normal(0, 3000, count).clip(-32768, 32767)
     live.run(io.BytesIO(noise.astype("<i2").tobytes()), io.BytesIO())
     costs = profile(codec.config.model, codec.config.attention, codec.config.bottleneck)
-    figures = {
-        **live.report(),
-        "frame_audio_ms": milliseconds(codec.hop),
-        "latency_ms": costs.latency_ms,
-        "state_kib": round((costs.state_bytes or 0) / 1024, 1),
-        "parameters": costs.parameters,
-    }
-    print(json.dumps(figures))
-    return figures
+    return report(
+        {
+            **live.report(),
+            "frame_audio_ms": milliseconds(codec.hop),
+            "latency_ms": costs.latency_ms,
+            "state_kib": round((costs.state_bytes or 0) / 1024, 1),
+            "parameters": costs.parameters,
+        }
+    )

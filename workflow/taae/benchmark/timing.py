@@ -1,19 +1,22 @@
-"""Medians of things timed side by side, so that what else the machine does meets all alike."""
+"""What the benchmarks share: device, rounds side by side, and the JSON line at the end."""
 
 from __future__ import annotations
 
 import atexit
+import json
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import cache
+from typing import Any
 
 import torch
 
 from taae.utils.errors import TaaeError
 from taae.utils.gpus import compute
 
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 Work = Callable[[], Callable[[], object]]  # prepares, and returns what is timed
 
 
@@ -46,10 +49,15 @@ def device_name(device: str) -> str:
     return torch.cuda.get_device_name() if device == "cuda" else "cpu"
 
 
+def ready(work: Callable[[], object]) -> Work:
+    """Return the `Work` of a function that needs no preparation."""
+    return lambda: work
+
+
 def medians(
     works: Mapping[str, Work], seconds: float = 1.0, least: int = 3, most: int = 50
 ) -> dict[str, float]:
-    """Return the median seconds of each work, run in turns.
+    """Return the median seconds of each work, run in turns: all meet the same disturbances.
 
     Args:
         works: each is called, untimed, for the function that is timed.
@@ -68,6 +76,12 @@ def medians(
         if turn >= least and time.perf_counter() - begun > seconds:
             break
     return {name: statistics.median(found[1:]) for name, found in times.items()}
+
+
+def report(figures: dict[str, Any]) -> dict[str, Any]:
+    """Print figures as the one JSON line that ends a benchmark, and return them."""
+    print(json.dumps(figures))
+    return figures
 
 
 def now() -> float:

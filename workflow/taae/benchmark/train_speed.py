@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,11 +14,11 @@ from typing import Any
 
 import torch
 
+from taae.benchmark.flops import costs, step_flops, step_seconds
 from taae.benchmark.speech import speech_corpus
-from taae.benchmark.timing import device_name, now, pick_device
+from taae.benchmark.timing import DTYPES, device_name, now, pick_device, report
 from taae.codec.presets import PRESETS
 from taae.training.config import Training, Variant
-from taae.training.footprint import costs, state_bytes, step_flops, step_seconds
 from taae.training.phases import PHASES
 from taae.training.trainer import Trainer
 from taae.utils.memory import MIB, peak_mib
@@ -28,10 +27,9 @@ ENDLESS = 2**31  # steps of a training that is never finished
 WARM = 2  # steps before those that count: they compile, and allocate the optimisers' states
 SQUARE = {"cpu": 2048, "cuda": 8192}  # rows of the matrices of the measured product
 REFERENCE = "float32, full attention"
-DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
-class Steps:
+class TimedTraining:
     """A training that takes one step per call, and where the time of each step went."""
 
     def __init__(self, variant: Variant, corpus: Path, device: str) -> None:
@@ -75,13 +73,13 @@ def generator_only(variant: Variant) -> Variant:
     return replace(variant, training=quiet)
 
 
-def with_discriminator(variant: Variant) -> Variant:
-    """Return the variant with its discriminator playing from the first step on, for ever."""
+def with_discriminator(variant: Variant, after: int = 0) -> Variant:
+    """Return the variant with its discriminator playing for ever, `after` some steps."""
     training = generator_only(variant).training
     loss = training.loss
     if not (loss.adversarial or loss.feature_matching):
         loss = replace(loss, adversarial=0.1, feature_matching=5.0)  # the paper's
-    playing = replace(training.discriminator, share=1.0)
+    playing = replace(training.discriminator, share=1 - after / ENDLESS)
     return replace(variant, training=replace(training, loss=loss, discriminator=playing))
 
 
@@ -92,7 +90,7 @@ def reference(variant: Variant) -> Variant:
     return replace(variant, attention=replace(variant.attention, window=whole), training=training)
 
 
-def chosen(variant: Variant | None, preset: str | None = None, **training: Any) -> Variant:
+def variant_with(variant: Variant | None, preset: str | None = None, **training: Any) -> Variant:
     """Return the variant with another shape and other keys of its training; None changes nothing.
 
     Without a variant it is the default codec, 18 million parameters (the preset small), trained
@@ -129,7 +127,7 @@ def train(
     """Measure, print a table and then one JSON line of figures; return these.
 
     Args:
-        variant: what is trained; by itself that of `chosen`.
+        variant: what is trained; by itself that of `variant_with`.
         steps: that count, of each of the two.
         discriminator: whether it plays, throughout.
         corpus: folder of a corpus; without one, built-in speech.
@@ -137,7 +135,7 @@ def train(
     """
     device = pick_device(device)
     stage = with_discriminator if discriminator else generator_only
-    variant = stage(variant or chosen(None))
+    variant = stage(variant or variant_with(None))
     flops, seconds = step_flops(variant), step_seconds(variant)
     others = {REFERENCE: reference(variant)}
     if variant.training.compile:
@@ -146,13 +144,14 @@ def train(
     product, product_flops = matrix_product(variant.training.precision, device)
     products = []
     with speech_corpus(corpus) as folder:
-        arms = {"ours": Steps(variant, folder, device)}
+        arms = {"ours": TimedTraining(variant, folder, device)}
         for _ in range(WARM):
             arms["ours"]()
         peak = peak_mib(arms["ours"], device)
+        kept = tensor_bytes(arms["ours"].trainer.state())
         arms["ours"].rows.pop()
         for name, other in others.items():
-            arms[name] = Steps(other, folder, device)
+            arms[name] = TimedTraining(other, folder, device)
             for _ in range(WARM):
                 arms[name]()
         for _ in range(steps):
@@ -184,7 +183,7 @@ def train(
         "mfu": round(flops / wall / rate, 4),
         "step_gflops": round(flops / 1e9, 1),
         "matmul_gflops_per_s": round(rate / 1e9, 1),
-        "peak_mib": round(peak + state_bytes(variant) / MIB, 1),
+        "peak_mib": round(peak + kept / MIB, 1),
         **{f"{phase}_ms": round(1000 * ours.median(phase), 2) for phase in PHASES},
         "parameters": costs(variant).parameters,
         "precision": variant.training.precision,
@@ -198,8 +197,16 @@ def train(
                 "eager_throughput_ratio": ratio("wall", name),
                 "eager_processor_ratio": ratio("processor", name),
             }
-    print(json.dumps(figures))
-    return figures
+    return report(figures)
+
+
+def tensor_bytes(state: object) -> int:
+    """Return the size of all tensors in nested mappings and sequences."""
+    if isinstance(state, torch.Tensor):
+        return state.numel() * state.element_size()
+    if isinstance(state, Mapping):
+        return sum(tensor_bytes(value) for value in state.values())
+    return sum(tensor_bytes(value) for value in state) if isinstance(state, list | tuple) else 0
 
 
 def matrix_product(precision: str, device: str) -> tuple[Callable[[], object], float]:

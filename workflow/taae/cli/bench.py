@@ -67,12 +67,12 @@ def _bench(options: argparse.Namespace) -> None:
 
 
 def _bench_train(options: argparse.Namespace) -> None:
-    from taae.benchmark.train_speed import chosen, train
+    from taae.benchmark.train_speed import train, variant_with
 
     variant = load_study(options.study).variant(options.variant) if options.study else None
     changes = {"precision": options.precision, "batch": options.batch, "segment": options.segment}
     train(
-        chosen(variant, options.preset, compile=options.compile, **changes),
+        variant_with(variant, options.preset, compile=options.compile, **changes),
         steps=options.steps,
         discriminator=options.discriminator,
         corpus=options.corpus,

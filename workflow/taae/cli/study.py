@@ -8,7 +8,7 @@ from pathlib import Path
 
 from taae.cli.shared import STUDY, Commands, add_path, add_study
 from taae.codec.layer_geometry import parameter_count
-from taae.study.load import load_study
+from taae.study.load import layered, load_study
 from taae.utils.errors import TaaeError
 
 
@@ -78,7 +78,7 @@ def _plan(options: argparse.Namespace) -> None:
     from taae.benchmark.plan import plan
 
     plan(
-        load_study(options.study),
+        layered(options.study),
         options.cores or os.cpu_count() or 1,
         options.gpus,
         rate=1e12 * options.gpu_tflops,

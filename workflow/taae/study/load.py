@@ -32,10 +32,15 @@ Json = dict[str, Any]
 
 def load_study(paths: Iterable[Path]) -> Study:
     """Resolve config files laid over each other, as `snakemake --configfile` does."""
+    return resolve(layered(paths))
+
+
+def layered(paths: Iterable[Path]) -> Json:
+    """Return the config of files laid over each other."""
     config: Json = {}
     for path in paths:
         config = merge(config, read_yaml(Path(path)))
-    return resolve(config)
+    return config
 
 
 def read_yaml(path: Path) -> Json:

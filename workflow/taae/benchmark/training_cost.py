@@ -1,0 +1,139 @@
+"""What a training takes: measured by real steps, or extrapolated from a smaller training."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from taae.benchmark.flops import costs, discriminator_flops, step_flops
+from taae.benchmark.train_speed import (
+    WARM,
+    TimedTraining,
+    generator_only,
+    variant_with,
+    with_discriminator,
+)
+from taae.codec.base import Codec
+from taae.codec.config import Bottleneck
+from taae.training.config import Variant
+from taae.training.out_of_memory import peak_bytes
+from taae.utils.memory import MIB
+from taae.utils.sample_rate import SAMPLE_RATE
+
+STEPS = 10  # that count, of each kind of step
+SMALL_BATCH = 4  # segments of the training that larger ones are extrapolated from
+DECODED = 10.0  # s of noise
+FREE = (  # keys of a training that change no cost
+    *("learning_rate", "adamw_learning_rate", "betas", "weight_decay", "warmup", "decay"),
+    *("ema", "clip", "max_skipped"),
+)
+
+
+@dataclass(frozen=True)
+class TrainingCost:
+    """What one process of a training takes, and its codec after it.
+
+    Attributes:
+        step: s of a step without the discriminator.
+        adversarial_step: s of a step in which the discriminator plays.
+        decoding: s per s of audio, encoding included, on one thread.
+        memory: MiB of the process at its peak, or of its GPU; NaN: not measured.
+        basis: calibrated or extrapolated.
+    """
+
+    step: float
+    adversarial_step: float
+    decoding: float
+    memory: float = math.nan
+    basis: str = "calibrated"
+
+
+def measured_variant(variant: Variant) -> Variant:
+    """Return the training that is measured for a variant; equal ones take equal time.
+
+    It is one process with its share of the batch, whose discriminator, if any, begins to play once
+    the steps without it are measured. Keys that change no cost are alike in all.
+    """
+    like = variant_with(None).training
+    training = variant.training
+    alike = replace(
+        variant,
+        bottleneck=Bottleneck(variant.bottleneck.dimensions, 17, "symmetric", "hybrid"),
+        model=replace(variant.model, norm_eps=1e-2, layer_scale=0.3),
+        training=replace(
+            training,
+            loss=replace(like.loss, windows=training.loss.windows, overlap=training.loss.overlap),
+            discriminator=replace(
+                training.discriminator, learning_rate=like.discriminator.learning_rate
+            ),
+            perceptual=like.perceptual,
+            **{name: getattr(like, name) for name in FREE},
+        ),
+    )
+    if training.discriminator.share:
+        return with_discriminator(alike, after=WARM + STEPS)
+    silent = replace(alike.training, discriminator=like.discriminator)
+    return generator_only(replace(alike, training=silent))
+
+
+def measure(variant: Variant, corpus: Path) -> TrainingCost:
+    """Take the steps of a `measured_variant`, and decode; in a process of its own."""
+    training = variant.training
+    torch.set_num_threads(training.threads)
+    device = "cuda" if training.gpus else "cpu"
+    steps = TimedTraining(variant, corpus, device)
+    # On one thread the processor's time is the wall's, but for what else the machine does.
+    clock = "processor" if training.gpus == 0 and training.threads == 1 else "wall"
+
+    def median_step() -> float:
+        steps.rows.clear()
+        for _ in range(WARM + STEPS):
+            steps()
+        return steps.median(clock)
+
+    step = median_step()
+    adversarial_step = median_step() if training.discriminator.share else step
+    memory = peak_bytes(torch.device(device)) / MIB
+    # A job decodes on one thread; on a GPU the processor's work counts.
+    torch.set_num_threads(1)
+    codec = steps.trainer.average.module.eval()  # never compiled, as in the job
+    assert isinstance(codec, Codec)
+    wave = 0.1 * torch.randn(1, round(DECODED * SAMPLE_RATE), device=device)
+    codec.decode(codec.encode(wave))
+    begun = time.process_time()
+    codec.decode(codec.encode(wave))
+    decoding = (time.process_time() - begun) / DECODED
+    return TrainingCost(step, adversarial_step, decoding, memory)
+
+
+def stand_in(variant: Variant) -> Variant:
+    """Return a training that is small enough to be measured instead."""
+    few = min(SMALL_BATCH, variant.training.batch)
+    return variant_with(variant, "small", batch=few, accumulate=1)
+
+
+def extrapolate(variant: Variant, small: Variant, cost: TrainingCost) -> TrainingCost:
+    """Scale the times of a smaller training by FLOPs.
+
+    Larger products come nearer to the machine's best rate: the time is an upper bound.
+    """
+    step = cost.step * step_flops(variant) / step_flops(small)
+    playing = cost.adversarial_step - cost.step
+    playing *= variant.training.batch / small.training.batch
+    decoding = costs(variant).flops_per_second / costs(small).flops_per_second
+    return TrainingCost(step, step + playing, cost.decoding * decoding, basis="extrapolated")
+
+
+def from_rate(variant: Variant, rate: float) -> TrainingCost:
+    """Return the cost of a training on a GPU that is not here but computes `rate` FLOP/s; 0: NaN.
+
+    It decodes on that GPU too, in no time beside the start of the job.
+    """
+    step = step_flops(variant) / rate if rate else math.nan
+    playing = variant.training.discriminator.share and rate
+    extra = discriminator_flops(variant) / rate if playing else 0.0
+    return TrainingCost(step, step + extra, 0.0, basis="extrapolated")
