@@ -55,3 +55,8 @@ def test_stages_do_not_contain_each_other() -> None:
     assert not {name for name in names("training/train") if name.startswith("analysis")}
     assert "codec/base" not in names("evaluation/decoded")
     assert "codec/base" not in names("evaluation/other_codecs/run")
+
+
+def test_every_name_of_the_plumbing_is_a_module() -> None:
+    """A module that was renamed would enter every fingerprint unseen."""
+    assert [name for name in sorted(PLUMBING) if not (PACKAGE / f"{name}.py").is_file()] == []
