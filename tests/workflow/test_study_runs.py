@@ -153,7 +153,7 @@ def test_touching_a_source_file_reruns_nothing(clone: Clone) -> None:
         ("analysis/tables/histories.py", Counter(["histories", "plot_training"])),
         ("analysis/tables/models.py", Counter(["provenance"])),
         (
-            "evaluation/scoring/distances.py",
+            "evaluation/scoring/signal_metrics.py",
             Counter(score=6, score_other_codec=2, lengths=2) + ANALYSIS,
         ),
         ("training/train.py", MODELS + ANALYSIS),
@@ -212,7 +212,9 @@ def test_removed_audio_reruns_nothing_upstream(clone: Clone) -> None:
     shutil.move(results / "decoded", kept)
     try:
         assert clone.jobs() == Counter()
-        edit = clone.edit("workflow/taae/evaluation/scoring/distances.py", '"""', '"""Edited. ')
+        edit = clone.edit(
+            "workflow/taae/evaluation/scoring/signal_metrics.py", '"""', '"""Edited. '
+        )
         try:
             jobs = clone.jobs()
         finally:

@@ -10,7 +10,8 @@ import pytest
 from scipy.stats import entropy
 
 from taae.codec.bitstream.entropy_model import EntropyModel
-from taae.evaluation.codebook import health, histogram, load_codes, rates
+from taae.evaluation.bitrates import rates
+from taae.evaluation.codebook import health, histogram, load_codes
 from taae.utils.errors import TaaeError
 
 

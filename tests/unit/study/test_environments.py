@@ -21,7 +21,7 @@ STAGES = {
     "codecs": ["evaluation/other_codecs", "evaluation/decoded", "corpus/store", "corpus/utterance"],
     "score": ["evaluation/scoring"],
     "figures": ["analysis"],
-    "probe": ["evaluation/decode", "evaluation/recut", "evaluation/lengths", "evaluation/scoring"],
+    "probe": ["evaluation/decode", "evaluation/lengths", "evaluation/scoring"],
 }
 COMMON = ["cli", *STUDY, "study/checks", "codec/window", "evaluation/metrics"]
 COMMON += ["utils/errors", "utils/files", "utils/log"]

@@ -23,8 +23,8 @@ from taae.codec.base import WAVE_RMS
 from taae.codec.config import Attention, Bottleneck, CodecConfig, Model
 from taae.codec.taae import TAAE, SelfAttention
 from taae.corpus.store import Split
-from taae.evaluation.scoring.distances import si_sdr
 from taae.evaluation.scoring.pesq_stoi import stoi
+from taae.evaluation.scoring.signal_metrics import si_sdr
 from taae.utils.sample_rate import SAMPLE_RATE
 
 # 18.5 million parameters, of the shape of the paper's codec.

@@ -1,4 +1,4 @@
-"""How a codec uses its codes, and how many bits they really take.
+"""How a codec uses the levels of its quantizer.
 
 Codes are (frames, columns) of uint8 per utterance, as `taae.evaluation.decode` writes them; a
 column is a latent dimension, or one of each stage of a residual FSQ. Entropies are of the pooled
@@ -16,9 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from taae.codec.bitstream.container import Packet, write_taae
-from taae.codec.bitstream.entropy_model import Codes, EntropyModel, Order
-from taae.codec.operating_points import Stage, nominal_bitrate
+from taae.codec.bitstream.entropy_model import Codes
 from taae.utils.errors import TaaeError
 
 
@@ -28,7 +26,7 @@ def load_codes(path: Path) -> dict[str, Codes]:
         with np.load(path, allow_pickle=False) as file:
             codes = {name: file[name] for name in file.files}
     except FileNotFoundError:
-        raise TaaeError(f"{path}: no such file; run the decode stage") from None
+        raise TaaeError(f"{path}: no such file; run `taae decode`") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise TaaeError(f"{path}: not readable codes ({error})") from error
     if not codes or any(one.ndim != 2 or one.dtype != np.uint8 for one in codes.values()):
@@ -43,10 +41,10 @@ def health(codes: Mapping[str, Codes], alphabet: Sequence[int], dimensions: int)
     (used / levels), entropy_bits, perplexity (2^entropy), conditional_bits (given the same column
     of the frame before).
     """
-    counts, pairs = _counts(codes, alphabet)
+    counts, pairs = count_codes(codes, alphabet)
     rows = []
     for column, levels in enumerate(alphabet):
-        entropy = float(_surprise(counts[column]).sum() / counts[column].sum())
+        entropy = float(surprise(counts[column]).sum() / counts[column].sum())
         followed = pairs[column].sum()
         used = int((counts[column] > 0).sum())
         rows.append(
@@ -57,7 +55,7 @@ def health(codes: Mapping[str, Codes], alphabet: Sequence[int], dimensions: int)
                 "utilisation": used / levels,
                 "entropy_bits": entropy,
                 "perplexity": 2**entropy,
-                "conditional_bits": float(_surprise(pairs[column]).sum() / followed)
+                "conditional_bits": float(surprise(pairs[column]).sum() / followed)
                 if followed
                 else np.nan,
             }
@@ -67,7 +65,7 @@ def health(codes: Mapping[str, Codes], alphabet: Sequence[int], dimensions: int)
 
 def histogram(codes: Mapping[str, Codes], alphabet: Sequence[int], dimensions: int) -> pd.DataFrame:
     """Return a row per column and level: stage, dimension, levels, level, count, share."""
-    counts, _ = _counts(codes, alphabet)
+    counts, _ = count_codes(codes, alphabet)
     return pd.DataFrame(
         [
             {
@@ -83,84 +81,7 @@ def histogram(codes: Mapping[str, Codes], alphabet: Sequence[int], dimensions: i
     )
 
 
-def rates(
-    codes: Mapping[str, Codes],
-    samples: Mapping[str, int],
-    alphabet: Sequence[int],
-    frame_rate: float,
-    entropy_models: Mapping[Order, EntropyModel],
-    *,
-    model: bytes,
-    stages: tuple[Stage, ...],
-    folder: Path,
-) -> pd.DataFrame:
-    """Write `folder`/<utterance>.taae, coded with the best of the entropy models.
-
-    Each is decoded again and compared. Bits per second are of whole frames and, where coded,
-    include the header.
-
-    Args:
-        samples: utterance -> its length.
-        alphabet: values of each column of the codes.
-        frame_rate: latents/s.
-        entropy_models: order -> model, fitted on training data.
-        model, stages: of `taae.codec.bitstream.container.Packet`.
-
-    Returns:
-        A row per utterance: utterance, frames, seconds, nominal_bps, entropy_bps and
-        conditional_bps (the codes' surprise under the pooled distributions of order 0 and 1),
-        coded_order0_bps and coded_order1_bps, and bytes, packed and coded_bps of the file.
-
-    Raises:
-        TaaeError: a file does not decode to the codes that went in.
-    """
-    counts, pairs = _counts(codes, alphabet)
-    marginal, conditional = _surprise(counts, each=True), _surprise(pairs, each=True)
-    which = np.arange(len(alphabet))
-    rows = []
-    for utterance, one in codes.items():
-        packets: dict[Order, Packet] = {}
-        for order, entropy_model in entropy_models.items():
-            packet = Packet.of(
-                one,
-                alphabet,
-                entropy_model,
-                model=model,
-                samples=samples[utterance],
-                level=1.0,
-                stages=stages,
-            )
-            back = Packet.from_bytes(packet.to_bytes()).codes(len(one), alphabet, entropy_model)
-            if not np.array_equal(back, one):
-                raise TaaeError(f"'{utterance}': its file decodes to other codes (order {order})")
-            packets[order] = packet
-        best = min(packets.values(), key=lambda packet: len(packet.to_bytes()))
-        write_taae(folder / f"{utterance}.taae", best)
-        seconds = len(one) / frame_rate
-        alone = marginal[which, one]
-        following = conditional[which, one[:-1], one[1:]]
-        size = len(best.to_bytes())
-        rows.append(
-            {
-                "utterance": utterance,
-                "frames": len(one),
-                "seconds": seconds,
-                "nominal_bps": nominal_bitrate(alphabet, frame_rate),
-                "entropy_bps": alone.sum() / seconds,
-                "conditional_bps": (alone[:1].sum() + following.sum()) / seconds,
-                **{
-                    f"coded_order{order}_bps": 8 * len(packet.to_bytes()) / seconds
-                    for order, packet in packets.items()
-                },
-                "bytes": size,
-                "packed": not best.entropy_model,
-                "coded_bps": 8 * size / seconds,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _counts(
+def count_codes(
     codes: Mapping[str, Codes], alphabet: Sequence[int]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Count values (columns, values) and pairs (columns, value before, value)."""
@@ -175,7 +96,7 @@ def _counts(
     return counts, pairs
 
 
-def _surprise(counts: NDArray[np.float64], each: bool = False) -> NDArray[np.float64]:
+def surprise(counts: NDArray[np.float64], each: bool = False) -> NDArray[np.float64]:
     """Return -log2 of the shares along the last axis, times the counts unless for `each` one."""
     with np.errstate(divide="ignore", invalid="ignore"):
         bits = -np.log2(counts / counts.sum(-1, keepdims=True))

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from taae.evaluation.scoring.distances import Signal
+from taae.evaluation.scoring.signal_metrics import Signal
 from taae.utils.files import write_text
 from taae.utils.log import log
 

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from taae.evaluation.scoring.distances import Signal, magnitudes
 from taae.evaluation.scoring.mosnet_weights import Arrays, read_weights
+from taae.evaluation.scoring.signal_metrics import Signal, magnitudes
 
 WINDOW, HOP = 512, 256  # samples
 # The authors hand scipy's function itself to librosa 0.7, which then takes the symmetric form.

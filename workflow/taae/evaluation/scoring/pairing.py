@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 import soundfile
 
-from taae.evaluation.scoring.distances import Signal, delay
+from taae.evaluation.scoring.signal_metrics import Signal, delay
 from taae.evaluation.scoring.status import Failure, Status
 from taae.utils.errors import TaaeError
 from taae.utils.log import log

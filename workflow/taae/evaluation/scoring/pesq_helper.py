@@ -7,7 +7,7 @@ import platform
 
 from pesq import NoUtterancesError, pesq
 
-from taae.evaluation.scoring.distances import Signal
+from taae.evaluation.scoring.signal_metrics import Signal
 from taae.evaluation.scoring.status import Failure, Status
 from taae.utils.sample_rate import SAMPLE_RATE
 

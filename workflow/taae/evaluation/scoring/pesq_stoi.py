@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from taae.evaluation.scoring import pesq_helper
-from taae.evaluation.scoring.distances import Signal
+from taae.evaluation.scoring.signal_metrics import Signal
 from taae.evaluation.scoring.status import Failure, Status
 from taae.utils.processes import ProcessDied, Worker
 from taae.utils.sample_rate import SAMPLE_RATE

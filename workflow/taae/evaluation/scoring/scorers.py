@@ -13,12 +13,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from taae.evaluation.metrics import METRICS
-from taae.evaluation.scoring import distances as signal
+from taae.evaluation.scoring import signal_metrics
 from taae.evaluation.scoring.cache import Entry, digest, value_id
-from taae.evaluation.scoring.distances import Signal
 from taae.evaluation.scoring.dnsmos import dnsmos_p808, dnsmos_p835
 from taae.evaluation.scoring.pairing import Pair, Signals, is_silent, read_pair
 from taae.evaluation.scoring.pesq_stoi import cpu_time, pesq, stoi
+from taae.evaluation.scoring.signal_metrics import Signal
 from taae.evaluation.scoring.status import Failure, Status
 from taae.utils.sample_rate import SAMPLE_RATE
 
@@ -43,14 +43,16 @@ def _mosnet(degraded: Signal, weights: Path) -> float:
     return mosnet(degraded, weights)
 
 
-STFT_WINDOW = signal.WINDOW / SAMPLE_RATE
-DAC_WINDOW = max(signal.DAC_MELS) / SAMPLE_RATE
+STFT_WINDOW = signal_metrics.WINDOW / SAMPLE_RATE
+DAC_WINDOW = max(signal_metrics.DAC_MELS) / SAMPLE_RATE
 SCORERS = (  # in the order of METRICS
-    Scorer(("si_sdr",), signal.si_sdr, "taae"),
-    Scorer(("mel_distance", "stft_distance"), signal.distances, "taae", shortest=STFT_WINDOW),
+    Scorer(("si_sdr",), signal_metrics.si_sdr, "taae"),
+    Scorer(
+        ("mel_distance", "stft_distance"), signal_metrics.distances, "taae", shortest=STFT_WINDOW
+    ),
     Scorer(
         ("mel_distance_dac", "stft_distance_dac"),
-        signal.distances_dac,
+        signal_metrics.distances_dac,
         "taae",
         shortest=DAC_WINDOW,
     ),

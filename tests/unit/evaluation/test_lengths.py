@@ -9,7 +9,7 @@ import pytest
 
 from taae.corpus.prepare import prepare
 from taae.corpus.store import Split
-from taae.evaluation.recut import recut
+from taae.evaluation.lengths import recut
 from taae.utils.errors import TaaeError
 from taae.utils.sample_rate import SAMPLE_RATE
 

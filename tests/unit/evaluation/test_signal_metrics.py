@@ -5,8 +5,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taae.evaluation.scoring.distances import delay, distances, distances_dac, si_sdr
-from taae.evaluation.scoring.mel import mel_bank
+from taae.evaluation.scoring.signal_metrics import (
+    delay,
+    distances,
+    distances_dac,
+    mel_bank,
+    si_sdr,
+)
 from tests.unit.evaluation.speechlike import noisy, speech
 
 
