@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taae.codec.bitstream import packing as raw
+from taae.codec.bitstream import packing
 from taae.codec.bitstream.entropy_model import TOTAL, Codes, EntropyModel, Order
 from taae.utils.errors import TaaeError
 
@@ -55,16 +55,16 @@ def test_packing_gives_back_what_went_in_at_the_nominal_size(
     levels: tuple[int, ...], frames: int, seed: int
 ) -> None:
     codes = draw(seed, frames, levels)
-    data = raw.pack(codes, levels)
-    assert np.array_equal(raw.unpack(data, frames, levels), codes)
+    data = packing.pack(codes, levels)
+    assert np.array_equal(packing.unpack(data, frames, levels), codes)
     nominal = frames * sum(math.log2(count) for count in levels)
-    assert len(data) == raw.size(frames, levels) <= nominal / 8 + 1
+    assert len(data) == packing.size(frames, levels) <= nominal / 8 + 1
 
 
 @pytest.mark.parametrize("levels", range(2, 256))
 def test_every_number_of_levels(levels: int) -> None:
     codes = np.arange(levels, dtype=np.uint8)[:, None]
-    assert np.array_equal(raw.unpack(raw.pack(codes, (levels,)), levels, (levels,)), codes)
+    assert np.array_equal(packing.unpack(packing.pack(codes, (levels,)), levels, (levels,)), codes)
     model = EntropyModel.fit([codes], (levels,), 1)
     assert np.array_equal(model.decode(model.encode(codes), levels), codes)
     assert (model.frequencies.sum(2, dtype=int) == TOTAL).all()
@@ -74,13 +74,13 @@ def test_every_number_of_levels(levels: int) -> None:
 def test_a_block_of_packed_codes_is_a_number() -> None:
     codes = np.array([[1, 2], [3, 4]], np.uint8)
     number = 1 + 5 * (2 + 7 * (3 + 5 * 4))
-    assert raw.pack(codes, (5, 7)) == number.to_bytes(2, "little")
+    assert packing.pack(codes, (5, 7)) == number.to_bytes(2, "little")
 
 
 def test_many_blocks() -> None:
     levels = (17, 16, 3)
-    codes = draw(0, 2 * raw.BLOCK + 7, levels, 0.5)
-    assert np.array_equal(raw.unpack(raw.pack(codes, levels), len(codes), levels), codes)
+    codes = draw(0, 2 * packing.BLOCK + 7, levels, 0.5)
+    assert np.array_equal(packing.unpack(packing.pack(codes, levels), len(codes), levels), codes)
     for order in ORDERS:
         model = EntropyModel.fit([codes], levels, order)
         assert np.array_equal(model.decode(model.encode(codes), len(codes)), codes)
@@ -208,4 +208,4 @@ def test_codes_of_another_alphabet_are_refused() -> None:
         with pytest.raises(TaaeError, match="another codec"):
             model.encode(codes.astype(np.uint8))
     with pytest.raises(TaaeError, match="frames"):
-        raw.unpack(b"12345", 3, (5, 5))
+        packing.unpack(b"12345", 3, (5, 5))

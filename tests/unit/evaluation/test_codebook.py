@@ -75,7 +75,7 @@ def test_entropy_rates_add_up_to_the_pooled_entropy(tmp_path: Path) -> None:
 
 def test_what_are_no_codes_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "codes.npz"
-    with pytest.raises(TaaeError, match="run the decode stage"):
+    with pytest.raises(TaaeError, match="run `taae decode`"):
         load_codes(path)
     path.write_bytes(b"x")
     with pytest.raises(TaaeError, match="not readable"):

@@ -106,7 +106,7 @@ def _blocked(q: Tensor, k: Tensor, v: Tensor, left: int, right: int) -> Tensor:
         if not _plain(x):
             seen = x[:, :, start - left : stop + right].unfold(2, reach, BLOCK).transpose(3, 4)
             return seen.flatten(0, 1)  # a view still: overlaps are stored once
-        # The gradient of overlapping views is slow; that of whole blocks, shifted, is not.
+        # The gradient of overlapping views is slow; the gradient of whole, shifted blocks is fast.
         shifted = []
         for place in range(0, reach, BLOCK):
             width = min(BLOCK, reach - place)
@@ -124,7 +124,7 @@ def _blocked(q: Tensor, k: Tensor, v: Tensor, left: int, right: int) -> Tensor:
 
 
 def _part(q: Tensor, k: Tensor, v: Tensor, left: int, right: int, start: int, stop: int) -> Tensor:
-    """Attend from the queries start .. stop - 1 alone, under a mask of their own."""
+    """Attend from the queries start .. stop - 1, with a mask of their own."""
     begin, end = max(0, start - left), min(k.shape[2], stop + right)
     bias = _bias(stop - start, end - begin, begin - start, left, right, q.device, q.dtype)
     return _attend(q[:, :, start:stop], k[:, :, begin:end], v[:, :, begin:end], bias)

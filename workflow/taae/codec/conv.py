@@ -1,10 +1,10 @@
 """A convolutional codec to compare with: SEANet, as in EnCodec (arXiv 2210.13438, section 3.1).
 
 Strided convolutions, each after a residual unit, and their mirror image; ELU, no recurrent
-layer, weights trained as the TAAE's are. The bottleneck, the hop and about the number of
-parameters are those of the TAAE of the same config (`conv_shape`). Of the rest only
+layer, weights trained as in the TAAE. The codec has the bottleneck, the hop and about the number
+of parameters of the TAAE with the same config (`conv_shape`). Of the other settings only
 `attention.causal` and `model.layer_scale` (initial scale of the residual units) play a part, so
-variants that differ in their window alone are one model.
+variants that differ only in their window are one model.
 Tensors inside are (batch, time, channels).
 """
 

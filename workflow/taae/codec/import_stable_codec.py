@@ -37,7 +37,7 @@ NORM_EPS = 1e-2
 LAYER_SCALE = 1e-5  # initial; plays no part in a trained model
 TYPES = {"encoder": "taae", "decoder": "taae", "bottleneck": "dithered_fsq"}
 TYPES |= {"pretransform": "patched"}
-# Where a checkpoint of a training has the codec: its average first, which is what was exported.
+# Where a training's checkpoint holds the codec: its averaged weights first, as in the export.
 PREFIXES = ("autoencoder_ema.ema_model.", "autoencoder.", "")
 LAYER = {  # their names -> ours
     "pre_norm.gamma": "attention_norm.weight",
@@ -211,7 +211,7 @@ def _codec_tensors(tensors: dict[str, Tensor], path: Path) -> tuple[dict[str, Te
 
 
 def convert(tensors: dict[str, Tensor], codec: Codec) -> dict[str, Tensor]:
-    """Return the weights of a codec of ours from those of theirs.
+    """Return the weights of our codec from the tensors of a stable-audio-tools checkpoint.
 
     Args:
         tensors: by their names, below the codec.
@@ -291,7 +291,7 @@ def _layers(model: Model) -> dict[str, str]:
 
 
 def _constants(model: Model) -> dict[str, Tensor]:
-    """Return their tensors that are no weights, with the values that our code has for them."""
+    """Return their constant tensors, with the values that our code has for them."""
     turned = model.head_dim // ROTARY_SHARE
     values = {
         "pre_norm.beta": torch.zeros(model.width),

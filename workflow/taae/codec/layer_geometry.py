@@ -13,7 +13,7 @@ from taae.codec.config import Attention, Bottleneck, Model
 from taae.codec.window import window_sides
 
 Span = tuple[int, int]  # first and last index, both included
-WIDEST_STRIDE = 8  # of a convolutional codec, but for prime factors of the hop
+WIDEST_STRIDE = 8  # of a convolutional codec, unless the hop has a larger prime factor
 
 
 @dataclass(frozen=True)

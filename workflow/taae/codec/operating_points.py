@@ -8,7 +8,7 @@ A point is `native` (the quantizer of the training) or the stages of a residual 
     4x729     3 levels, then 3 at 1/2, 1/4 and 1/8
     7@1+3@0.5 free: LEVELS@SCALE for each stage
 
-The presets are those of stable-codec and bear its names: stages x codes per stage, which are
+The presets and their names come from stable-codec: stages x codes per stage, which are
 levels^dimensions at 6 dimensions (6^6 = 46656). The stages apply to each dimension on its own, so
 they hold for any number of dimensions, where the codes of a stage number levels^dimensions.
 """

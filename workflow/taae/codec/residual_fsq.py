@@ -6,11 +6,11 @@ symmetric grid of L_i levels scaled by s_i, applied to what the stages before ha
     r_1 = b(x),  q_i = s_i Q(r_i / s_i),  r_{i+1} = r_i - q_i,  result = q_1 + q_2 + ...
     Q(r) = 2/(L-1) * clamp(floor((L-1) * (r + 1)/2 + 1/2), 0, L-1) - 1
 
-b is that of the training, whichever its rounding, since the decoder knows latents on that scale;
-the stages' grid is the symmetric one always. With s_1 = 1 and s_{i+1} = s_i / (L_i - 1) each
-stage covers the cells of the one before evenly: 2 stages of 5 levels, or 4 of 3, are the grid of
-17 levels. With original rounding at an even L the latents end at 1 - 2/L, so the stages may
-decode to values a little above any that the decoder was trained on.
+b is the bound of the training, whichever its rounding, since the decoder knows latents on that
+scale; the grid of the stages is always the symmetric one. With s_1 = 1 and
+s_{i+1} = s_i / (L_i - 1) each stage covers the cells of the one before evenly: 2 stages of 5
+levels, or 4 of 3, are the grid of 17 levels. With original rounding at an even L the latents end at
+1 - 2/L, so the stages may decode to values a little above any that the decoder was trained on.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from taae.codec.operating_points import Stage, check
 
 
 class ResidualFSQ(nn.Module):
-    """Quantizes as an `FSQ` does, with other levels: the same interface, evaluation alone.
+    """An `FSQ` with other levels: the same interface, for evaluation only.
 
     Args:
         trained: the quantizer that the codec was trained with; its b(x) is used.

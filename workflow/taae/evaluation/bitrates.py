@@ -114,7 +114,7 @@ def rates(
         best = min(packets.values(), key=lambda packet: len(packet.to_bytes()))
         write_taae(folder / f"{utterance}.taae", best)
         seconds = len(one) / frame_rate
-        alone = marginal[which, one]
+        independent = marginal[which, one]
         following = conditional[which, one[:-1], one[1:]]
         size = len(best.to_bytes())
         rows.append(
@@ -123,8 +123,8 @@ def rates(
                 "frames": len(one),
                 "seconds": seconds,
                 "nominal_bps": nominal_bitrate(alphabet, frame_rate),
-                "entropy_bps": alone.sum() / seconds,
-                "conditional_bps": (alone[:1].sum() + following.sum()) / seconds,
+                "entropy_bps": independent.sum() / seconds,
+                "conditional_bps": (independent[:1].sum() + following.sum()) / seconds,
                 **{
                     f"coded_order{order}_bps": 8 * len(packet.to_bytes()) / seconds
                     for order, packet in packets.items()

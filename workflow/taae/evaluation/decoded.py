@@ -1,4 +1,4 @@
-"""What a decoded run looks like on the disk, and the reference beside it."""
+"""The files of a decoded run, and of the reference that it is compared with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AUDIO, CODES, TABLE = "audio", "codes.npz", "utterances.csv"
 
 
 def write_reference(corpus: Path, output: Path, split: str = "test") -> None:
-    """Write the utterances of a split as FLAC files, what decoded ones are compared with."""
+    """Write the utterances of a split as FLAC files, to compare decoded ones with."""
     data = Split.open(corpus, split)
     with atomic(output / AUDIO) as folder:
         for index, record in enumerate(data.utterances):

@@ -78,8 +78,8 @@ def score_lengths(
 def recut(corpus: Path, seconds: float, output: Path) -> None:
     """Write a corpus whose test split has one utterance of exactly `seconds` per speaker.
 
-    It is the speaker's test utterances end to end, from the start again where they are too short
-    in all, cut to length: nothing is padded, and every length holds the same voices.
+    The speaker's test utterances are laid end to end, repeated where they are too short, and cut:
+    nothing is padded, and every length holds the same voices.
     """
     samples = round(seconds * SAMPLE_RATE)
     if samples < 1:

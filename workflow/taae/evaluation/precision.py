@@ -1,4 +1,4 @@
-"""Do the codes depend on the arithmetic? Tokens that differ between float32 and bfloat16."""
+"""Do the codes depend on the arithmetic? Codes that differ between float32 and bfloat16."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def adversarial(decoded: list[ScaleOutput]) -> Tensor:
 
 
 def feature_matching(real: list[ScaleOutput], decoded: list[ScaleOutput]) -> Tensor:
-    """Return the distance of features from the real ones; gradients reach the decoded alone."""
+    """Return the distance of features from the real ones; gradients reach only the decoded ones."""
     losses = [
         relative(y, x.detach(), FEATURE_FLOOR)
         for (_, true), (_, false) in zip(real, decoded, strict=True)

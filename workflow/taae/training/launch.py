@@ -162,7 +162,7 @@ def _run_by_srun(training: Training) -> NoReturn:
         if received:
             srun.send_signal(signal.SIGUSR1)
     # A process dies of the signal where it comes before the process listens to signals, or after
-    # its state was saved; its status would hide that of the others.
+    # its state was saved; its status would hide the status of the others.
     if received and (srun.returncode < 0 or srun.returncode > BY_SIGNAL):
         raise Interrupted(STOPPED)
     sys.exit(srun.returncode)

@@ -28,7 +28,7 @@ def schedule(training: Training) -> Callable[[int], float]:
 class Optimisation:
     """The optimisers of a model, stepped together.
 
-    Muon (Jordan et al. 2024) takes the matrices, those of convolutions among them; AdamW takes
+    Muon (Jordan et al. 2024) takes the matrices, also those of the convolutions; AdamW takes
     the rest (norms, scales, biases), or everything where `training.optimizer` says so.
     """
 
@@ -55,7 +55,7 @@ class Optimisation:
         return float(self.schedulers[0].get_last_lr()[0])
 
     def gradients(self) -> list[Tensor]:
-        """Return the gradients that there are."""
+        """Return the gradients of all weights that have one."""
         return [weight.grad for weight in self.parameters if weight.grad is not None]
 
     def clip_gradients(self) -> Tensor:

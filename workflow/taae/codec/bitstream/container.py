@@ -17,7 +17,7 @@ Byte by byte, numbers little-endian:
     27      5 n    per stage: levels, unsigned byte; scale, float32
     27+5n          the payload, to the end of the file
 
-A CRC-32 finds every change of up to four neighbouring bytes, and all but 1 in 2^32 of others.
+A CRC-32 finds every change of up to four neighbouring bytes, and misses 1 in 2^32 of others.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from taae.codec.bitstream import packing as raw
+from taae.codec.bitstream import packing
 from taae.codec.bitstream.entropy_model import EntropyModel
 from taae.codec.operating_points import Stage
 from taae.utils.errors import TaaeError
@@ -68,7 +68,7 @@ class Packet:
         level: float,
         stages: tuple[Stage, ...],
     ) -> Packet:
-        """Code (frames, columns) with the entropy model, or packed where that is no longer.
+        """Code (frames, columns) with the entropy model, or packed where that takes fewer bytes.
 
         Args:
             alphabet: values of each column (`taae.codec.operating_points.alphabet`).
@@ -79,9 +79,9 @@ class Packet:
         if entropy_model is not None:
             _check_alphabet(entropy_model, alphabet)
             payload = entropy_model.encode(codes)
-            if len(payload) < raw.size(len(codes), alphabet):
+            if len(payload) < packing.size(len(codes), alphabet):
                 return cls(model, samples, level, stages, entropy_model.fingerprint, payload)
-        return cls(model, samples, level, stages, b"", raw.pack(codes, alphabet))
+        return cls(model, samples, level, stages, b"", packing.pack(codes, alphabet))
 
     def codes(
         self, frames: int, alphabet: Sequence[int], entropy_model: EntropyModel | None
@@ -92,7 +92,7 @@ class Packet:
             TaaeError: the payload needs another entropy model, or is not that many frames.
         """
         if not self.entropy_model:
-            return raw.unpack(self.payload, frames, alphabet)
+            return packing.unpack(self.payload, frames, alphabet)
         if entropy_model is None:
             raise TaaeError("the codes are range coded; decoding needs the entropy model")
         if entropy_model.fingerprint != self.entropy_model:
@@ -116,7 +116,7 @@ class Packet:
         """Read the content of a file.
 
         Raises:
-            TaaeError: it is none of a .taae file, of another version, damaged or truncated.
+            TaaeError: not a .taae file, or of another version, damaged or truncated.
         """
         if data[:4] != MAGIC[: len(data)] or not data:
             raise TaaeError("not a .taae file")
@@ -151,7 +151,7 @@ def read_taae(path: Path) -> Packet:
 
 
 def model_fingerprint(folder: Path) -> bytes:
-    """Return four bytes that differ, but for chance, where saved models do."""
+    """Return four bytes of a hash of a saved model: another has other bytes, almost surely."""
     hashed = hashlib.sha256()
     for name in ("config.json", "model.safetensors"):
         try:

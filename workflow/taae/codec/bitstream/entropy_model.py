@@ -52,8 +52,8 @@ class EntropyModel:
     def fit(cls, codes: Iterable[Codes], levels: Sequence[int], order: Order) -> EntropyModel:
         """Count codes (frames, columns), one array per utterance, of the training split.
 
-        Order 0 adds one to each count. Order 1 adds to each context's counts L of them that
-        spread as order 0 does, so that a context that was never seen falls back on it.
+        Order 0 adds one to each count. Order 1 adds L counts to each context, distributed as in
+        order 0, so that a context that never occurred has the probabilities of order 0.
         """
         columns, most = len(levels), max(levels)
         counts = np.zeros((columns, most, most))
@@ -78,7 +78,7 @@ class EntropyModel:
 
     @cached_property
     def fingerprint(self) -> bytes:
-        """Four bytes that differ, but for chance, where models do."""
+        """Four bytes of a hash: other entropy models have other bytes, almost surely."""
         shape = np.array([*self.levels, *self.frequencies.shape], "<u4")
         content = shape.tobytes() + self.frequencies.astype("<u2").tobytes()
         return hashlib.sha256(content).digest()[:4]
@@ -165,7 +165,7 @@ def _checked(codes: Codes, levels: Sequence[int]) -> Codes:
 def _frequencies(tables: NDArray[np.float64], used: NDArray[np.bool_]) -> NDArray[np.uint16]:
     """Round probabilities (columns, contexts, values) to positive integers that sum to TOTAL.
 
-    Every value in use has one first; the rest is shared out by largest remainder.
+    Every value in use gets 1 first; the rest is distributed by largest remainder.
     """
     used = np.broadcast_to(used[:, None], tables.shape)
     exact = tables * (TOTAL - used.sum(2, keepdims=True))

@@ -41,14 +41,15 @@ def encode_file(
 ) -> None:
     """Encode a recording of any rate and number of channels, as 16 kHz mono.
 
-    It is brought to `loudness`, which should be that of the model's corpus; the file holds the
-    way back. What is too short or silent to have a loudness is left at its level.
+    It is brought to `loudness`, which should be the loudness of the model's corpus; the file holds
+    the gain that undoes this. A recording that is too short or silent to have a loudness keeps its
+    level.
 
     Args:
         model: folder of the model.
         point: operating point, see `taae.codec.operating_points`.
-        entropy_model: file of an entropy model; by default that of the model's folder. Without one
-            the codes are packed at the nominal bitrate.
+        entropy_model: file of an entropy model; by default the one in the model's folder. Without
+            an entropy model the codes are packed at the nominal bitrate.
         loudness: LUFS.
     """
     stages = stages_of(point)

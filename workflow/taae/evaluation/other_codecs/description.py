@@ -1,4 +1,4 @@
-"""codec.json: what another codec was, or what it lacks, and the table of all of them. No torch."""
+"""codec.json, the description of another codec that was run, and a table of them. No torch."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ CODEC2_DELAY = {bitrate: 160 if bitrate >= 1200 else 244 for bitrate in CODEC2_B
 class Opus:
     """Opus through opusenc and opusdec, for speech, at variable bitrate.
 
-    Bits are those of the audio packets: the Ogg container and its two headers are not counted.
+    Bits count the audio packets only, not the Ogg container and its two headers.
     opusdec removes the delay that the header states (pre-skip); what is left measures 0 to 1
     samples, so nothing more is compensated.
     """

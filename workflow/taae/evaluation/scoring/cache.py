@@ -37,7 +37,7 @@ def value_id(row: Mapping[str, Any]) -> str:
 
 
 def read_cache(path: Path) -> dict[str, Entry]:
-    """Return utterance -> entry; nothing where there is no cache of this very code."""
+    """Return utterance -> entry; empty unless the cache was written by the same code."""
     try:
         stored = json.loads(path.read_bytes())
         if stored["code"] != _code():

@@ -72,8 +72,8 @@ def _raw_p835(audio: Audio, hops: list[int]) -> Audio:
     """Return the network's outputs (windows, 3), with the work that windows share done once.
 
     98% of the network's cost lies in its first four convolutions. Windows overlap by eight
-    seconds of nine, and there these convolutions differ at a window's two ends alone, where they
-    meet zeros for padding. So each second is convolved once, and then each window's ends.
+    seconds of nine, and there these convolutions differ only at the two ends of a window, where
+    zeros pad it. So each second is convolved once, and then each window's ends.
     """
     spectrum, convolve, rate = _p835_parts()
     power = np.zeros((1, FRAMES * (hops[-1] + SECONDS), 161), np.float32)
@@ -100,7 +100,7 @@ def _raw_p835(audio: Audio, hops: list[int]) -> Audio:
 def _mel_spectrograms(audio: Audio, hops: list[int]) -> Audio:
     """Return scaled decibels (windows, 900, 120): librosa's, whose frames are centred.
 
-    Windows share their frames but for the first and the last, which reach over their ends.
+    Windows share all frames except the first and the last, which reach over their ends.
     """
     padded = np.pad(audio, (HOP, HOP + 1))
     frames = np.lib.stride_tricks.sliding_window_view(padded, MEL_WINDOW)[::HOP]

@@ -61,7 +61,7 @@ def read_weights(path: Path, expected: str = PUBLISHED) -> Arrays:
     _check(content, path, expected)
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
-            arrays = _arrays(file.get("model_weights", file))  # a whole model, or weights alone
+            arrays = _arrays(file.get("model_weights", file))  # a whole model, or only its weights
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise TaaeError(f"{path}: no Keras weights ({error}). {MOSNET_HELP}") from error
     shapes = [array.shape for array in arrays]

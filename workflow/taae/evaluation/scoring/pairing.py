@@ -135,8 +135,8 @@ def _text(path: Path) -> str:
 def _respelled(mapping: dict[str, T], names: Iterable[str]) -> dict[str, T]:
     """Return `mapping`, its keys spelled as in `names`.
 
-    Unicode has é as one character or as two, by the system that a name comes from. A key that is
-    none of the names becomes the one of them that differs in this alone, if there is just one.
+    Unicode has é as one character or as two, by the system that a name comes from. A key without
+    an equal name gets the name that differs only in this, if there is exactly one.
     """
     names = set(names)
     keys = _by_form(mapping.keys() - names)
