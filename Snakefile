@@ -27,24 +27,6 @@ wildcard_constraints:
     subset="|".join(STUDY.download.subsets) or "none",
 
 
-# On a cluster these run where Snakemake does, as the rules do that say `localrule: True`.
-localrules:
-    bitrate_tables,
-    compare,
-    length_table,
-    plot_codebook,
-    plot_coverage,
-    plot_distributions,
-    plot_forest,
-    plot_lengths,
-    plot_metrics,
-    plot_rate_distortion,
-    plot_scatter,
-    plot_spectrograms,
-    plot_training,
-    summarise,
-
-
 onstart:
     check_cpus()
     write_study()

@@ -152,11 +152,12 @@ def test_full_while_a_figure_is_drawn(
     history = pd.read_csv(trained / "history.csv")
     history.insert(0, "variant", "baseline")
     history.insert(1, "seed", 1)
-    history.to_csv(tmp_path / "training.csv", index=False)
-    output = disk.folder / "training"
+    (disk.folder / "tables").mkdir()
+    history.to_csv(disk.folder / "tables" / "training.csv", index=False)
+    output = disk.folder / "figures" / "training"
     disk.fill(left=8192)
-    words: list[str | Path] = ["plot", "training", "--study", study.config, "--tables", tmp_path]
-    fails_and_then_succeeds([*words, "--output", output], output, disk, capsys)
+    words: list[str | Path] = ["plot", "training", "--study", study.config]
+    fails_and_then_succeeds([*words, "--results", disk.folder], output, disk, capsys)
 
 
 def test_an_output_folder_that_is_read_only(

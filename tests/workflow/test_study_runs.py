@@ -30,16 +30,9 @@ UPSTREAM = (
 VARIANTS = ["baseline", "window-32", "causal", "causal-conv"]
 CODECS = ["opus-6k", "codec2-2400"]
 # Four variants in two ablations, two of them at two operating points each, one seed.
-ABLATION = Counter(plot_metrics=2, plot_forest=2, plot_scatter=2)
-SUMMARY = ABLATION + Counter(["summarise", "compare", "plot_distributions", "plot_coverage"])
-POINTS = Counter(["bitrate_tables", "plot_rate_distortion", "plot_codebook"])
-LENGTHS = Counter(["length_table", "plot_lengths"])
-ANALYSIS = SUMMARY + POINTS + LENGTHS
-PLOTS = Counter({rule: count for rule, count in ANALYSIS.items() if rule.startswith("plot_")})
-PLOTS += Counter(["plot_training", "plot_spectrograms", "plot_cost"])
-# What the models of a study are shown in together.
-OVERVIEWS = Counter(["histories", "provenance", "plot_training", "spectra", "plot_spectrograms"])
-OVERVIEWS += Counter(["cost_table", "plot_cost"])
+ANALYSIS = Counter(["summarise", "compare", "bitrate_tables", "length_table", "plot"])
+# What the models of a study are shown in together; one job draws all figures.
+OVERVIEWS = Counter(["histories", "provenance", "spectra", "cost_table"])
 ONE_MODEL = Counter(
     train=1, decode=2, score=2, entropy_models=1, rates=2, precision=1, lengths=1, cost=1
 )
@@ -144,14 +137,15 @@ def test_touching_a_source_file_reruns_nothing(clone: Clone) -> None:
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        (
-            "analysis/figures/ablations.py",
-            Counter(plot_metrics=2, plot_forest=2, plot_training=1, plot_coverage=1),
-        ),
-        ("analysis/figures/style.py", PLOTS),
+        ("analysis/figures/ablations.py", Counter(plot=1)),
+        ("analysis/figures/style.py", Counter(plot=1)),
         ("analysis/statistics.py", ANALYSIS),
-        ("analysis/tables/histories.py", Counter(["histories", "plot_training"])),
-        ("analysis/tables/models.py", Counter(["provenance"])),
+        (
+            "analysis/tables/runs.py",
+            Counter(["histories", "provenance", "cost_table", "plot"]),
+        ),
+        ("analysis/tables/spectra.py", Counter(["spectra", "plot"])),
+        ("analysis/tables/publish.py", Counter(["summarise", "compare", "plot"])),
         (
             "evaluation/scoring/signal_metrics.py",
             Counter(score=6, score_other_codec=2, lengths=2) + ANALYSIS,
@@ -202,7 +196,7 @@ def test_an_added_seed_trains_that_seed_alone(clone: Clone) -> None:
     finally:
         undo()
     per_run = MODELS - OVERVIEWS - Counter(cost=4)  # costs and spectrograms are of the first seed
-    assert jobs == per_run + Counter(["histories", "provenance", "plot_training"]) + ANALYSIS
+    assert jobs == per_run + Counter(["histories", "provenance"]) + ANALYSIS
 
 
 def test_removed_audio_reruns_nothing_upstream(clone: Clone) -> None:
@@ -251,7 +245,7 @@ def test_a_pretrained_variant_is_decoded_and_never_trained(clone: Clone) -> None
         undo()
     new = Counter(pretrained=1, provenance=1)
     new += Counter(decode=2, score=2, entropy_models=1, rates=2, precision=1)
-    tables = ["spectra", "plot_spectrograms", "cost_table", "plot_cost"]
+    tables = ["spectra", "cost_table"]
     assert jobs == new + ANALYSIS + Counter(tables)
     found, expected = (
         (results / "decoded" / variant / "seed1" / "native" / "utterances.csv").read_bytes()
@@ -270,7 +264,7 @@ def test_figures_come_back_from_the_tables_alone(clone: Clone) -> None:
     for part in ("figures", *UPSTREAM):
         shutil.move(results / part, kept / part)
     try:
-        assert all(rule.startswith("plot_") for rule in clone.jobs("figures"))
+        assert set(clone.jobs("figures")) == {"plot"}
         clone.snakemake("figures")
         after = {path: path.read_bytes() for path in sorted((results / "figures").rglob("*.*"))}
         assert after == before

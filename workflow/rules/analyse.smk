@@ -12,206 +12,182 @@ ANALYSED = canonical(
 )
 
 
+PROBED = [
+    f"results/bitrates/{variant}/seed{seed}/{point}"
+    for variant, seed, point in STUDY.probed()
+]
+
+
+def table(name, caption):
+    """A table that the report shows."""
+    caption = f"../report/{caption}.rst"
+    return report(f"results/tables/{name}", caption, category="Tables")
+
+
 rule summarise:
     input:
         code("analysis/tables/scores"),
         code("analysis/tables/publish"),
         code("evaluation/other_codecs/description"),
+        expand("results/codecs/{codec}/codec.json", codec=STUDY.codecs),
         scores=runs(SCORES)
         + expand("results/scores/codecs/{codec}.csv", codec=STUDY.codecs),
-        codecs=expand("results/codecs/{codec}/codec.json", codec=STUDY.codecs),
     output:
         "results/tables/scores.csv",
         "results/tables/coverage.csv",
-        report(
-            "results/tables/failures.csv", "../report/failures.rst", category="Tables"
-        ),
         "results/tables/summary.csv",
-        *(
-            [
-                report(
-                    "results/tables/codecs.csv",
-                    "../report/codecs.rst",
-                    category="Tables",
-                )
-            ]
-            if STUDY.codecs
-            else []
-        ),
         "results/tables/summary.tex",
-        report("results/tables/summary.md", "../report/summary.rst", category="Tables"),
+        table("summary.md", "summary"),
+        table("failures.csv", "failures"),
+        *([table("codecs.csv", "codecs")] if STUDY.codecs else []),
     log:
         "results/logs/summarise.log",
+    localrule: True
     conda:
         "../../envs/figures.yaml"
     params:
+        table=lambda wildcards, input: f"scores --scores {input.scores}",
         spec=ANALYSED,
-        codecs=lambda wildcards, input: (
-            f"--codecs {input.codecs}" if input.codecs else ""
-        ),
     shell:
-        "python -m taae summarise --study results/study.json --scores {input.scores}"
-        " {params.codecs} --output results/tables &> {log}"
+        "python -m taae table {params.table} --study results/study.json &> {log}"
 
 
-rule compare:
+use rule summarise as compare with:
     input:
         code("analysis/tables/scores"),
-        scores="results/tables/scores.csv",
+        "results/tables/scores.csv",
     output:
-        report(
-            "results/tables/comparisons.csv",
-            "../report/comparisons.rst",
-            category="Tables",
-        ),
+        table("comparisons.csv", "comparisons"),
     log:
         "results/logs/compare.log",
+    params:
+        table="comparisons",
+        spec=ANALYSED,
+
+
+use rule summarise as bitrate_tables with:
+    input:
+        code("analysis/tables/bitrates"),
+        runs(SCORES, points=STUDY.points),
+        expand(
+            "{probed}/{table}.csv",
+            probed=PROBED,
+            table=("rates", "codebook", "histogram"),
+        ),
+        sorted({f"{Path(probed).parent}/precision.csv" for probed in PROBED}),
+    output:
+        "results/tables/rate-distortion.csv",
+        "results/tables/precision.csv",
+        "results/tables/codebook.csv",
+        "results/tables/histogram.csv",
+        table("bitrates.csv", "bitrates"),
+    log:
+        "results/logs/bitrate-tables.log",
+    params:
+        table="bitrates",
+        spec=ANALYSED,
+        bitrates=canonical(asdict(STUDY.bitrates)),
+
+
+use rule summarise as length_table with:
+    input:
+        code("analysis/tables/lengths"),
+        runs("results/lengths/{variant}/seed{seed}.csv", STUDY.length_arms),
+    output:
+        "results/tables/lengths.csv",
+    log:
+        "results/logs/length-table.log",
+    params:
+        table="lengths",
+        spec=ANALYSED,
+
+
+use rule summarise as cost_table with:
+    input:
+        code("analysis/tables/runs"),
+        expand("results/cost/{variant}.json", variant=STUDY.cost_arms),
+    output:
+        table("cost.csv", "cost"),
+    log:
+        "results/logs/cost-table.log",
+    params:
+        table="cost",
+        spec=ANALYSED,
+
+
+use rule summarise as provenance with:
+    input:
+        code("analysis/tables/runs"),
+        runs(f"{MODEL}/provenance.json"),
+    output:
+        table("provenance.csv", "provenance"),
+    log:
+        "results/logs/provenance.log",
+    params:
+        table="provenance",
+        variants=list(STUDY.variants),
+        seeds=STUDY.seeds,
+
+
+use rule summarise as histories with:
+    input:
+        code("analysis/tables/runs"),
+        runs(f"{MODEL}/history.csv", STUDY.trained),
+    output:
+        "results/tables/training.csv",
+    log:
+        "results/logs/histories.log",
+    params:
+        table="training",
+        variants=STUDY.trained,
+        seeds=STUDY.seeds,
+
+
+use rule summarise as spectra with:
+    input:
+        code("analysis/tables/spectra"),
+        "results/reference/audio",
+        expand(
+            f"{DECODED}/audio",
+            variant=STUDY.variants,
+            seed=STUDY.seeds[0],
+            point=NATIVE,
+        ),
+    output:
+        "results/tables/spectra.npz",
+    log:
+        "results/logs/spectra.log",
+    params:
+        table="spectra",
+        variants=list(STUDY.variants),
+        seed=STUDY.seeds[0],
+
+
+def reported(figure):
+    """A figure that the report shows, by its ablation where it has one."""
+    ablation = {"ablation": figure.ablation} if figure.ablation else {}
+    return report(
+        f"results/figures/{figure.name}.png",
+        f"../report/{figure.kind}.rst",
+        category=figure.category,
+        labels={**ablation, "figure": figure.label},
+    )
+
+
+# All of them by one process: to start Python takes longer than to draw a figure.
+rule plot:
+    input:
+        code("analysis/figures/draw"),
+        sorted({f"results/tables/{name}" for figure in SHOWN for name in figure.tables}),
+    output:
+        [reported(figure) for figure in SHOWN],
+        expand("results/figures/{figure.name}.pdf", figure=SHOWN),
+    log:
+        "results/logs/plot.log",
+    localrule: True
     conda:
         "../../envs/figures.yaml"
     params:
         spec=ANALYSED,
     shell:
-        "python -m taae compare --study results/study.json --scores {input.scores}"
-        " --output {output} &> {log}"
-
-
-rule plot_metrics:
-    input:
-        code("analysis/figures/ablations"),
-        tables=["results/tables/summary.csv", "results/tables/comparisons.csv"],
-    output:
-        report(
-            "results/figures/{ablation}/metrics.png",
-            "../report/metrics.rst",
-            category="Ablations",
-            labels={"ablation": "{ablation}", "figure": "metrics"},
-        ),
-        "results/figures/{ablation}/metrics.pdf",
-    log:
-        "results/logs/plot/{ablation}-metrics.log",
-    conda:
-        "../../envs/figures.yaml"
-    params:
-        figure="metrics",
-        spec=ANALYSED,
-        stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
-    shell:
-        "python -m taae plot {params.figure} --ablation {wildcards.ablation}"
-        " --study results/study.json --tables results/tables --output {params.stem} &> {log}"
-
-
-use rule plot_metrics as plot_forest with:
-    input:
-        code("analysis/figures/ablations"),
-        tables="results/tables/comparisons.csv",
-    output:
-        report(
-            "results/figures/{ablation}/forest.png",
-            "../report/forest.rst",
-            category="Ablations",
-            labels={"ablation": "{ablation}", "figure": "differences"},
-        ),
-        "results/figures/{ablation}/forest.pdf",
-    log:
-        "results/logs/plot/{ablation}-forest.log",
-    params:
-        figure="forest",
-        spec=ANALYSED,
-        stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
-
-
-use rule plot_metrics as plot_scatter with:
-    input:
-        code("analysis/figures/utterances"),
-        tables="results/tables/scores.csv",
-    output:
-        report(
-            "results/figures/{ablation}/scatter.png",
-            "../report/scatter.rst",
-            category="Ablations",
-            labels={"ablation": "{ablation}", "figure": "utterances"},
-        ),
-        "results/figures/{ablation}/scatter.pdf",
-    log:
-        "results/logs/plot/{ablation}-scatter.log",
-    params:
-        figure="scatter",
-        spec=ANALYSED,
-        stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
-
-
-rule plot_training:
-    input:
-        code("analysis/figures/ablations"),
-        table="results/tables/training.csv",
-    output:
-        report(
-            "results/figures/training.png",
-            "../report/training.rst",
-            category="Study",
-            labels={"figure": "training"},
-        ),
-        "results/figures/training.pdf",
-    log:
-        "results/logs/plot/training.log",
-    conda:
-        "../../envs/figures.yaml"
-    params:
-        figure="training",
-    shell:
-        "python -m taae plot {params.figure} --study results/study.json --tables results/tables"
-        " --output results/figures/{params.figure} &> {log}"
-
-
-use rule plot_training as plot_spectrograms with:
-    input:
-        code("analysis/figures/spectrograms"),
-        table="results/tables/spectra.npz",
-    output:
-        report(
-            "results/figures/spectrograms.png",
-            "../report/spectrograms.rst",
-            category="Study",
-            labels={"figure": "spectrograms"},
-        ),
-        "results/figures/spectrograms.pdf",
-    log:
-        "results/logs/plot/spectrograms.log",
-    params:
-        figure="spectrograms",
-
-
-use rule plot_training as plot_coverage with:
-    input:
-        code("analysis/figures/ablations"),
-        table="results/tables/coverage.csv",
-    output:
-        report(
-            "results/figures/coverage.png",
-            "../report/coverage.rst",
-            category="Study",
-            labels={"figure": "coverage"},
-        ),
-        "results/figures/coverage.pdf",
-    log:
-        "results/logs/plot/coverage.log",
-    params:
-        figure="coverage",
-
-
-use rule plot_training as plot_distributions with:
-    input:
-        code("analysis/figures/utterances"),
-        table="results/tables/scores.csv",
-    output:
-        report(
-            "results/figures/distributions.png",
-            "../report/distributions.rst",
-            category="Study",
-            labels={"figure": "distributions"},
-        ),
-        "results/figures/distributions.pdf",
-    log:
-        "results/logs/plot/distributions.log",
-    params:
-        figure="distributions",
+        "python -m taae plot --study results/study.json &> {log}"

@@ -1,10 +1,5 @@
 # Operating points: the same checkpoints at other bitrates, and what their codes really cost.
 
-PROBED = [
-    f"results/bitrates/{variant}/seed{seed}/{point}"
-    for variant, seed, point in STUDY.probed()
-]
-
 
 rule entropy_models:
     input:
@@ -81,74 +76,3 @@ rule precision:
         " --gpus {resources.gpu}"
         " --model results/models/{wildcards.variant}/seed{wildcards.seed}"
         " --output {output} &> {log}"
-
-
-rule bitrate_tables:
-    input:
-        code("analysis/tables/bitrates"),
-        scores=runs(SCORES, points=STUDY.points),
-        rates=expand(
-            "{probed}/{table}.csv",
-            probed=PROBED,
-            table=("rates", "codebook", "histogram"),
-        ),
-        precision=expand(
-            "results/bitrates/{run}/precision.csv",
-            run=sorted(
-                {f"{variant}/seed{seed}" for variant, seed, _ in STUDY.probed()}
-            ),
-        ),
-    output:
-        "results/tables/rate-distortion.csv",
-        "results/tables/precision.csv",
-        report(
-            "results/tables/bitrates.csv", "../report/bitrates.rst", category="Tables"
-        ),
-        "results/tables/codebook.csv",
-        "results/tables/histogram.csv",
-    log:
-        "results/logs/bitrate-tables.log",
-    conda:
-        "../../envs/figures.yaml"
-    params:
-        spec=ANALYSED,
-        bitrates=canonical(asdict(STUDY.bitrates)),
-    shell:
-        "python -m taae bitrate-tables --study results/study.json --scores results/scores"
-        " --probes results/bitrates --output results/tables &> {log}"
-
-
-use rule plot_training as plot_rate_distortion with:
-    input:
-        code("analysis/figures/rate_distortion"),
-        table="results/tables/rate-distortion.csv",
-    output:
-        report(
-            "results/figures/rate-distortion.png",
-            "../report/rate-distortion.rst",
-            category="Bitrates",
-            labels={"figure": "rate and distortion"},
-        ),
-        "results/figures/rate-distortion.pdf",
-    log:
-        "results/logs/plot/rate-distortion.log",
-    params:
-        figure="rate-distortion",
-
-
-use rule plot_training as plot_codebook with:
-    input:
-        code("analysis/figures/codebook"),
-        table="results/tables/histogram.csv",
-    output:
-        report(
-            "results/figures/codebook.png",
-            "../report/codebook.rst",
-            category="Bitrates",
-            labels={"figure": "codebook"},
-        ),
-        "results/figures/codebook.pdf",
-    log:
-        "results/logs/plot/codebook.log",
-    params:
-        figure="codebook",

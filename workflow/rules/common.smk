@@ -13,6 +13,7 @@ from snakemake.exceptions import WorkflowError
 PACKAGE = str(Path(str(workflow.current_basedir)).parent)  # folder of taae
 sys.path.insert(0, PACKAGE)
 
+from taae.analysis.catalogue import figures
 from taae.codec.layer_geometry import parameter_count
 from taae.codec.operating_points import NATIVE
 from taae.codec.pretrained import fingerprint
@@ -41,7 +42,6 @@ if workflow.modifier.modify_path("results") != "results":
     )
 
 SPLITS = ("train", "validation", "test")
-PER_ABLATION = ("metrics", "forest", "scatter")  # figures
 CORPUS = "results/corpus"
 MODEL = "results/models/{variant}/seed{seed}"
 KEPT = "results/kept/{variant}/seed{seed}"
@@ -67,17 +67,9 @@ TABLES = expand(
         *where(STUDY.length_arms, "lengths.csv"),
     ],
 )
+SHOWN = figures(STUDY)
 FIGURES = expand(
-    "results/figures/{name}.{kind}",
-    name=[
-        *expand("{ablation}/{figure}", ablation=STUDY.ablations, figure=PER_ABLATION),
-        *("distributions", "spectrograms"),
-        *where(STUDY.trained, "training", "coverage"),
-        *where(STUDY.probed(), "rate-distortion", "codebook"),
-        *where(STUDY.length_arms, "lengths"),
-        *where(STUDY.cost_arms, "cost"),
-    ],
-    kind=("png", "pdf"),
+    "results/figures/{figure.name}.{kind}", figure=SHOWN, kind=("png", "pdf")
 )
 
 

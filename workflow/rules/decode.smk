@@ -27,28 +27,3 @@ rule decode:
         " --model results/models/{wildcards.variant}/seed{wildcards.seed}"
         " --output results/decoded/{wildcards.variant}/seed{wildcards.seed}/{wildcards.point}"
         " --point {wildcards.point} --threads {threads} --gpus {resources.gpu} &> {log}"
-
-
-rule spectra:
-    input:
-        code("analysis/tables/spectra"),
-        reference="results/reference/audio",
-        decoded=expand(
-            f"{DECODED}/audio",
-            variant=STUDY.variants,
-            seed=STUDY.seeds[0],
-            point=NATIVE,
-        ),
-    output:
-        "results/tables/spectra.npz",
-    log:
-        "results/logs/spectra.log",
-    localrule: True
-    conda:
-        "../../envs/figures.yaml"
-    params:
-        variants=list(STUDY.variants),
-        seed=STUDY.seeds[0],
-    shell:
-        "python -m taae spectra --study results/study.json --reference {input.reference}"
-        " --decoded results/decoded --output {output} &> {log}"

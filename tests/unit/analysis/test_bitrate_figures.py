@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -12,9 +11,29 @@ import pytest
 from matplotlib.figure import Figure
 
 from taae.analysis.figures import codebook, rate_distortion
+from taae.analysis.figures.style import save, styled
 from taae.evaluation.codebook import histogram
+from taae.evaluation.other_codecs.config import OtherCodec
+from tests.unit.analysis.fake_scores import study
 
 METRICS = ["si_sdr", "stoi", "estoi"]
+
+
+STUDY = replace(
+    study(),
+    seeds=[2, 3],
+    codecs={"opus-6k": OtherCodec("opus", bitrate=6000), "dac": OtherCodec("dac", quantizers=2)},
+)
+VARIANT_COLOURS = {colour for colour, _ in rate_distortion.VARIANTS}
+
+
+def draw(points: pd.DataFrame) -> Figure:
+    return rate_distortion.rate_distortion(STUDY, points, codecs())
+
+
+def legend_of(figure: Figure) -> list[str]:
+    legends = [*figure.legends, *(axis.get_legend() for axis in figure.axes if axis.get_legend())]
+    return [text.get_text() for legend in legends for text in legend.get_texts()]
 
 
 def summary() -> pd.DataFrame:
@@ -48,17 +67,20 @@ def levels_table() -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def drawn(module: object, draw: Callable[[], None]) -> Figure:
-    with mock.patch.object(module, "save") as save:
-        draw()
-    figure: Figure = save.call_args.args[0]
-    return figure
+def codecs() -> pd.DataFrame:
+    """Return a summary: of Opus, of a codec that is not installed, and of the variants."""
+    rows = summary()[["variant", "metric", "mean", "low", "high", "bitrate"]]
+    native = rows[(summary()["point"] == "native") & (rows["variant"] == "even")]
+    opus = native.assign(variant="opus-6k", bitrate=6470.0, mean=0.9, low=0.8, high=0.95)
+    dac = native.assign(variant="dac", bitrate=np.nan, mean=np.nan, low=np.nan, high=np.nan)
+    return pd.concat([native, opus, dac], ignore_index=True)
 
 
 def test_figures_are_written_and_the_same_again(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        rate_distortion.rate_distortion_figure(summary(), tmp_path / name / "rates")
-        codebook.codebook_figure(levels_table(), 2, tmp_path / name / "codebook")
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        with styled():
+            save(rate_distortion.rate_distortion(STUDY, summary(), codecs()), folder / "rates")
+            save(codebook.codebook(STUDY, levels_table()), folder / "codebook")
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert files == ["codebook.pdf", "codebook.png", "rates.pdf", "rates.png"]
     for file in files:
@@ -67,12 +89,10 @@ def test_figures_are_written_and_the_same_again(tmp_path: Path) -> None:
 
 def test_a_line_per_variant_in_the_order_of_the_bitrate() -> None:
     table = summary()
-    figure = drawn(
-        rate_distortion, lambda: rate_distortion.rate_distortion_figure(table, Path("x"))
-    )
+    figure = draw(table)
     for axis, metric in zip(figure.axes, METRICS, strict=False):
         rows = table[table["metric"] == metric]
-        lines = [line for line in axis.lines if len(line.get_xdata()) == 3]
+        lines = [line for line in axis.lines if line.get_linestyle() == "-"]
         assert len(lines) == 2
         assert lines[-1].get_color() == rate_distortion.BLACK  # the first variant, on top
         for line, (_, expected) in zip(reversed(lines), rows.groupby("variant"), strict=True):
@@ -80,50 +100,70 @@ def test_a_line_per_variant_in_the_order_of_the_bitrate() -> None:
             assert list(line.get_xdata()) == expected["bitrate"].tolist()
             assert list(line.get_ydata()) == expected["mean"].tolist()
         for line in axis.lines:
-            if len(line.get_xdata()) == 1 and line.get_color() != rate_distortion.GREY:
-                native = line.get_xdata()[0] == 2452
+            if line.get_linestyle() == "None" and line.get_color() in VARIANT_COLOURS:
+                native = list(line.get_xdata()) == [2452]
+                assert native or 2452 not in line.get_xdata()
                 assert (line.get_markerfacecolor() != "white") == native
 
 
-def test_published_values_are_grey_marks_with_their_caveat() -> None:
-    figure = drawn(
-        rate_distortion, lambda: rate_distortion.rate_distortion_figure(summary(), Path("x"))
-    )
-    marks = {
-        (axis.get_title(loc="left").split(" ")[0], line.get_xdata()[0], line.get_ydata()[0])
-        for axis in figure.axes
-        for line in axis.lines
-        if line.get_color() == rate_distortion.GREY
-    }
+def grey_marks(figure: Figure) -> set[tuple[str, float, float]]:
+    """Return (metric, bitrate, value) of the published marks, as drawn or as the number says."""
+    found = set()
+    for axis in figure.axes:
+        numbers = {text.xy[0]: float(text.get_text()) for text in axis.texts}
+        for line in axis.lines:
+            if line.get_color() == rate_distortion.GREY:
+                (bitrate,), (height,) = line.get_xdata(), line.get_ydata()
+                low, high = axis.get_ylim()
+                assert low <= height <= high
+                assert (bitrate in numbers) == (height in (low, high))
+                metric = axis.get_title(loc="left").split(" ")[0]
+                found.add((metric, bitrate, numbers.get(bitrate, height)))
+    return found
+
+
+def test_published_values_are_grey_marks_with_their_caveat(monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = draw(summary())
     expected = {("SI-SDR", 400, 3.18), ("SI-SDR", 700, 4.73), ("SI-SDR", 1100, 2.2)}
     expected |= {("SI-SDR", 1000, -6.51), ("STOI", 400, 0.9), ("STOI", 700, 0.92)}
     expected |= {("STOI", 1100, 0.9)}
-    assert marks == expected
+    assert grey_marks(figure) == expected
     assert "other data" in figure.get_suptitle()
-    plain = drawn(
-        rate_distortion,
-        lambda: rate_distortion.rate_distortion_figure(summary(), Path("x"), published=()),
-    )
-    assert "published" not in plain.get_suptitle()
     # What the title explains is in the figure: no value here has an unsure definition.
-    assert "90% interval" in plain.get_suptitle()
+    assert "90% interval" in figure.get_suptitle()
     assert "hollow grey" not in figure.get_suptitle()
-    unsure = summary().assign(metric="pesq_nb")
-    again = drawn(
-        rate_distortion, lambda: rate_distortion.rate_distortion_figure(unsure, Path("x"))
-    )
-    assert "hollow grey" in again.get_suptitle()
+    assert "hollow grey" in draw(summary().assign(metric="pesq_nb")).get_suptitle()
+    monkeypatch.setattr(rate_distortion, "PUBLISHED", ())
+    plain = draw(summary())
+    assert "published" not in plain.get_suptitle()
+    # Published values are far from these scores and do not squeeze them.
+    for axis, bare in zip(figure.axes, plain.axes, strict=True):
+        assert axis.get_ylim() == bare.get_ylim()
+
+
+def test_other_codecs_stand_at_their_measured_bitrate() -> None:
+    figure = draw(summary())
+    colour, _ = rate_distortion.CODECS
+    for axis in figure.axes[: len(METRICS)]:
+        (line,) = [line for line in axis.lines if line.get_color() == colour]
+        assert (list(line.get_xdata()), list(line.get_ydata())) == ([6470.0], [0.9])
+        assert axis.get_xlim()[1] > 6470
+        assert axis.get_ylim()[1] >= 0.95
+    assert {"opus-6k", "dac"} & set(legend_of(figure)) == {"opus-6k"}
+    alone = replace(STUDY, codecs={})
+    figure = rate_distortion.rate_distortion(alone, summary(), codecs())
+    assert "opus-6k" not in legend_of(figure)
 
 
 def test_variants_look_different_and_the_first_alone_is_black() -> None:
-    looks = rate_distortion._looks()
+    looks = rate_distortion.VARIANTS
     assert len(set(looks)) == len(looks) >= 20
     assert [colour for colour, _ in looks].count(rate_distortion.BLACK) == 1
 
 
 def test_the_heat_map_is_the_share_over_the_uniform_one_and_the_text_its_perplexity() -> None:
     table = levels_table()
-    figure = drawn(codebook, lambda: codebook.codebook_figure(table, 2, Path("x")))
+    figure = codebook.codebook(STUDY, table)
     for axis, (variant, rows) in zip(figure.axes, table.groupby("variant"), strict=False):
         assert axis.get_title(loc="left") == variant
         shown = np.asarray(axis.images[0].get_array())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
 from dataclasses import replace
 from pathlib import Path
-from unittest import mock
 
 import matplotlib as mpl
 import numpy as np
@@ -13,17 +12,22 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 import soundfile
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from taae.analysis import catalogue
 from taae.analysis.figures import ablations as figures
-from taae.analysis.figures import spectrograms
+from taae.analysis.figures.draw import KINDS, plot, read_arrays
+from taae.analysis.figures.spectrograms import spectrograms
 from taae.analysis.tables import scores as tables
 from taae.analysis.tables.spectra import write_spectra
 from taae.utils.errors import TaaeError
+from taae.utils.files import write_csv
 from tests.unit.analysis.fake_scores import fake_scores, study
 
 RATE = 16_000
+CAPTIONS = Path(__file__).parents[3] / "workflow" / "report"
 STUDY = study()
 STUDY = replace(STUDY, metrics=replace(STUDY.metrics, names=["mel_distance", "stoi"]))
 
@@ -41,12 +45,8 @@ def history(end: float) -> pd.DataFrame:
     return pd.concat([train, validation])
 
 
-def drawn(module: object, draw: Callable[[], None]) -> Figure:
-    """Return the figure that a function would save."""
-    with mock.patch.object(module, "save") as save:
-        draw()
-    figure: Figure = save.call_args.args[0]
-    return figure
+def drawn(spectra: Path) -> Figure:
+    return spectrograms(STUDY, read_arrays(spectra))
 
 
 def points(figure: Figure, panel: int) -> dict[tuple[float, float], tuple[str, bool]]:
@@ -61,33 +61,52 @@ def points(figure: Figure, panel: int) -> dict[tuple[float, float], tuple[str, b
     }
 
 
+def write_tables(folder: Path, found: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    """Write what the figures of a study are drawn from."""
+    histories = [history(2.0).assign(variant="baseline"), history(3.0).assign(variant="even")]
+    for name, table in {
+        "summary": found[0],
+        "comparisons": found[1],
+        "training": pd.concat(histories).assign(seed=1),
+        "coverage": tables.coverage(STUDY),
+    }.items():
+        write_csv(table, folder / f"{name}.csv")
+
+
 def test_every_figure_is_written_and_the_same_again(
     found: tuple[pd.DataFrame, pd.DataFrame], tmp_path: Path
 ) -> None:
-    summary, comparisons = found
-    spectra = write_tones(tmp_path)
-    histories = [history(2.0).assign(variant="baseline"), history(3.0).assign(variant="even")]
-    training = pd.concat(histories).assign(seed=1)
-    for folder in (tmp_path / "one", tmp_path / "two"):
-        for name in ("fsq-odd", "window"):
-            figures.ablation_figure(name, STUDY, summary, comparisons, folder / name)
-        figures.forest_figure("fsq-odd", STUDY, comparisons, folder / "forest")
-        figures.training_curves(training, folder / "training")
-        figures.coverage_figure(tables.coverage(STUDY), folder / "coverage")
-        spectrograms.plot_spectra(spectra, folder / "spectrograms")
-    written = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
+    write_tables(tmp_path, found)
+    write_tones(tmp_path)
+    names = ["fsq-odd/metrics", "window/metrics", "fsq-odd/forest"]
+    names += ["training", "coverage", "spectrograms"]
+    one, two = tmp_path / "one", tmp_path / "two"
+    plot(STUDY, tmp_path, one, names)
+    for name in reversed(names):  # alone, or after others: the same
+        plot(STUDY, tmp_path, two, [name])
+    written = {path.relative_to(one): path.read_bytes() for path in one.rglob("*.p*")}
     assert len(written) == 12
-    assert written == {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()}
+    assert written == {path.relative_to(two): path.read_bytes() for path in two.rglob("*.p*")}
     assert all(content.startswith((b"\x89PNG", b"%PDF")) for content in written.values())
     assert all(b"CreationDate" not in content for content in written.values())
+
+
+def test_a_figure_that_is_not_of_the_study_is_refused(tmp_path: Path) -> None:
+    for name in ("windows/metrics", "metrics", "lengths.png"):
+        with pytest.raises(TaaeError, match=f"no figure '{name}'; the study has .*window/metrics"):
+            plot(STUDY, tmp_path, tmp_path, [name])
+
+
+def test_every_kind_of_figure_has_a_caption_and_a_function() -> None:
+    kinds = {figure.kind for figure in catalogue.figures(STUDY)}
+    assert kinds == set(KINDS)
+    assert kinds <= {path.stem for path in CAPTIONS.glob("*.rst")}
 
 
 def test_arms_are_rows_with_the_reference_first(
     found: tuple[pd.DataFrame, pd.DataFrame], tmp_path: Path
 ) -> None:
-    figure = drawn(
-        figures, lambda: figures.ablation_figure("fsq-odd", STUDY, *found, tmp_path / "a")
-    )
+    figure = figures.metrics(STUDY, "fsq-odd", *found)
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert labels == STUDY.ablations["fsq-odd"].arms
     assert figure.axes[1].get_title(loc="left") == "STOI ↑"
@@ -101,9 +120,7 @@ def test_arms_are_rows_with_the_reference_first(
 def test_the_primary_metric_is_bold(
     found: tuple[pd.DataFrame, pd.DataFrame], tmp_path: Path
 ) -> None:
-    figure = drawn(
-        figures, lambda: figures.forest_figure("fsq-odd", STUDY, found[1], tmp_path / "a")
-    )
+    figure = figures.forest(STUDY, "fsq-odd", found[1])
     texts = [text for text in figure.findobj(Text) if text.get_text().endswith(("↑", "↓"))]
     weights = {text.get_text(): text.get_fontweight() for text in texts}
     assert weights == {"Mel distance ↓": "normal", "STOI ↑": "bold"}
@@ -112,9 +129,7 @@ def test_the_primary_metric_is_bold(
 def test_windows_lie_on_the_x_axis(
     found: tuple[pd.DataFrame, pd.DataFrame], tmp_path: Path
 ) -> None:
-    figure = drawn(
-        figures, lambda: figures.ablation_figure("window", STUDY, *found, tmp_path / "a")
-    )
+    figure = figures.metrics(STUDY, "window", *found)
     line = figure.axes[1].lines[0]
     assert list(line.get_xdata()) == [32, 64, 128, 256]
     means = found[0][found[0]["metric"] == "stoi"].set_index("variant")["mean"]
@@ -125,9 +140,7 @@ def test_windows_lie_on_the_x_axis(
 def test_forest_shades_the_better_side(
     found: tuple[pd.DataFrame, pd.DataFrame], tmp_path: Path
 ) -> None:
-    figure = drawn(
-        figures, lambda: figures.forest_figure("fsq-odd", STUDY, found[1], tmp_path / "a")
-    )
+    figure = figures.forest(STUDY, "fsq-odd", found[1])
     for panel, better in ((0, -1), (1, 1)):  # mel distance, STOI
         shade = figure.axes[panel].patches[0].get_extents()
         (centre, _) = (
@@ -141,26 +154,41 @@ def test_forest_shades_the_better_side(
 def test_figures_survive_a_study_of_one_speaker(tmp_path: Path) -> None:
     scores = fake_scores(speakers=1, utterances=2)
     scores = scores[scores["variant"] != "window-32"]
-    summary, comparisons = tables.summary(scores, STUDY), tables.comparisons(scores, STUDY)
-    for name in ("fsq-even", "window"):
-        figures.ablation_figure(name, STUDY, summary, comparisons, tmp_path / name)
-        figures.forest_figure(name, STUDY, comparisons, tmp_path / f"{name}-forest")
-    assert len(list(tmp_path.glob("*.png"))) == 4
+    write_tables(tmp_path, (tables.summary(scores, STUDY), tables.comparisons(scores, STUDY)))
+    names = [f"{name}/{kind}" for name in ("fsq-even", "window") for kind in ("metrics", "forest")]
+    plot(STUDY, tmp_path, tmp_path / "figures", names)
+    assert len(list((tmp_path / "figures").rglob("*.png"))) == 4
 
 
-def test_a_users_style_does_not_leak_in_or_out(tmp_path: Path) -> None:
-    table = tables.coverage(STUDY)
-    figures.coverage_figure(table, tmp_path / "plain")
+def test_a_users_style_does_not_leak_in_or_out(
+    found: tuple[pd.DataFrame, pd.DataFrame], tmp_path: Path
+) -> None:
+    write_tables(tmp_path, found)
+    fonts = list(font_manager.fontManager.ttflist)
+    plot(STUDY, tmp_path, tmp_path / "plain", ["coverage"])
     with mpl.rc_context({"font.size": 30, "axes.facecolor": "red"}):
-        figures.coverage_figure(table, tmp_path / "styled")
+        plot(STUDY, tmp_path, tmp_path / "styled", ["coverage"])
         assert mpl.rcParams["font.size"] == 30
-    plain, styled = ((tmp_path / f"{name}.png").read_bytes() for name in ("plain", "styled"))
-    assert plain == styled
+    assert font_manager.fontManager.ttflist == fonts
+    plain, styled = ((tmp_path / name / "coverage.png") for name in ("plain", "styled"))
+    assert plain.read_bytes() == styled.read_bytes()
+
+
+def test_text_beyond_the_part_of_the_font_is_drawn_from_the_whole(
+    found: tuple[pd.DataFrame, pd.DataFrame], tmp_path: Path
+) -> None:
+    """Arabic and signs of chess are in the font, and not in its part."""
+    write_tables(tmp_path, found)
+    window = replace(STUDY.ablations["window"], title="\u0645 \u2655")
+    renamed = replace(STUDY, ablations=STUDY.ablations | {"window": window})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # "Glyph missing from font"
+        plot(renamed, tmp_path, tmp_path / "figures", ["window/metrics"])
 
 
 def test_spectrogram_peaks_at_the_tone_and_at_0_db(tmp_path: Path) -> None:
     spectra = write_tones(tmp_path)
-    figure = drawn(spectrograms, lambda: spectrograms.plot_spectra(spectra, tmp_path / "a"))
+    figure = drawn(spectra)
     for axis, level in zip(figure.axes[:2], (0, -20), strict=True):
         image = axis.images[0]
         levels = image.get_array()
@@ -177,7 +205,7 @@ def test_spectrograms_show_a_click_at_its_time(tmp_path: Path) -> None:
     click = np.zeros(RATE)
     click[RATE // 2] = 0.5
     spectra = write_sound(tmp_path, click)
-    figure = drawn(spectrograms, lambda: spectrograms.plot_spectra(spectra, tmp_path / "a"))
+    figure = drawn(spectra)
     image = figure.axes[0].images[0]
     levels = image.get_array()
     assert levels is not None
@@ -212,4 +240,4 @@ def test_spectrograms_name_an_unreadable_file(tmp_path: Path) -> None:
         write_spectra(tmp_path, tmp_path, STUDY, tmp_path / "x.npz")
     (tmp_path / "x.npz").write_bytes(b"nothing")
     with pytest.raises(TaaeError, match=r"x\.npz"):
-        spectrograms.plot_spectra(tmp_path / "x.npz", tmp_path / "a")
+        drawn(tmp_path / "x.npz")

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 from scipy import stats
 
-from taae.analysis.figures import cost as cost_figure
-from taae.analysis.figures import lengths as length_figure
-from taae.analysis.tables import cost, lengths
+from taae.analysis.figures.cost import cost as cost_figure
+from taae.analysis.figures.lengths import lengths as length_figure
+from taae.analysis.tables import lengths, runs
 from taae.evaluation.cost import measure
 from taae.study.study import Study
 from taae.utils.errors import TaaeError
@@ -87,17 +85,8 @@ def test_worse_is_where_the_window_breaks(summary: pd.DataFrame) -> None:
     assert not long["window-64"].any()  # it changes as much, to the better
 
 
-def drawn(module: object, draw: object) -> Figure:
-    with mock.patch.object(module, "save") as save:
-        draw()  # type: ignore[operator]
-    figure: Figure = save.call_args.args[0]
-    return figure
-
-
 def test_hollow_points_are_those_that_are_worse(summary: pd.DataFrame) -> None:
-    figure = drawn(
-        length_figure, lambda: length_figure.length_figure(summary, length_study(), Path("lengths"))
-    )
+    figure = length_figure(length_study(), summary)
     for axis, metric in zip(figure.axes, ["si_sdr", "mel_distance", "stoi"], strict=False):
         hollow = [
             value
@@ -136,8 +125,7 @@ def test_a_pretrained_arm_has_no_length_of_training(
 
 def test_the_segments_of_pretrained_arms_are_not_marked(summary: pd.DataFrame) -> None:
     def marks(study: Study) -> tuple[set[float], str]:
-        path = Path("lengths")
-        figure = drawn(length_figure, lambda: length_figure.length_figure(summary, study, path))
+        figure = length_figure(study, summary)
         dotted = [line for line in figure.axes[0].lines if line.get_linestyle() == ":"]
         return {line.get_xdata()[0] for line in dotted}, figure.get_suptitle()
 
@@ -184,16 +172,16 @@ def test_the_cost_table_has_a_row_per_arm_and_the_figure_a_reason_for_each_gap(
     for name in found.cost_arms:
         costs = measured | (blind if name == "baseline" else {})
         (tmp_path / f"{name}.json").write_text(json.dumps(costs))
-    table = cost.cost_table(tmp_path, found)
+    table = runs.cost_table(tmp_path, found)
     assert table["variant"].tolist() == found.cost_arms
     windows = table.set_index("variant")["window"]
     assert windows[["baseline", "window-32"]].tolist() == [128, 32]
     assert windows.isna().sum() == 1  # conv
-    figure = drawn(cost_figure, lambda: cost_figure.cost_figure(table, Path("cost")))
+    figure = cost_figure(found, table)
     panels = {axis.get_title(loc="left"): axis for axis in figure.axes}
     frame = [text.get_text() for text in panels["one streamed frame (ms)"].texts]
     assert frame == [" looks ahead"] + ["1 to 2.5"] * (len(found.cost_arms) - 1)
     assert {text.get_text() for text in panels["receptive field (ms)"].texts} == {"1234"}
     (tmp_path / "baseline.json").write_text("{")
     with pytest.raises(TaaeError, match=r"baseline\.json: not the costs of a model"):
-        cost.cost_table(tmp_path, found)
+        runs.cost_table(tmp_path, found)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from taae.analysis.tables.models import provenance_table
+from taae.analysis.tables.runs import provenance_table
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_csv, write_json
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
-from taae.analysis.figures import utterances
-from taae.analysis.seeds import share_seeds
+from taae.analysis.figures.utterances import scatter
+from taae.analysis.score_files import share_seeds
 from taae.analysis.tables import scores as tables
 from taae.study.study import Study
 from tests.unit.analysis.fake_scores import fake_scores, study
@@ -93,11 +91,9 @@ def test_a_pretrained_arm_without_scores_of_the_other_excludes_its_own(
     assert set(found["n_excluded"]) == {12}
 
 
-def pairs(draw: Callable[[], None]) -> list[np.ndarray]:
+def pairs(figure: Figure) -> list[np.ndarray]:
     """Return the (n, 2) points of each variant in the first panel."""
-    with mock.patch.object(utterances, "save") as save:
-        draw()
-    lines = [line for line in save.call_args.args[0].axes[0].lines if line.get_marker() != "None"]
+    lines = [line for line in figure.axes[0].lines if line.get_marker() != "None"]
     return [np.column_stack([line.get_xdata(), line.get_ydata()]) for line in lines]
 
 
@@ -110,8 +106,7 @@ def test_the_scatter_draws_a_pretrained_arm_at_every_seed(
     chosen = pretrained_study(reference, [variant])
     first = chosen.metrics.names[0]
     chosen = replace(chosen, metrics=replace(chosen.metrics, names=[first]))
-    path = Path("x")
-    (shown,) = pairs(lambda: utterances.scatter_figure("window", chosen, once(scores), path))
+    (shown,) = pairs(scatter(chosen, "window", once(scores)))
     rows = repeated(scores)
     values = rows[rows["metric"] == first].set_index(["variant", "seed", "utterance"])["value"]
     both = pd.concat([values[reference], values[variant]], axis=1)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from taae.analysis.score_files import collect
 from taae.analysis.tables import scores as tables
 from taae.analysis.tables.publish import write_summary
 from taae.utils.errors import TaaeError
@@ -55,7 +56,7 @@ def test_collect_joins_files_and_keeps_names_as_text(scores: pd.DataFrame, tmp_p
     parts = [tmp_path / f"{name}.csv" for name in ("a", "b")]
     write_csv(numbered.iloc[:100], parts[0])
     write_csv(numbered.iloc[100:], parts[1])
-    found = tables.collect(parts)
+    found = collect(parts)
     assert len(found) == len(scores)
     assert set(found["speaker"]) == {"007", "NA"}
     assert found["utterance"].tolist() == numbered["utterance"].tolist()
@@ -67,7 +68,7 @@ def test_collect_refuses_what_cannot_be_analysed(scores: pd.DataFrame, tmp_path:
         path = tmp_path / "scores.csv"
         write_csv(table, path)
         with pytest.raises(TaaeError) as error:
-            tables.collect([path])
+            collect([path])
         return str(error.value)
 
     assert "no column status" in refusal(scores.drop(columns="status"))
@@ -87,7 +88,7 @@ def test_collect_refuses_what_cannot_be_analysed(scores: pd.DataFrame, tmp_path:
     mixed = scores.assign(settings=np.where(scores["variant"] == "even", "b2", "a1"))
     assert "several settings (a1, b2)" in refusal(mixed)
     with pytest.raises(TaaeError, match="no score files"):
-        tables.collect([])
+        collect([])
 
 
 def test_summary_has_every_variant_and_metric(scores: pd.DataFrame, summary: pd.DataFrame) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from taae.analysis.figures import utterances
 from taae.analysis.figures.draw import plot
-from taae.analysis.figures.utterances import distribution_figure, scatter_figure
+from taae.analysis.figures.utterances import distributions, scatter
 from taae.evaluation.other_codecs.config import OtherCodec
 from tests.unit.analysis.fake_scores import fake_scores, study
 
@@ -34,13 +31,6 @@ def scores() -> pd.DataFrame:
     return pd.concat([scores, codec], ignore_index=True)
 
 
-def drawn(draw: Callable[[], None]) -> Figure:
-    with mock.patch.object(utterances, "save") as save:
-        draw()
-    figure: Figure = save.call_args.args[0]
-    return figure
-
-
 def dots(figure: Figure, panel: int) -> list[np.ndarray]:
     """Return the (n, 2) points of each set of dots in a panel."""
     lines = [line for line in figure.axes[panel].lines if line.get_marker() != "None"]
@@ -51,7 +41,7 @@ def test_scatter_pairs_utterances_of_one_seed(scores: pd.DataFrame) -> None:
     shuffled = scores.sample(frac=1, random_state=1)
     lost = (shuffled["variant"] == "window-32") & (shuffled["utterance"] == "v01-1")
     shuffled.loc[lost & (shuffled["seed"] == 2), ["value", "status"]] = [np.nan, "crash"]
-    figure = drawn(lambda: scatter_figure("window", STUDY, shuffled, Path("x")))
+    figure = scatter(STUDY, "window", shuffled)
     values = scores.set_index(["variant", "metric", "seed", "utterance"])["value"]
     for panel, metric in enumerate(STUDY.metrics.names):
         shown = dots(figure, panel)
@@ -67,7 +57,7 @@ def test_scatter_pairs_utterances_of_one_seed(scores: pd.DataFrame) -> None:
 
 
 def test_scatter_shades_the_better_side(scores: pd.DataFrame) -> None:
-    figure = drawn(lambda: scatter_figure("window", STUDY, scores, Path("x")))
+    figure = scatter(STUDY, "window", scores)
     for panel, below in ((0, True), (1, False)):  # mel distance, STOI
         axis = figure.axes[panel]
         assert axis.get_xlim() == axis.get_ylim()
@@ -80,7 +70,7 @@ def test_scatter_shades_the_better_side(scores: pd.DataFrame) -> None:
 
 
 def test_distributions_have_a_row_per_variant_and_codec(scores: pd.DataFrame) -> None:
-    figure = drawn(lambda: distribution_figure(STUDY, scores, Path("x")))
+    figure = distributions(STUDY, scores)
     names = [*STUDY.variants, "opus-6k"]
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == names
     for panel, metric in enumerate(STUDY.metrics.names):
@@ -101,20 +91,20 @@ def test_what_has_no_value_or_no_spread_is_drawn_without(scores: pd.DataFrame) -
     poor = scores.copy()
     poor.loc[poor["metric"] == "stoi", "status"] = "crash"
     poor.loc[poor["variant"] == "even", "value"] = 1.0
-    figure = drawn(lambda: distribution_figure(STUDY, poor, Path("x")))
-    full = drawn(lambda: distribution_figure(STUDY, scores, Path("x")))
+    figure = distributions(STUDY, poor)
+    full = distributions(STUDY, scores)
     assert len(figure.axes[0].collections) == len(full.axes[0].collections) - 1
     assert dots(figure, 1) == []
-    assert dots(drawn(lambda: scatter_figure("window", STUDY, poor, Path("x"))), 1)[0].size == 0
+    assert dots(scatter(STUDY, "window", poor), 1)[0].size == 0
 
 
-@pytest.mark.parametrize(("figure", "ablation"), [("scatter", "window"), ("distributions", None)])
+@pytest.mark.parametrize("figure", ["window/scatter", "distributions"])
 def test_they_are_drawn_from_the_table_and_the_same_again(
-    scores: pd.DataFrame, tmp_path: Path, figure: str, ablation: str | None
+    scores: pd.DataFrame, tmp_path: Path, figure: str
 ) -> None:
     scores.to_csv(tmp_path / "scores.csv", index=False)
     for folder in ("one", "two"):
-        plot(figure, STUDY, tmp_path, tmp_path / folder / "figure", ablation)
+        plot(STUDY, tmp_path, tmp_path / folder, [figure])
     for suffix in (".png", ".pdf"):
-        one, two = (tmp_path / folder / f"figure{suffix}" for folder in ("one", "two"))
+        one, two = (tmp_path / folder / f"{figure}{suffix}" for folder in ("one", "two"))
         assert one.read_bytes() == two.read_bytes()

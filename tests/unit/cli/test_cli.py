@@ -20,7 +20,7 @@ PEOPLE = {
     "audio": ["encode", "decode", "stream", "score", "compare"],
     "what it takes": ["bench", "cost"],
 }
-RULES = ["corpus", "reference", "rates", "summarise", "plot"]
+RULES = ["corpus", "reference", "rates", "table", "plot"]
 
 
 def error_of(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:

@@ -2,55 +2,51 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from taae.analysis.figures.style import COLUMN, PAGE, panels, save, styled
+from taae.analysis.figures.style import COLUMN, PAGE, panels, title
 from taae.codec.operating_points import NATIVE
+from taae.study.study import Study
 
-COLUMNS = 4
+COLUMNS = 4  # of panels
 MOST = 3.0  # shares beyond this many times the uniform one have one colour
 
 
-def codebook_figure(histogram: pd.DataFrame, seed: int, stem: Path) -> None:
+def codebook(study: Study, histogram: pd.DataFrame) -> Figure:
     """Draw the levels' shares as a heat map, a panel per variant, a row per latent dimension.
 
-    Shown is the quantizer of the trainings with this seed. A share is relative to that of a
-    uniform distribution; the number at the end of a row is its perplexity, which is the number of
-    levels where all are used alike. The stages of a residual FSQ stand below each other, the first
-    on top.
+    Shown is the quantizer of the trainings with the first seed. A share is relative to the share
+    in a uniform distribution; the number at the end of a row is its perplexity, which is the number
+    of levels where all are used alike. The stages of a residual FSQ stand below each other, the
+    first on top.
 
     Args:
+        study: names the seeds.
         histogram: of `taae.evaluation.codebook`, with the columns variant, seed and point.
-        seed: which of the trainings.
-        stem: path without its suffix.
     """
-    histogram = histogram[(histogram["point"] == NATIVE) & (histogram["seed"] == seed)]
+    histogram = histogram[(histogram["point"] == NATIVE) & (histogram["seed"] == study.seeds[0])]
     variants = list(histogram["variant"].unique())
     places = histogram.drop_duplicates(["variant", "stage", "dimension"])
     most_rows = int(places["variant"].value_counts().max())
     width = max(COLUMN, PAGE * min(len(variants), COLUMNS) / COLUMNS)
-    with styled():
-        figure, axes, spare = panels(len(variants), COLUMNS, width, 0.35 + 0.085 * most_rows, 0.9)
-        for axis, variant in zip(axes, variants, strict=True):
-            image = _panel(axis, histogram[histogram["variant"] == variant])
-            axis.set_title(variant, loc="left")
-        for axis in axes[-COLUMNS:]:  # the lowest of each column
-            axis.set_xlabel("level")
-        figure.supylabel("latent dimension", fontsize=7)
-        bar = figure.colorbar(
-            image, ax=[*axes, *spare], location="bottom", extend="max", shrink=0.5, aspect=40
-        )
-        bar.set_label("share of the codes, as a multiple of the uniform share")
-        bar.outline.set_visible(False)
-        title = "Use of the levels\nbeside each dimension: its perplexity"
-        figure.suptitle(title, x=0.01, ha="left", fontsize=8)
-        save(figure, stem)
+    figure, axes, spare = panels(len(variants), COLUMNS, width, 0.35 + 0.085 * most_rows, 0.9)
+    for axis, variant in zip(axes, variants, strict=True):
+        image = _panel(axis, histogram[histogram["variant"] == variant])
+        axis.set_title(variant, loc="left")
+    figure.supxlabel("level")
+    figure.supylabel("latent dimension")
+    bar = figure.colorbar(
+        image, ax=[*axes, *spare], location="bottom", extend="max", shrink=0.5, aspect=40
+    )
+    bar.set_label("share of the codes, as a multiple of the uniform share")
+    bar.outline.set_visible(False)
+    title(figure, "Use of the levels", "beside each dimension: its perplexity")
+    return figure
 
 
 def _panel(axis: Axes, table: pd.DataFrame) -> AxesImage:

@@ -1,63 +1,101 @@
-"""One figure of a study from its tables: which table each figure is drawn from."""
+"""The figures of a study, each from its tables alone."""
 
 from __future__ import annotations
 
+import gc
+import zipfile
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
+import matplotlib.figure
+import numpy as np
+from numpy.typing import NDArray
 
-from taae.analysis.figures import ablations as figures
-from taae.analysis.figures import utterances
-from taae.analysis.figures.codebook import codebook_figure
-from taae.analysis.figures.cost import cost_figure
-from taae.analysis.figures.lengths import length_figure
-from taae.analysis.figures.rate_distortion import rate_distortion_figure
-from taae.analysis.figures.spectrograms import plot_spectra
-from taae.analysis.tables.scores import collect
+from taae.analysis.catalogue import figures
+from taae.analysis.figures.ablations import coverage, forest, metrics, training
+from taae.analysis.figures.codebook import codebook
+from taae.analysis.figures.cost import cost
+from taae.analysis.figures.lengths import lengths
+from taae.analysis.figures.rate_distortion import rate_distortion
+from taae.analysis.figures.spectrograms import spectrograms
+from taae.analysis.figures.style import save, styled
+from taae.analysis.figures.utterances import distributions, scatter
+from taae.analysis.score_files import SCORE_COLUMNS, SCORE_TEXT
 from taae.study.study import Study
 from taae.utils.errors import TaaeError
 from taae.utils.files import read_csv
 
+# Each takes the study, the name of an ablation where it is of one, and its tables in order.
+KINDS: dict[str, Callable[..., matplotlib.figure.Figure]] = {
+    "metrics": metrics,
+    "forest": forest,
+    "scatter": scatter,
+    "distributions": distributions,
+    "training": training,
+    "coverage": coverage,
+    "spectrograms": spectrograms,
+    "rate-distortion": rate_distortion,
+    "codebook": codebook,
+    "lengths": lengths,
+    "cost": cost,
+}
+# Columns that a table must have, so that another file in its place is told by its name.
+COLUMNS = {
+    "summary.csv": ["variant", "metric", "mean"],
+    "comparisons.csv": ["ablation", "variant", "metric"],
+    "scores.csv": SCORE_COLUMNS,
+    "training.csv": ["variant", "seed", "step"],
+    "coverage.csv": ["variant", "rate_hz"],
+    "rate-distortion.csv": ["variant", "point"],
+    "histogram.csv": ["variant", "point"],
+    "lengths.csv": ["variant", "seconds"],
+    "cost.csv": ["variant", "latency_ms"],
+}
 
-def plot(figure: str, study: Study, tables: Path, stem: Path, ablation: str | None = None) -> None:
-    """Draw `figure`, one of the choices of `taae plot`, as PNG and PDF.
+
+def plot(study: Study, tables: Path, folder: Path, names: Sequence[str] = ()) -> None:
+    """Draw figures as PNG and PDF.
 
     Args:
         study: names the arms of the ablations.
         tables: folder of the tables.
-        stem: path without its suffix.
-        ablation: which one, for metrics, forest and scatter.
+        folder: of the figures.
+        names: of the figures, such as cost or window/forest; all of the study where empty.
+
+    Raises:
+        TaaeError: a name is no figure of the study, or a table is missing or damaged.
     """
-    if figure in ("metrics", "forest", "scatter"):
-        if ablation not in study.ablations:
-            known = ", ".join(study.ablations)
-            raise TaaeError(f"plot {figure}: --ablation '{ablation}' is none of {known}")
-        if figure == "scatter":
-            utterances.scatter_figure(ablation, study, collect([tables / "scores.csv"]), stem)
-            return
-        comparisons = _table(tables, "comparisons", "ablation")
-        if figure == "forest":
-            figures.forest_figure(ablation, study, comparisons, stem)
-        else:
-            summary = _table(tables, "summary", "metric")
-            figures.ablation_figure(ablation, study, summary, comparisons, stem)
-    elif figure == "distributions":
-        utterances.distribution_figure(study, collect([tables / "scores.csv"]), stem)
-    elif figure == "training":
-        figures.training_curves(_table(tables, "training", "seed"), stem)
-    elif figure == "coverage":
-        figures.coverage_figure(_table(tables, "coverage", "variant"), stem)
-    elif figure == "rate-distortion":
-        rate_distortion_figure(_table(tables, "rate-distortion", "point"), stem)
-    elif figure == "codebook":
-        codebook_figure(_table(tables, "histogram", "point"), study.seeds[0], stem)
-    elif figure == "cost":
-        cost_figure(_table(tables, "cost", "latency_ms"), stem)
-    elif figure == "lengths":
-        length_figure(_table(tables, "lengths", "seconds"), study, stem)
-    else:
-        plot_spectra(tables / "spectra.npz", stem)
+    found = {figure.name: figure for figure in figures(study)}
+    for name in names:
+        if name not in found:
+            raise TaaeError(f"plot: no figure '{name}'; the study has {', '.join(found)}")
+    read = cache(lambda name: _read(tables / name))
+    # Figures are made of very many objects that die together; looking for the dead among them
+    # again and again takes a third of the time.
+    gc.disable()
+    try:
+        with styled():
+            for name in names or found:
+                figure = found[name]
+                ablation = [figure.ablation] if figure.ablation else []
+                content = [read(table) for table in figure.tables]
+                save(KINDS[figure.kind](study, *ablation, *content), folder / name)
+    finally:
+        gc.enable()
 
 
-def _table(folder: Path, name: str, column: str) -> pd.DataFrame:
-    return read_csv(folder / f"{name}.csv", [column])
+def _read(path: Path) -> Any:
+    if path.suffix == ".npz":
+        return read_arrays(path)
+    return read_csv(path, COLUMNS[path.name], SCORE_TEXT if path.name == "scores.csv" else None)
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Read what `taae.analysis.tables.spectra` has written."""
+    try:
+        with np.load(path) as content:
+            return {name: content[name] for name in ("utterance", "labels", "hop", "top", "levels")}
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise TaaeError(f"{path}: not a table of spectrograms ({error})") from error

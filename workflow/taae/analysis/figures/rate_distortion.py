@@ -1,31 +1,27 @@
-"""Figure of every metric against the bitrate, with published codecs as marks of reference."""
+"""Figure of every metric against the bitrate, with the other codecs and published values."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import cycle
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
+from matplotlib.figure import Figure
 
 from taae.analysis.figures.style import (
     BLACK,
-    BLUE,
-    GREEN,
     GREY,
-    ORANGE,
+    LOOKS,
     PAGE,
-    RED,
-    SKY,
+    handle,
+    legend,
     metric_title,
     panels,
-    save,
-    styled,
+    title,
 )
 from taae.codec.operating_points import NATIVE
+from taae.study.study import Study
 
 PUBLISHED_ON = "LibriSpeech test-clean"
 
@@ -58,108 +54,113 @@ PUBLISHED = (
     Published("DAC", 1000, "pesq_nb", 1.64, sure=False),
 )
 COLUMNS = 4
-ROOM = 9  # lines of a legend that a panel holds
+VARIANTS = ((BLACK, "o"), *(look for look in LOOKS if GREY not in look))
+CODECS = ("#555555", "pvhd")  # colour and markers of the other codecs
+MARKERS = {"TAAE": "*", "Mimi": "P", "DAC": "X"}  # of published values
+# Numbers of marks at nearly one bitrate stand side by side.
+ALIGNED = {"TAAE": "center", "Mimi": "left", "DAC": "right"}
 
 
-def rate_distortion_figure(
-    summary: pd.DataFrame,
-    stem: Path,
-    *,
-    title: str = "Rate and distortion",
-    rate: str = "nominal",
-    published: Sequence[Published] = PUBLISHED,
-) -> None:
+def rate_distortion(study: Study, points: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """Draw each metric against bits per second: a panel per metric, a line per variant.
 
-    The point of the training is filled, those of a quantizer changed afterwards are hollow. The
-    first variant is black and on top.
+    The point of the training is filled, the points of a quantizer changed afterwards are hollow.
+    The first variant is black and on top. Variants and other codecs rule the axes: a published
+    value beyond them stands at the edge, with its number.
 
     Args:
-        summary: a row per variant, operating point and metric with the columns variant, point,
+        study: names the other codecs.
+        points: a row per variant, operating point and metric with the columns variant, point,
             bitrate (bit/s), metric, mean, low, high and confidence.
-        stem: path without its suffix.
-        title: of the figure.
-        rate: what kind of bitrate it is, for the axis.
-        published: marks of reference; those of metrics that are not in `summary` are left out.
+        summary: the same of the other codecs, among others, without a point.
     """
-    metrics = list(summary["metric"].unique())
-    variants = list(summary["variant"].unique())
-    looks = dict(zip(variants, cycle(_looks()), strict=False))
-    with styled():
-        figure, axes, spare = panels(len(metrics), COLUMNS, PAGE, 1.3, 1.0)
-        published = [mark for mark in published if mark.metric in metrics]
-        codecs = list(dict.fromkeys(mark.codec for mark in published))
-        for axis, metric in zip(axes, metrics, strict=True):
-            rows = summary[summary["metric"] == metric]
-            for variant in reversed(variants):
-                _line(axis, rows[rows["variant"] == variant], *looks[variant])
-            for mark in published:
-                if mark.metric == metric:
-                    face = GREY if mark.sure else "white"
-                    shape = _mark(mark.codec)
-                    axis.plot(
-                        mark.bitrate, mark.value, shape, color=GREY, markerfacecolor=face, ms=5
-                    )
-            axis.set_xscale("log")
-            axis.set_title(metric_title(metric), loc="left")
-            axis.grid(visible=True)
-        _ticks(axes, summary, published)
-        for axis in axes[-COLUMNS:]:  # the lowest of each column
-            axis.set_xlabel(f"bit/s ({rate})")
-        handles = [
-            Line2D([], [], color=colour, marker=shape, ms=3.5, label=variant)
-            for variant, (colour, shape) in looks.items()
-        ]
-        handles += [
-            Line2D(
-                [], [], ls="", color=GREY, marker=_mark(codec), ms=5, label=f"{codec}, published"
-            )
-            for codec in codecs
-        ]
-        if spare and len(handles) <= ROOM:
-            spare[-1].legend(handles=handles, loc="center")
-        else:
-            figure.legend(handles=handles, loc="outside lower center", ncols=4)
-        lines = [
-            f"{title}: mean over speakers with its {summary['confidence'].iloc[0]:.0%} interval",
-            "filled: quantizer of the training; hollow: changed afterwards",
-        ]
-        if published:
-            lines.append(f"grey: published, on {PUBLISHED_ON}, so other data and training")
-        if not all(mark.sure for mark in published):
-            lines[-1] += "; hollow grey: band of PESQ not stated"
-        figure.suptitle(
-            "\n".join(lines),
-            x=0.01,
-            ha="left",
-            fontsize=8,
+    metrics = list(points["metric"].unique())
+    looks = dict(zip(points["variant"].unique(), cycle(VARIANTS), strict=False))
+    measured = summary[summary["variant"].isin(study.codecs)].dropna(subset=["bitrate", "mean"])
+    measured = measured[measured["metric"].isin(metrics)]
+    colour, markers = CODECS
+    codecs = dict(zip(measured["variant"].unique(), cycle(markers), strict=False))
+    published = [mark for mark in PUBLISHED if mark.metric in metrics]
+    figure, axes, spare = panels(len(metrics), COLUMNS, PAGE, 1.3, 1.0)
+    for axis, metric in zip(axes, metrics, strict=True):
+        rows = points[points["metric"] == metric]
+        for variant, look in reversed(looks.items()):
+            _line(axis, rows[rows["variant"] == variant], *look)
+        for codec, marker in codecs.items():
+            row = measured[(measured["variant"] == codec) & (measured["metric"] == metric)]
+            axis.vlines(row["bitrate"], row["low"], row["high"], color=colour, linewidth=0.8)
+            axis.plot(row["bitrate"], row["mean"], marker, color=colour, zorder=4)
+        for mark in published:
+            if mark.metric == metric:
+                _published(axis, mark)
+        axis.set_xscale("log")
+        axis.grid(visible=True)
+        metric_title(axis, metric)
+    _ticks(axes, [*points["bitrate"], *measured["bitrate"], *(mark.bitrate for mark in published)])
+    for axis in axes[-COLUMNS:]:  # the lowest of each column
+        axis.set_xlabel("bit/s")
+    named = dict.fromkeys(mark.codec for mark in published)
+    handles = [
+        *(handle(variant, *look, ms=3.5, ls="-") for variant, look in looks.items()),
+        *(handle(codec, colour, marker) for codec, marker in codecs.items()),
+        *(handle(f"{codec}, published", GREY, MARKERS[codec], ms=5) for codec in named),
+    ]
+    legend(figure, spare, handles)
+    lines = [
+        "Rate and distortion: mean over speakers with its"
+        f" {points['confidence'].iloc[0]:.0%} interval",
+        "filled: quantizer of the training, at its nominal bitrate; hollow: changed afterwards",
+    ]
+    if published:
+        lines.append(
+            f"grey: published, on {PUBLISHED_ON}, so other data and training;"
+            " with a number: beyond the panel"
         )
-        save(figure, stem)
+    if not all(mark.sure for mark in published):
+        lines[-1] += "; hollow grey: band of PESQ not stated"
+    title(figure, *lines)
+    return figure
 
 
-def _mark(codec: str) -> str:
-    return {"TAAE": "*", "Mimi": "P", "DAC": "X"}.get(codec, "h")
-
-
-def _looks() -> list[tuple[str, str]]:
-    colours = (BLUE, ORANGE, GREEN, RED, SKY)
-    return [(BLACK, "o"), *((colour, shape) for shape in "os^D" for colour in colours)]
-
-
-def _line(axis: Axes, rows: pd.DataFrame, colour: str, shape: str) -> None:
+def _line(axis: Axes, rows: pd.DataFrame, colour: str, marker: str) -> None:
     rows = rows.sort_values("bitrate")
     axis.plot(rows["bitrate"], rows["mean"], color=colour, linewidth=0.8, zorder=2)
     axis.vlines(rows["bitrate"], rows["low"], rows["high"], color=colour, linewidth=0.8, zorder=2)
-    for _, row in rows.iterrows():
-        face = colour if row["point"] == NATIVE else "white"
-        axis.plot(
-            row["bitrate"], row["mean"], shape, color=colour, markerfacecolor=face, ms=3.5, zorder=3
+    native = rows["point"] == NATIVE
+    for which, face in ((native, colour), (~native, "white")):
+        shown = rows[which]
+        look: dict[str, Any] = {"color": colour, "markerfacecolor": face, "ms": 3.5, "zorder": 3}
+        axis.plot(shown["bitrate"], shown["mean"], marker, **look)
+
+
+def _published(axis: Axes, mark: Published) -> None:
+    """Draw a published value, at the edge of the panel where it is beyond."""
+    low, high = axis.get_ylim()
+    axis.set_ylim(low, high)  # as the rows that are drawn have made it
+    look: dict[str, Any] = {
+        "color": GREY,
+        "ms": 5,
+        "markerfacecolor": GREY if mark.sure else "white",
+    }
+    value = min(max(mark.value, low), high)
+    axis.plot(mark.bitrate, value, MARKERS[mark.codec], clip_on=False, **look)
+    if value != mark.value:
+        above = mark.value > high
+        axis.annotate(
+            f"{mark.value:g}",
+            (mark.bitrate, value),
+            xytext=(0, -4 if above else 4),
+            textcoords="offset points",
+            rotation=90,
+            ha=ALIGNED[mark.codec],
+            va="top" if above else "bottom",
+            fontsize=5.5,
+            color=GREY,
         )
 
 
-def _ticks(axes: list[Axes], summary: pd.DataFrame, published: Sequence[Published]) -> None:
+def _ticks(axes: list[Axes], rates: list[float]) -> None:
     """Give every panel the same span and 1-2-5 ticks in plain numbers."""
-    rates = [*summary["bitrate"], *(mark.bitrate for mark in published)]
     low, high = min(rates) / 1.25, max(rates) * 1.25
     ticks = [
         digit * 10.0**power

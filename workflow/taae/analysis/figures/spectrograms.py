@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-import zipfile
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from taae.analysis.figures.style import PAGE, panels, save, styled
-from taae.analysis.tables.spectra import RANGE
-from taae.utils.errors import TaaeError
+from taae.analysis.figures.style import PAGE, panels, title
+from taae.study.study import Study
+
+RANGE = 80.0  # dB below the reference's maximum
 
 
-def plot_spectra(table: Path, stem: Path) -> None:
-    """Draw what `write_spectra` wrote, on one scale; .png and .pdf are added to `stem`."""
-    try:
-        with np.load(table) as content:
-            labels, levels = content["labels"].tolist(), content["levels"].astype(np.float32)
-            utterance, hop, top = (content[key].item() for key in ("utterance", "hop", "top"))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise TaaeError(f"{table}: not a table of spectrograms ({error})") from error
-    with styled():
-        figure, axes, _ = panels(len(labels), 3, PAGE, 1.2, 0.6, sharey=True)
-        for axis, label, image in zip(axes, labels, levels, strict=True):
-            shown = axis.imshow(
-                image,
-                origin="lower",
-                aspect="auto",
-                extent=(0, image.shape[1] * hop, 0, top / 1000),
-                cmap="magma",
-                vmin=-RANGE,
-                vmax=0,
-                interpolation="nearest",
-            )
-            axis.set_title(label, loc="left")
-        figure.suptitle(f"Utterance {utterance}", x=0.01, ha="left", fontsize=8)
-        figure.supxlabel("time (s)", fontsize=7)
-        figure.supylabel("frequency (kHz)", fontsize=7)
-        figure.colorbar(shown, ax=axes, label="dB re maximum of reference", aspect=40, pad=0.01)
-        save(figure, stem)
+def spectrograms(_study: Study, spectra: Mapping[str, NDArray[Any]]) -> Figure:
+    """Draw the spectrograms of `taae.analysis.tables.spectra`, all on one scale."""
+    hop, top = spectra["hop"].item(), spectra["top"].item()
+    labels, levels = spectra["labels"].tolist(), spectra["levels"].astype(np.float32)
+    figure, axes, _ = panels(len(labels), 3, PAGE, 1.2, 0.6, sharey=True)
+    for axis, label, image in zip(axes, labels, levels, strict=True):
+        shown = axis.imshow(
+            image,
+            origin="lower",
+            aspect="auto",
+            extent=(0, image.shape[1] * hop, 0, top / 1000),
+            cmap="magma",
+            vmin=-RANGE,
+            vmax=0,
+            interpolation="nearest",
+        )
+        axis.set_title(label, loc="left")
+    title(figure, f"Utterance {spectra['utterance'].item()}")
+    figure.supxlabel("time (s)")
+    figure.supylabel("frequency (kHz)")
+    figure.colorbar(shown, ax=axes, label="dB re maximum of reference", aspect=40, pad=0.01)
+    return figure

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import cycle
-from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
-from matplotlib.lines import Line2D
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from taae.analysis.figures.style import (
@@ -20,126 +19,104 @@ from taae.analysis.figures.style import (
     FAINT,
     GREEN,
     GREY,
-    ORANGE,
+    LOOKS,
     PAGE,
     PALE,
-    RED,
-    SKY,
+    arm_rows,
+    handle,
+    legend,
     metric_title,
     panels,
-    save,
-    styled,
+    title,
 )
-from taae.analysis.seeds import share_seeds
+from taae.analysis.score_files import share_seeds
 from taae.evaluation.metrics import METRICS
 from taae.evaluation.scoring.status import Status
 from taae.study.study import Study
 
-LOOKS = tuple(
-    (colour, marker) for marker in "o^sD" for colour in (BLUE, ORANGE, GREEN, RED, SKY, GREY)
-)
 PAIR = ["seed", "utterance"]
 COLUMNS = 4  # of panels
 JITTER = 0.16  # of a row, to each side
 
 
-def scatter_figure(name: str, study: Study, scores: pd.DataFrame, stem: Path) -> None:
-    """Draw every utterance's score under an ablation's variants against that of its reference.
+def scatter(study: Study, name: str, scores: pd.DataFrame) -> Figure:
+    """Draw every utterance's score under an ablation's variants against its reference's score.
 
     A panel per metric, a colour per variant; the diagonal is no difference, the shaded side is
-    where a variant is better. Pairs are of one utterance and one seed; what has no seed takes those
-    of the other.
+    where a variant is better. A pair is one utterance and one seed; a variant without a seed is
+    paired at every seed of the other.
 
     Args:
+        study: names the arms and the metrics.
         name: the ablation.
-        study: names its arms and the metrics.
-        scores: of `taae.analysis.tables.scores.collect`.
-        stem: path without its suffix; .png and .pdf are added.
+        scores: of `taae.analysis.score_files.collect`.
     """
     ablation = study.ablations[name]
-    metrics = study.metrics.names
+    names = study.metrics.names
     usable = _usable(scores)
-    with styled():
-        extra = 0.85 if len(metrics) % COLUMNS else 1.2  # without a spare panel, for the legend
-        figure, axes, spare = panels(len(metrics), COLUMNS, PAGE, 1.55, extra)
-        for place, (axis, metric) in enumerate(zip(axes, metrics, strict=True)):
-            rows = usable[usable["metric"] == metric]
-            groups = {arm: rows[rows["variant"] == arm][[*PAIR, "value"]] for arm in ablation.arms}
-            ends = []
-            for variant, (colour, marker) in zip(ablation.variants, cycle(LOOKS), strict=False):
-                names = ablation.reference, variant
-                pair = groups[ablation.reference], groups[variant]
-                reference, own = share_seeds(names, pair, study.seedless)
-                pairs = reference.merge(own, on=PAIR, suffixes=("_reference", ""))
-                x, y = pairs["value_reference"], pairs["value"]
-                axis.plot(x, y, marker, color=colour, ms=2.2, mew=0, alpha=0.55, zorder=3)
-                ends += [*x, *y]
-            _diagonal(axis, ends, METRICS[metric].better)
-            if place % COLUMNS == 0:
-                axis.set_ylabel("variant")
-            if place // COLUMNS == (len(metrics) - 1) // COLUMNS:
-                axis.set_xlabel(ablation.reference)
-            axis.set_title(metric_title(metric), loc="left")
-        handles = [
-            *_dots(ablation.variants),
-            Patch(color=PALE, label="variant better"),
-        ]
-        figure.suptitle(
-            f"{ablation.title}\nutterances: y under a variant, x under {ablation.reference}",
-            x=0.01, ha="left", fontsize=8,
-        )  # fmt: skip
-        if spare:
-            spare[-1].legend(handles=handles, loc="center")
-        else:
-            figure.legend(handles=handles, loc="outside lower center", ncols=4)
-        save(figure, stem)
+    extra = 0.85 if len(names) % COLUMNS else 1.2  # without a spare panel, for the legend
+    figure, axes, spare = panels(len(names), COLUMNS, PAGE, 1.55, extra)
+    for place, (axis, metric) in enumerate(zip(axes, names, strict=True)):
+        rows = usable[usable["metric"] == metric]
+        groups = {arm: rows[rows["variant"] == arm][[*PAIR, "value"]] for arm in ablation.arms}
+        ends: list[float] = []
+        for variant, (colour, marker) in zip(ablation.variants, cycle(LOOKS), strict=False):
+            pair = groups[ablation.reference], groups[variant]
+            reference, own = share_seeds((ablation.reference, variant), pair, study.seedless)
+            pairs = reference.merge(own, on=PAIR, suffixes=("_reference", ""))
+            x, y = pairs["value_reference"], pairs["value"]
+            axis.plot(x, y, marker, color=colour, ms=2.2, mew=0, alpha=0.55, zorder=3)
+            ends += [*x, *y]
+        _diagonal(axis, ends, METRICS[metric].better)
+        if place % COLUMNS == 0:
+            axis.set_ylabel("variant")
+        if place // COLUMNS == (len(names) - 1) // COLUMNS:
+            axis.set_xlabel(ablation.reference)
+        metric_title(axis, metric)
+    looks = zip(ablation.variants, cycle(LOOKS), strict=False)
+    handles = [handle(variant, *look, ms=3, mew=0) for variant, look in looks]
+    legend(figure, spare, [*handles, Patch(color=PALE, label="variant better")])
+    title(
+        figure,
+        ablation.title,
+        f"utterances: y under a variant, x under {ablation.reference}",
+    )
+    return figure
 
 
-def distribution_figure(study: Study, scores: pd.DataFrame, stem: Path) -> None:
+def distributions(study: Study, scores: pd.DataFrame) -> Figure:
     """Draw how the utterances of every variant and codec are distributed, a panel per metric.
 
     Dots are utterances (of all seeds), the shape their density, the bar their median; the line is
-    the baseline's median. Arguments as for `scatter_figure`.
+    the baseline's median. Arguments as for `scatter`.
     """
     names = [*study.variants, *study.codecs]
     usable = _usable(scores)
-    with styled():
-        height = 0.35 + 0.19 * len(names)
-        figure, axes, spare = panels(
-            len(study.metrics.names), COLUMNS, PAGE, height, 0.9, sharey=True
-        )
-        for axis, metric in zip(axes, study.metrics.names, strict=True):
-            rows = usable[usable["metric"] == metric]
-            groups = dict(iter(rows.groupby("variant")["value"]))
-            for place, name in enumerate(names):
-                if name in groups:
-                    colour = BLACK if place == 0 else GREEN if name in study.codecs else BLUE
-                    _violin(axis, place, groups[name].to_numpy(), colour)
-            if names[0] in groups:
-                axis.axvline(groups[names[0]].median(), color=GREY, linewidth=0.6, zorder=0)
-            if not groups:
-                axis.set_xticks([])
-            axis.set_yticks(range(len(names)), names)
-            axis.set_ylim(len(names) - 0.4, -0.6)
-            axis.tick_params(axis="y", length=0)
-            axis.locator_params(axis="x", nbins=4)
-            axis.grid(visible=True, axis="x")
-            axis.set_title(metric_title(metric), loc="left")
-        handles = [
-            *[
-                Line2D([], [], color=colour, marker="o", ls="", ms=2.5, mew=0, label=label)
-                for colour, label in ((BLACK, names[0]), (BLUE, "variant"), (GREEN, "other codec"))
-                if label != "other codec" or study.codecs
-            ],
-            Line2D([], [], color=BLACK, marker="|", ls="", ms=7, mew=1.4, label="median"),
-            Patch(color=FAINT, label="density"),
-        ]
-        figure.suptitle("Scores of utterances", x=0.01, ha="left", fontsize=8)
-        if spare:
-            spare[-1].legend(handles=handles, loc="center")
-        else:
-            figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-        save(figure, stem)
+    height = 0.35 + 0.19 * len(names)
+    figure, axes, spare = panels(len(study.metrics.names), COLUMNS, PAGE, height, 0.9, sharey=True)
+    for axis, metric in zip(axes, study.metrics.names, strict=True):
+        rows = usable[usable["metric"] == metric]
+        groups = dict(iter(rows.groupby("variant")["value"]))
+        for place, name in enumerate(names):
+            if name in groups:
+                colour = BLACK if place == 0 else GREEN if name in study.codecs else BLUE
+                _violin(axis, place, groups[name].to_numpy(), colour)
+        if names[0] in groups:
+            axis.axvline(groups[names[0]].median(), color=GREY, linewidth=0.6, zorder=0)
+        if not groups:
+            axis.set_xticks([])
+        arm_rows(axis, names)
+        axis.locator_params(axis="x", nbins=4)
+        metric_title(axis, metric)
+    shown = {names[0]: BLACK, "variant": BLUE} | ({"other codec": GREEN} if study.codecs else {})
+    handles = [
+        *(handle(label, colour, ms=2.5, mew=0) for label, colour in shown.items()),
+        handle("median", BLACK, "|", ms=7, mew=1.4),
+        Patch(color=FAINT, label="density"),
+    ]
+    legend(figure, spare, handles)
+    title(figure, "Scores of utterances")
+    return figure
 
 
 def _usable(scores: pd.DataFrame) -> pd.DataFrame:
@@ -175,10 +152,3 @@ def _violin(axis: Axes, place: int, values: np.ndarray, colour: str) -> None:
     axis.plot(values, place + shift, "o", color=colour, ms=1.3, mew=0, alpha=0.45, zorder=2)
     median = float(np.median(values))
     axis.plot([median] * 2, [place - 0.32, place + 0.32], color=colour, linewidth=1.4, zorder=3)
-
-
-def _dots(variants: Sequence[str]) -> list[Line2D]:
-    return [
-        Line2D([], [], color=colour, marker=marker, ls="", ms=3, mew=0, label=variant)
-        for variant, (colour, marker) in zip(variants, cycle(LOOKS), strict=False)
-    ]

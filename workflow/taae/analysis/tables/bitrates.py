@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from taae.analysis.tables.scores import collect, summary
+from taae.analysis.score_files import collect
+from taae.analysis.tables.scores import summary
 from taae.study.study import Study
 from taae.utils.files import read_csv
 

@@ -1,7 +1,7 @@
 """Metrics against length: the table of the length study.
 
-Every length holds the same voices, so a length is compared with that of the training speaker by
-speaker. Where the interval of that change lies on the worse side, the model breaks there.
+Every length holds the same voices, so a length is compared with the length of the training,
+speaker by speaker. Where the interval of the change lies on the worse side, the model breaks.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 
 import pandas as pd
 
+from taae.analysis.score_files import SCORE_COLUMNS, SCORE_TEXT
 from taae.analysis.statistics import PAIR, compare
-from taae.analysis.tables.scores import COLUMNS, TEXT, summary
+from taae.analysis.tables.scores import summary
 from taae.study.study import Study
 from taae.utils.files import read_csv
 
@@ -23,11 +24,12 @@ from taae.utils.files import read_csv
 def length_summary(paths: Iterable[Path], study: Study) -> pd.DataFrame:
     """Return the summary of each length: a row per seconds, variant and metric.
 
-    And `home`, the length nearest to the training segments; `change`, the paired difference from
-    there, with its interval `change_low` to `change_high`; and `worse`, whether all of that is.
+    `home` is the length nearest to the training segments; `change` the paired difference from
+    there, with its interval `change_low` to `change_high`; `worse` is true where all of the
+    interval is worse.
     A pretrained variant has no home, so its change is NaN and it is not worse.
     """
-    scores = pd.concat([read_csv(path, ["seconds", *COLUMNS], TEXT) for path in paths])
+    scores = pd.concat([read_csv(path, ["seconds", *SCORE_COLUMNS], SCORE_TEXT) for path in paths])
     arms = {name: study.variants[name] for name in study.length_arms}
     shown = replace(
         study,

@@ -6,15 +6,14 @@ Means are of rows whose status is ok. A failure is counted and never imputed; an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Set
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from taae.analysis.seeds import share_seeds, untrained
+from taae.analysis.score_files import share_seeds, untrained
 from taae.analysis.statistics import PAIR, compare, complete, holm, mean_interval
 from taae.codec.window import window_sides
 from taae.evaluation.metrics import METRICS
@@ -23,10 +22,9 @@ from taae.study.checks import training_coverage
 from taae.study.config import Statistics
 from taae.study.study import Study
 from taae.utils.errors import TaaeError
-from taae.utils.files import read_csv
 from taae.utils.log import log
 
-COMPARED = [
+COMPARISON_COLUMNS = [
     *["direction", "n_utterances", "n_speakers", "n_seeds", "n_excluded", "difference"],
     *["low", "high", "method", "confidence", "statistic", "df", "p", "p_holm", "family"],
     *["wilcoxon_p", "d_z", "rank_biserial", "status", "scope"],
@@ -37,60 +35,6 @@ UNTESTED = {
     "too_few": "one speaker; the unit of the test is the speaker",
     "constant": "the differences of all speakers are equal",
 }
-KEY = ["run", "variant", "seed", "utterance", "speaker", "metric", "status"]
-COLUMNS = [*KEY, "settings", "value", "message"]
-TEXT = [name for name in COLUMNS if name not in ("seed", "value")]
-
-
-def collect(paths: Iterable[Path]) -> pd.DataFrame:
-    """Read score files into one table.
-
-    Raises:
-        TaaeError: a file lacks a column, a row lacks its key, a run, or a variant and seed, scores
-            an utterance twice with one metric, a metric is unknown or was measured with several
-            settings.
-    """
-    tables = []
-    for path in paths:
-        table = read_csv(path, COLUMNS, TEXT)
-        for column in KEY:
-            if table[column].isna().any():
-                row = int(table[column].isna().to_numpy().argmax()) + 2
-                raise TaaeError(f"{path}: line {row}: no {column}; every row of scores needs one")
-        tables.append(table)
-    if not tables:
-        raise TaaeError("no score files: give at least one")
-    scores = pd.concat(tables, ignore_index=True)
-    _check(scores)
-    return scores
-
-
-def _check(scores: pd.DataFrame) -> None:
-    twice = scores[scores.duplicated(["run", "utterance", "metric"])]
-    if len(twice):
-        row = twice.iloc[0]
-        raise TaaeError(
-            f"scores: run '{row['run']}' has {row['metric']} of utterance '{row['utterance']}'"
-            " twice; give each score file once"
-        )
-    twice = scores[scores.duplicated(["variant", "seed", "utterance", "metric"], keep=False)]
-    if len(twice):  # they would be paired each with each
-        row = twice.iloc[0]
-        same = (twice["variant"] == row["variant"]) & (twice["seed"] == row["seed"])
-        runs = ", ".join(sorted(twice.loc[same, "run"].unique()))
-        raise TaaeError(
-            f"scores: the runs {runs} are all of variant '{row['variant']}' and seed {row['seed']};"
-            " score each with a --variant or --seed of its own"
-        )
-    for metric in scores["metric"].unique():
-        if metric not in METRICS:
-            raise TaaeError(f"scores: unknown metric '{metric}'; there are {', '.join(METRICS)}")
-        settings = scores.loc[scores["metric"] == metric, "settings"].dropna().unique()
-        if len(settings) > 1:
-            raise TaaeError(
-                f"scores: {metric} was measured with several settings"
-                f" ({', '.join(sorted(settings))}) that do not compare; score all runs alike"
-            )
 
 
 def summary(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -159,7 +103,7 @@ def _against_best(
 ) -> list[float]:
     """Return the p value of each row's paired test against the best; NaN where there is none.
 
-    A difference that is zero throughout has 1. What has no seed takes those of the other.
+    A difference that is zero throughout has 1.
     """
     means = rows["mean"] * METRICS[metric].better
     if means.isna().all():
@@ -181,8 +125,8 @@ def _against_best(
 def comparisons(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Return a row per ablation, variant and metric: the variant minus the reference.
 
-    `p_holm` is adjusted over all rows (`family`), which is the family the study declares. What has
-    no seed takes those of the other.
+    `p_holm` is adjusted over all rows (`family`), which is the family the study declares. Scores
+    without a seed are repeated at every seed of the other.
     """
     labels = [
         {
@@ -204,7 +148,7 @@ def comparisons(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
 def compare_against(scores: pd.DataFrame, baseline: str, statistics: Statistics) -> pd.DataFrame:
     """Return `comparisons` of every other variant of the scores with one, on every metric.
 
-    What has no seed is told as `taae.analysis.seeds.untrained` does.
+    `taae.analysis.score_files.untrained` tells which of them have no seed.
     """
     names = sorted(scores["variant"].unique())
     if baseline not in names:
@@ -246,7 +190,7 @@ def _compared(
         interval = comparison.pop("interval")
         difference = {"difference": interval["mean"], "direction": _direction(label["metric"])}
         rows.append(label | difference | interval | comparison)
-    table = pd.DataFrame(rows, columns=keys + COMPARED)
+    table = pd.DataFrame(rows, columns=keys + COMPARISON_COLUMNS)
     table["p_holm"] = holm(table["p"])
     table["family"] = len(table)
     table["confidence"] = statistics.confidence

@@ -1,4 +1,4 @@
-"""Where the models of a study come from, as one table."""
+"""Tables of what the runs say of themselves: origin, training, cost."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from taae.study.study import Study
 from taae.utils.errors import TaaeError
+from taae.utils.files import read_csv
 
 HASH_DIGITS = 12  # of 64: enough to tell apart, short enough to read
 SECONDS_PER_HOUR = 3600
@@ -57,3 +58,37 @@ def _row(path: Path) -> dict[str, object]:
         raise TaaeError(f"{path}: no such file; train the model") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TaaeError(f"{path}: not the provenance of a model ({error!r})") from error
+
+
+def histories(models: Path, study: Study) -> pd.DataFrame:
+    """Return every run's history.csv below `models` with the columns variant and seed before it."""
+    tables = []
+    for variant in study.trained:
+        for seed in study.seeds:
+            table = read_csv(models / variant / f"seed{seed}" / "history.csv", ["step", "split"])
+            table.insert(0, "variant", variant)
+            table.insert(1, "seed", seed)
+            tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def cost_table(folder: Path, study: Study) -> pd.DataFrame:
+    """Return a row per arm of the cost study; `folder` holds VARIANT.json of `taae cost`."""
+    rows = []
+    for name in study.cost_arms:
+        path = folder / f"{name}.json"
+        try:
+            measured = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise TaaeError(f"{path}: not the costs of a model ({error})") from error
+        attention, kind = study.variants[name].attention, study.variants[name].model.kind
+        rows.append(
+            {
+                "variant": name,
+                "window": None if kind == "conv" else attention.window,
+                "causal": attention.causal,
+                "kind": kind,
+                **measured,
+            }
+        )
+    return pd.DataFrame(rows).astype({"window": "Int64"})
