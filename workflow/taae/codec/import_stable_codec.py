@@ -292,11 +292,11 @@ def _layers(model: Model) -> dict[str, str]:
 
 def _constants(model: Model) -> dict[str, Tensor]:
     """Return their constant tensors, with the values that our code has for them."""
-    turned = model.head_dim // ROTARY_SHARE
+    rotated = model.head_dim // ROTARY_SHARE
     values = {
         "pre_norm.beta": torch.zeros(model.width),
         "ff_norm.beta": torch.zeros(model.width),
-        "rope.inv_freq": 10_000.0 ** -(torch.arange(0, turned, 2) / turned),
+        "rope.inv_freq": 10_000.0 ** -(torch.arange(0, rotated, 2) / rotated),
     }
     return {f"{layer}.{name}": value for layer in _layers(model) for name, value in values.items()}
 

@@ -4,8 +4,8 @@ With h_l the hidden states of layer l, x a segment and y its reconstruction:
 
 perceptual  mean over l of  mean |h_l(x) - h_l(y)| / mean |h_l(x)|
 
-The paper adds an L1 distance of WavLM-Large's features in a second stage of its training. Here each
-layer is divided by its own magnitude, so that none counts for more than another.
+The paper adds an L1 distance of WavLM-Large's features in the second part of its training. Here
+each layer is divided by its own magnitude, so that all layers count alike.
 WavLM takes 16 kHz, as the codec does; it is frozen, and gradients pass through it to y alone.
 """
 
