@@ -23,11 +23,13 @@ def read_config(folder: Path) -> CodecConfig:
     """Return the config of the codec in a model folder.
 
     Raises:
-        TaaeError: there is none, or it is not a codec's.
+        TaaeError: the file is missing, or is not the config of a codec.
     """
     path = folder / CONFIG
     try:
         return saved_config(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise TaaeError(f"{path}: no such file; is {folder} a model?") from None
     except OSError as error:
         raise TaaeError(f"{path}: {error.strerror}; is {folder} a model?") from error
     except (ValueError, TaaeError) as error:
