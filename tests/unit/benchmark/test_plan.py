@@ -36,6 +36,7 @@ from taae.benchmark.train_speed import (
     with_discriminator,
 )
 from taae.benchmark.training_cost import (
+    ADVERSARIAL_STEPS,
     STEPS,
     TrainingCost,
     extrapolate,
@@ -194,9 +195,9 @@ def test_measured_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(Adversary, "terms", noted)
     found = measure(measured_variant(tiny(ADVERSARIAL)), corpus)
-    # Those without the discriminator come first, then as many with it.
-    each = WARM + STEPS
-    assert played == list(range(each, 2 * each))
+    # Steps without the discriminator come first.
+    first = WARM + STEPS
+    assert played == list(range(first, first + WARM + ADVERSARIAL_STEPS))
     assert found.adversarial_step > found.step > 0 < found.decoding
     assert found.memory > 100
     without = measure(measured_variant(tiny()), corpus)

@@ -24,7 +24,8 @@ from taae.training.out_of_memory import peak_bytes
 from taae.utils.memory import MIB
 from taae.utils.sample_rate import SAMPLE_RATE
 
-STEPS = 10  # that count, of each kind of step
+STEPS = 10  # that count, without the discriminator
+ADVERSARIAL_STEPS = 3  # that count, with it; they may take ten times as long
 SMALL_BATCH = 4  # segments of the training that larger ones are extrapolated from
 DECODED = 10.0  # s of noise
 FREE = (  # keys of a training that change no cost
@@ -89,14 +90,15 @@ def measure(variant: Variant, corpus: Path) -> TrainingCost:
     # On one thread the processor's time is the wall's, but for what else the machine does.
     clock = "processor" if training.gpus == 0 and training.threads == 1 else "wall"
 
-    def median_step() -> float:
+    def median_step(count: int) -> float:
         steps.rows.clear()
-        for _ in range(WARM + STEPS):
+        for _ in range(WARM + count):
             steps()
         return steps.median(clock)
 
-    step = median_step()
-    adversarial_step = median_step() if training.discriminator.share else step
+    step = adversarial_step = median_step(STEPS)
+    if training.discriminator.share:
+        adversarial_step = median_step(ADVERSARIAL_STEPS)
     memory = peak_bytes(torch.device(device)) / MIB
     # A job decodes on one thread; on a GPU the processor's work counts.
     torch.set_num_threads(1)
