@@ -2,46 +2,45 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 
 from taae.benchmark.flops import step_flops
+from taae.benchmark.score_speed import write_pairs
 from taae.benchmark.speech import speech_corpus
 from taae.benchmark.timing import now
+from taae.benchmark.train_speed import variant_with
 from taae.benchmark.training_cost import (
     TrainingCost,
+    cost_at,
     extrapolate,
-    from_rate,
     measure,
     measured_variant,
-    stand_in,
 )
 from taae.corpus.store import Split
 from taae.corpus.utterance import SPLITS
 from taae.study.study import Study
 from taae.training.config import Variant
-from taae.utils.audio import write_flac
 from taae.utils.fingerprint import canonical
 from taae.utils.gpus import compute
 from taae.utils.log import log
-from taae.utils.memory import MIB
 from taae.utils.sample_rate import SAMPLE_RATE
 
 LARGEST = 1e11  # FLOPs of a step per CPU thread, 3 s or so; larger steps are extrapolated
+SMALL_BATCH = 4  # segments of the training that larger ones are extrapolated from
 SCORED = 3  # utterances
 COPIES = 8  # that run at once, at most
 
@@ -77,9 +76,8 @@ def calibrate(study: Study, cores: int, rate: float = 0.0) -> Calibration:
     begun = now()
     with speech_corpus(None) as corpus, tempfile.TemporaryDirectory() as scratch:
         preparing = now() - begun
-        splits = (Split.open(corpus, name) for name in SPLITS)
-        spoken = sum(len(split.samples) for split in splits) / SAMPLE_RATE
-        start, process = _import("taae.training.train")
+        spoken = sum(len(Split.open(corpus, name).samples) for name in SPLITS) / SAMPLE_RATE
+        start, process = _run("-c", "import taae.training.train")
         start_scoring, scoring = _score(study.metrics.names, corpus, Path(scratch))
         with _gpu(study):
             trainings = _trainings(study, corpus, cores, rate)
@@ -95,22 +93,20 @@ def _gpu(study: Study) -> Iterator[None]:
 
 
 def _trainings(study: Study, corpus: Path, cores: int, rate: float) -> dict[str, TrainingCost]:
-    """Return the cost of each variant; those that differ in no cost are measured once."""
-    runs = max(1, len(study.trained) * len(study.seeds))
-    workers = min(cores, runs, COPIES)
+    """Return the cost of each variant; variants that differ in no cost are measured once."""
+    workers = max(1, min(cores, len(study.trained) * len(study.seeds), COPIES))
     measured: dict[str, TrainingCost] = {}
     # A process measures once: torch compiles a few kinds of a layer and leaves later ones as they
     # are, and a process keeps the GPU's memory.
     with ProcessPoolExecutor(workers, get_context("spawn"), max_tasks_per_child=1) as pool:
 
         def measure_once(variant: Variant) -> TrainingCost:
-            key = canonical(variant)
+            key, training = canonical(variant), variant.training
             if key not in measured:
-                log(f"calibrating: {_description(variant)}")
-                copies = min(workers, max(1, cores // variant.training.threads))
-                if variant.training.gpus:
-                    copies = 1
-                found = list(pool.map(partial(measure, variant), [corpus] * copies))
+                log(f"calibrating: {variant.model}, {variant.attention}, batch {training.batch}")
+                copies = max(1, min(workers, cores // training.threads))
+                copies = 1 if training.gpus else copies
+                found = list(pool.map(measure, [variant] * copies, [corpus] * copies))
                 names = ("step", "adversarial_step", "decoding", "memory")
                 measured[key] = TrainingCost(
                     *(statistics.median(getattr(each, name) for each in found) for name in names)
@@ -120,56 +116,33 @@ def _trainings(study: Study, corpus: Path, cores: int, rate: float) -> dict[str,
         def cost_of(variant: Variant) -> TrainingCost:
             training = variant.training
             if training.gpus and not torch.cuda.is_available():
-                return from_rate(variant, rate)
+                return cost_at(rate or math.nan, variant)
             if training.gpus or step_flops(variant) <= LARGEST * training.threads:
                 return measure_once(variant)
-            small = stand_in(variant)
+            small = variant_with(
+                variant, "small", batch=min(SMALL_BATCH, training.batch), accumulate=1
+            )
             return extrapolate(variant, small, measure_once(small))
 
         return {name: cost_of(measured_variant(each)) for name, each in study.variants.items()}
 
 
-def _import(module: str) -> tuple[float, float]:
-    """Return the seconds and the MiB of a process that imports a module."""
-    code = (
-        f"import resource, time, {module}\n"
-        "print(time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    seconds, peak = map(float, done.stdout.split()[-2:])
-    return seconds, peak / (MIB if sys.platform == "darwin" else 1024)
-
-
-def _score(names: Sequence[str], corpus: Path, scratch: Path) -> tuple[float, dict[str, float]]:
-    """Score some utterances as a job does; return its start, and seconds per second by metric."""
-    names = [name for name in names if name != "mosnet"]
-    data, seconds = Split.open(corpus, "test"), 0.0
-    rng = np.random.default_rng(0)
-    for index in range(SCORED):
-        audio = data.audio(index)
-        noise = rng.normal(0, 0.01, len(audio)).astype(np.float32)
-        seconds += len(audio) / SAMPLE_RATE
-        write_flac(scratch / "reference" / f"{index}.flac", audio)
-        write_flac(scratch / "decoded" / f"{index}.flac", audio + noise)
-    words = ["--reference", scratch / "reference", "--decoded", scratch / "decoded"]
-    words += ["--output", scratch / "scores.csv", "--max-failed", "1", "--metrics", *names]
+def _run(*words: str) -> tuple[float, float]:
+    """Run Python; return the CPU seconds, and the MiB of the largest process so far."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(
-        [sys.executable, "-m", "taae", "score", *map(str, words)], capture_output=True, check=True
-    )
+    subprocess.run([sys.executable, *words], capture_output=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    table = pd.read_csv(scratch / "scores.csv")
-    each = table.groupby("metric")["cpu_s"].sum()
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return seconds, after.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _score(names: list[str], corpus: Path, folder: Path) -> tuple[float, dict[str, float]]:
+    """Score some utterances as a job does; return its start, and seconds per second by metric."""
+    seconds = write_pairs(Split.open(corpus, "test"), folder, count=SCORED)
+    words = ["--reference", f"{folder}/reference", "--decoded", f"{folder}/decoded"]
+    words += ["--output", f"{folder}/scores.csv", "--max-failed", "1"]
+    words += ["--metrics", *(name for name in names if name != "mosnet")]
+    spent, _ = _run("-m", "taae", "score", *words)
+    each = pd.read_csv(folder / "scores.csv").groupby("metric")["cpu_s"].sum()
     rates = {str(name): float(value) / seconds for name, value in each.items()}
     return max(0.0, spent - float(each.sum())), rates
-
-
-def _description(variant: Variant) -> str:
-    model, training = variant.model, variant.training
-    return (
-        f"{model.kind}, width {model.width}, layers {model.layers},"
-        f" window {variant.attention.window}, batch {training.batch}"
-        f"{', causal' if variant.attention.causal else ''}"
-        f"{', discriminator' if training.discriminator.share else ''}"
-    )

@@ -1,9 +1,8 @@
 """The jobs of a study, as `snakemake --dry-run --forceall` lists them.
 
-Snakemake 9.27 shows its jobs in several ways. `--dag` and `--d3dag` print neither threads nor
-resources, `--summary` prints files, and a logger plugin is a package of its own that has to be
-installed. The text of a dry run has everything: a block of `key: value` lines per job. Whether
-every job was understood is checked against the total that the same text states.
+In Snakemake 9.27 `--dag` and `--d3dag` print neither threads nor resources, `--summary` prints
+files, and a logger plugin is a package of its own that has to be installed. The text of a dry run
+has everything: a block of `key: value` lines per job. The total that it states is checked.
 """
 
 from __future__ import annotations
@@ -23,8 +22,9 @@ from taae.utils.errors import TaaeError
 
 SNAKEFILE = Path(__file__).parents[3] / "Snakefile"
 PATHS = {"path", "manifest", "weights", "pretrained"}  # keys of a study that name files or folders
-RULE = re.compile(r"(?:local)?(?:rule|checkpoint) (\w+):")
-FIELD = re.compile(r" {4}(\w+): (.+)")
+# A rule, and the indented lines below it.
+BLOCK = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):\n((?: {4}.+\n)*)", re.MULTILINE)
+FIELD = re.compile(r"^ {4}(\w+): (.+)$", re.MULTILINE)
 TOTAL = re.compile(r"^total +(\d+)$", re.MULTILINE)
 
 
@@ -88,10 +88,8 @@ def list_jobs(config: dict[str, Any], cores: int) -> list[Job]:
         cores: that the jobs share; Snakemake lowers the threads of a job to them.
 
     Raises:
-        TaaeError: Snakemake or the Snakefile is missing, or Snakemake refuses the study.
+        TaaeError: Snakemake is missing or refuses the study.
     """
-    if not SNAKEFILE.is_file():
-        raise TaaeError(f"plan: {SNAKEFILE} is missing; run it from a clone of the repository")
     with tempfile.TemporaryDirectory() as folder:
         study = Path(folder) / "study.yaml"
         study.write_text(yaml.safe_dump(_with_absolute_paths(config)), encoding="utf-8")
@@ -112,42 +110,27 @@ def parse(text: str) -> list[Job]:
     Raises:
         TaaeError: they are not as many as the text says.
     """
-    blocks: list[dict[str, str]] = []
-    inside = False
-    for line in text.splitlines():
-        if head := RULE.fullmatch(line):
-            blocks.append({"rule": head[1]})
-            inside = True
-        elif inside and (found := FIELD.fullmatch(line)):
-            blocks[-1][found[1]] = found[2]
-        else:
-            inside = False
+    jobs = [_job(block[1], dict(FIELD.findall(block[2]))) for block in BLOCK.finditer(text)]
     total = TOTAL.search(text)
-    if total is None or int(total[1]) != len(blocks):
+    if total is None or int(total[1]) != len(jobs):
         stated = total[1] if total else "no number of"
         raise TaaeError(
-            f"plan: snakemake --dry-run states {stated} jobs, of which {len(blocks)} could be read;"
+            f"plan: snakemake --dry-run states {stated} jobs, of which {len(jobs)} could be read;"
             " use the version of Snakemake that pyproject.toml names"
         )
-    return [_job(block) for block in blocks]
+    return jobs
 
 
-def _job(block: dict[str, str]) -> Job:
+def _job(rule: str, block: dict[str, str]) -> Job:
     def words(key: str) -> tuple[str, ...]:
         return tuple(block[key].split(", ")) if key in block else ()
 
     def pairs(key: str) -> dict[str, str]:
         return dict(word.split("=", 1) for word in words(key))
 
-    return Job(
-        rule=block["rule"],
-        wildcards=pairs("wildcards"),
-        inputs=words("input"),
-        outputs=words("output"),
-        benchmark=block.get("benchmark", ""),
-        threads=int(block.get("threads", 1)),
-        resources=pairs("resources"),
-    )
+    threads, benchmark = int(block.get("threads", 1)), block.get("benchmark", "")
+    lists = words("input"), words("output")
+    return Job(rule, pairs("wildcards"), *lists, benchmark, threads, pairs("resources"))
 
 
 def _with_absolute_paths(section: dict[str, Any]) -> dict[str, Any]:

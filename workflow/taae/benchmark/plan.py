@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from taae.benchmark.calibrate import calibrate
+from taae.benchmark.calibrate import Calibration, calibrate
 from taae.benchmark.dry_run import Job, list_jobs
-from taae.benchmark.estimate import Estimate, audio_seconds, estimate
+from taae.benchmark.estimate import audio_seconds, disk_mib, job_mib, job_seconds
 from taae.benchmark.schedule import total_time
 from taae.study.load import resolve
+from taae.study.study import Study
 from taae.utils.files import read_csv, write_csv
-
-COLUMNS = [
-    *("job", "rule", "arm", "seconds", "memory_mib", "disk_mib", "threads", "gpus", "basis"),
-    *("measured_seconds", "measured_memory_mib", "off_percent"),
-]
-TRAIN = "train"
 
 
 def plan(
@@ -45,17 +39,21 @@ def plan(
     jobs = list_jobs(config, cores)
     audio = audio_seconds(study.corpus, results / "corpus" / "corpus.json" if results else None)
     found = calibrate(study, cores, rate)
-    estimates = [estimate(job, study, found, audio) for job in jobs]
-    table = tabulate(jobs, estimates, results)
+    table = pd.DataFrame([_row(job, study, found, audio, results) for job in jobs])
     if output:
         write_csv(table, output)
-    print(by_arm(table).to_string(index=False, na_rep="-"))
-    _print_totals(table)
+    for column in ("arm", "rule"):
+        print(summary(table, column).to_string(index=False, na_rep="-"), end="\n\n")
+    off = off_percent(table)
+    if not math.isnan(off):
+        print(f"all measured jobs: off by {off:+.1f} %")
+    memory, disk = table["memory_mib"].max() / 1024, table["disk_mib"].sum() / 1024
+    print(f"largest job {memory:.1f} GiB, measured or as its rule requests; disk {disk:.2f} GiB")
     if table["seconds"].isna().any():
         print("some arms train on a GPU, and there is none here: give --gpu-tflops")
     else:
         gpus = max(job.gpus for job in jobs) if gpus is None else gpus
-        seconds = {job.name: each.seconds for job, each in zip(jobs, estimates, strict=True)}
+        seconds = dict(zip(table["job"], table["seconds"], strict=True))
         minutes = total_time(jobs, seconds, cores, gpus) / 60
         print(f"on {cores} cores and {gpus} GPUs: about {minutes:.1f} min from start to end")
     if any(variant.training.perceptual.share for variant in study.variants.values()):
@@ -63,75 +61,61 @@ def plan(
     return table
 
 
-def tabulate(
-    jobs: Sequence[Job], estimates: Sequence[Estimate], results: Path | None
-) -> pd.DataFrame:
-    """Return one row of `COLUMNS` per job, with what it took where a run has it."""
-    rows = []
-    for job, each in zip(jobs, estimates, strict=True):
-        seconds, memory = measured(job, results)
-        rows.append(
-            (
-                *(job.name, job.rule, job.arm),
-                *(round(each.seconds, 1), round(each.memory, 1), round(each.disk, 1)),
-                *(job.cores, job.gpus, each.basis),
-                *(seconds, memory, off_percent(each.seconds, seconds)),
-            )
-        )
-    return pd.DataFrame(rows, columns=COLUMNS)
+def _row(
+    job: Job, study: Study, found: Calibration, audio: dict[str, float], results: Path | None
+) -> dict[str, object]:
+    """Return the prediction of a job, and what it took where a run has it."""
+    seconds, (spent, held) = job_seconds(job, study, found, audio), _measured(job, results)
+    cost = found.trainings.get(job.arm)
+    return {
+        "job": job.name,
+        "rule": job.rule,
+        "arm": job.arm,
+        "seconds": round(seconds, 1),
+        "memory_mib": round(job_mib(job, study, found), 1),
+        "disk_mib": round(disk_mib(job, study, audio), 1),
+        "threads": job.cores,
+        "gpus": job.gpus,
+        "basis": cost.basis if cost else "estimated",
+        "measured_seconds": spent,
+        "measured_memory_mib": held,
+        "off_percent": round(100 * (seconds / spent - 1), 1) if spent else math.nan,
+    }
 
 
-def measured(job: Job, results: Path | None) -> tuple[float, float]:
+def _measured(job: Job, results: Path | None) -> tuple[float, float]:
     """Return the seconds and MiB (largest resident set) of a job that was run, else NaN."""
-    if not (results and job.benchmark):
-        return math.nan, math.nan
-    path = results / Path(job.benchmark).relative_to("results")
-    if not path.exists():
-        return math.nan, math.nan
-    row = read_csv(path, ["s", "max_rss"], separator="\t").iloc[-1]
-    return float(row["s"]), float(pd.to_numeric(row["max_rss"], errors="coerce"))
+    if results and job.benchmark:
+        path = results / Path(job.benchmark).relative_to("results")
+        if path.exists():
+            row = read_csv(path, ["s", "max_rss"], separator="\t").iloc[-1]
+            return float(row["s"]), float(pd.to_numeric(row["max_rss"], errors="coerce"))
+    return math.nan, math.nan
 
 
-def off_percent(predicted: float, measured: float) -> float:
-    """Return by how many percent a prediction was too high."""
-    return round(100 * (predicted / measured - 1), 1) if measured else math.nan
-
-
-def by_arm(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per arm: minutes of its trainings and of all else, their memory, disk."""
+def summary(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return a row per arm or rule: minutes of all jobs and of trainings, memory, disk."""
     rows = []
-    for arm, own in table.groupby("arm", sort=False):
-        trained = own["rule"] == TRAIN
+    for name, jobs in table.groupby(column, sort=False):
+        trainings = jobs[jobs["rule"] == "train"]
         rows.append(
             {
-                "arm": arm or "(all)",
-                "trainings": int(trained.sum()),
-                "training_min": own.loc[trained, "seconds"].sum(skipna=False) / 60,
-                "training_mib": own.loc[trained, "memory_mib"].max(),
-                "other_min": own.loc[~trained, "seconds"].sum(skipna=False) / 60,
-                "disk_mib": own["disk_mib"].sum(),
-                "basis": own["basis"].iloc[0],
-                "training_off_%": _off_percent_of_sum(own[trained]),
+                column: name or "(all)",
+                "jobs": len(jobs),
+                "minutes": jobs["seconds"].sum(skipna=False) / 60,
+                "training_min": trainings["seconds"].sum(skipna=False) / 60,
+                "training_mib": trainings["memory_mib"].max(),
+                "disk_mib": jobs["disk_mib"].sum(),
+                "basis": jobs["basis"].iloc[0],
+                "off_%": off_percent(jobs),
+                "training_off_%": off_percent(trainings),
             }
         )
     return pd.DataFrame(rows).round(1)
 
 
-def _off_percent_of_sum(rows: pd.DataFrame) -> float:
-    """Return the error of the sum over the jobs that were measured."""
+def off_percent(rows: pd.DataFrame) -> float:
+    """Return by how many percent the sum over measured jobs was predicted too high."""
     known = rows[rows["measured_seconds"].notna()]
-    return off_percent(float(known["seconds"].sum()), float(known["measured_seconds"].sum()))
-
-
-def _print_totals(table: pd.DataFrame) -> None:
-    for rule, rows in table.groupby("rule", sort=False):
-        error = _off_percent_of_sum(rows)
-        beside = "" if math.isnan(error) else f", off by {error:+.1f} % where measured"
-        seconds = float(rows["seconds"].sum(skipna=False))
-        spent = "unknown time" if math.isnan(seconds) else f"{seconds / 60:.1f} min"
-        print(f"{rule}: {len(rows)} jobs, {spent}{beside}")
-    error = _off_percent_of_sum(table)
-    if not math.isnan(error):
-        print(f"all measured jobs: off by {error:+.1f} %")
-    memory, disk = table["memory_mib"].max() / 1024, table["disk_mib"].sum() / 1024
-    print(f"largest job {memory:.1f} GiB, measured or as its rule requests; disk {disk:.2f} GiB")
+    spent = float(known["measured_seconds"].sum())
+    return 100 * (float(known["seconds"].sum()) / spent - 1) if spent else math.nan

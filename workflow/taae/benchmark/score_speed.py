@@ -41,7 +41,7 @@ def score(corpus: Path | None = None, workers: int = 2, rounds: int = 3) -> dict
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with speech_split(corpus) as data:
-            seconds = _write_pairs(data, folder, 1 if corpus else JOINED)
+            seconds = write_pairs(data, folder, 1 if corpus else JOINED)
         arms: dict[str, Callable[[], float]] = {
             "one after another": partial(_one_after_another, folder),
             "taae, one process": partial(_ours, folder, 1),
@@ -74,21 +74,27 @@ def score(corpus: Path | None = None, workers: int = 2, rounds: int = 3) -> dict
     )
 
 
-def _write_pairs(data: Split, folder: Path, joined: int) -> float:
-    """Write the test split as reference/ and, with noise, as decoded/; return its seconds.
+def write_pairs(data: Split, folder: Path, joined: int = 1, count: int | None = None) -> float:
+    """Write utterances of a split as reference/ and, with noise, as decoded/; return their seconds.
 
-    `joined` utterances that follow each other make one.
+    Args:
+        data: the split.
+        folder: of the two.
+        joined: utterances that follow each other and make one.
+        count: utterances that are written; None: all.
     """
     rng = np.random.default_rng(0)
+    samples = 0
     for side in ("reference", "decoded"):
         (folder / side / SPEAKER).mkdir(parents=True)
-    for index in range(0, len(data.utterances), joined):
+    for index in range(0, count or len(data.utterances), joined):
         clean = np.concatenate([data.audio(index + place) for place in range(joined)])
         noise = rng.normal(size=clean.size) * clean.std() * 10 ** (-SNR / 20)
         for side, audio in (("reference", clean), ("decoded", clean + noise)):
             path = folder / side / SPEAKER / f"{index:04}.flac"
             soundfile.write(path, np.clip(audio, -1, 1), SAMPLE_RATE)
-    return len(data.samples) / SAMPLE_RATE
+        samples += clean.size
+    return samples / SAMPLE_RATE
 
 
 def _one_after_another(folder: Path) -> float:

@@ -1,4 +1,4 @@
-"""What a training takes: measured by real steps, or extrapolated from a smaller training."""
+"""What a training takes: measured by real steps, or computed from FLOPs and a rate."""
 
 from __future__ import annotations
 
@@ -10,27 +10,19 @@ from pathlib import Path
 import torch
 
 from taae.benchmark.flops import costs, discriminator_flops, step_flops
-from taae.benchmark.train_speed import (
-    WARM,
-    TimedTraining,
-    generator_only,
-    variant_with,
-    with_discriminator,
-)
+from taae.benchmark.train_speed import WARM, TimedTraining, generator_only, with_discriminator
 from taae.codec.base import Codec
-from taae.codec.config import Bottleneck
-from taae.training.config import Variant
+from taae.codec.config import Bottleneck, Model
+from taae.training.config import Training, Variant
 from taae.training.out_of_memory import peak_bytes
 from taae.utils.memory import MIB
 from taae.utils.sample_rate import SAMPLE_RATE
 
-STEPS = 10  # that count, without the discriminator
-ADVERSARIAL_STEPS = 3  # that count, with it; they may take ten times as long
-SMALL_BATCH = 4  # segments of the training that larger ones are extrapolated from
+STEPS, ADVERSARIAL_STEPS = 10, 3  # that count; the latter may take ten times as long
 DECODED = 10.0  # s of noise
 FREE = (  # keys of a training that change no cost
     *("learning_rate", "adamw_learning_rate", "betas", "weight_decay", "warmup", "decay"),
-    *("ema", "clip", "max_skipped"),
+    *("ema", "clip", "max_skipped", "perceptual"),
 )
 
 
@@ -57,28 +49,20 @@ def measured_variant(variant: Variant) -> Variant:
     """Return the training that is measured for a variant; equal ones take equal time.
 
     It is one process with its share of the batch, whose discriminator, if any, begins to play once
-    the steps without it are measured. Keys that change no cost are alike in all.
+    the steps without it are measured. Keys that change no cost have their defaults.
     """
-    like = variant_with(None).training
-    training = variant.training
+    training, default = variant.training, Training()
+    loss = replace(default.loss, windows=training.loss.windows, overlap=training.loss.overlap)
+    free = {name: getattr(default, name) for name in FREE}
     alike = replace(
         variant,
-        bottleneck=Bottleneck(variant.bottleneck.dimensions, 17, "symmetric", "hybrid"),
-        model=replace(variant.model, norm_eps=1e-2, layer_scale=0.3),
-        training=replace(
-            training,
-            loss=replace(like.loss, windows=training.loss.windows, overlap=training.loss.overlap),
-            discriminator=replace(
-                training.discriminator, learning_rate=like.discriminator.learning_rate
-            ),
-            perceptual=like.perceptual,
-            **{name: getattr(like, name) for name in FREE},
-        ),
+        bottleneck=Bottleneck(variant.bottleneck.dimensions),
+        model=replace(variant.model, norm_eps=Model().norm_eps, layer_scale=Model().layer_scale),
+        training=replace(training, loss=loss, **free),
     )
     if training.discriminator.share:
         return with_discriminator(alike, after=WARM + STEPS)
-    silent = replace(alike.training, discriminator=like.discriminator)
-    return generator_only(replace(alike, training=silent))
+    return generator_only(alike)
 
 
 def measure(variant: Variant, corpus: Path) -> TrainingCost:
@@ -112,14 +96,8 @@ def measure(variant: Variant, corpus: Path) -> TrainingCost:
     return TrainingCost(step, adversarial_step, decoding, memory)
 
 
-def stand_in(variant: Variant) -> Variant:
-    """Return a training that is small enough to be measured instead."""
-    few = min(SMALL_BATCH, variant.training.batch)
-    return variant_with(variant, "small", batch=few, accumulate=1)
-
-
 def extrapolate(variant: Variant, small: Variant, cost: TrainingCost) -> TrainingCost:
-    """Scale the times of a smaller training by FLOPs.
+    """Scale the times of a smaller training by FLOPs, and of the discriminator by the batch.
 
     Larger products come nearer to the machine's best rate: the time is an upper bound.
     """
@@ -130,12 +108,9 @@ def extrapolate(variant: Variant, small: Variant, cost: TrainingCost) -> Trainin
     return TrainingCost(step, step + playing, cost.decoding * decoding, basis="extrapolated")
 
 
-def from_rate(variant: Variant, rate: float) -> TrainingCost:
-    """Return the cost of a training on a GPU that is not here but computes `rate` FLOP/s; 0: NaN.
-
-    It decodes on that GPU too, in no time beside the start of the job.
-    """
-    step = step_flops(variant) / rate if rate else math.nan
-    playing = variant.training.discriminator.share and rate
-    extra = discriminator_flops(variant) / rate if playing else 0.0
-    return TrainingCost(step, step + extra, 0.0, basis="extrapolated")
+def cost_at(rate: float, variant: Variant) -> TrainingCost:
+    """Return the cost on a GPU of `rate` FLOP/s, which decodes in no time beside a job's start."""
+    step, playing = step_flops(variant) / rate, 0.0
+    if variant.training.discriminator.share:
+        playing = discriminator_flops(variant) / rate
+    return TrainingCost(step, step + playing, 0.0, basis="extrapolated")

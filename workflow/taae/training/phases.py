@@ -10,16 +10,15 @@ PHASES = ("data", "generator", "discriminator", "optimiser")
 
 
 class Phases:
-    """Seconds spent in each phase; a phase within another interrupts it.
+    """Seconds spent in each phase; a phase within another interrupts the outer one.
 
-    data: waiting for segments of the corpus, which are fetched ahead, and for the device to have
-        them.
-    generator: the codec's passes, and those of the terms that need no discriminator.
-    discriminator: its passes, for its own loss and for the codec's.
+    data: waiting for segments of the corpus, which a thread fetches, and copying to the device.
+    generator: passes of the codec, and of all loss terms without the discriminator.
+    discriminator: its passes, for its own loss and for the codec's loss.
     optimiser: clipping, updates, averaged weights.
 
     Args:
-        now: seconds; on a GPU, one that waits for what was asked of it.
+        now: a clock in seconds; on a GPU it waits until the GPU has finished its work.
     """
 
     def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
