@@ -100,10 +100,10 @@ def _trainings(study: Study, corpus: Path, cores: int, rate: float) -> dict[str,
     # are, and a process keeps the GPU's memory.
     with ProcessPoolExecutor(workers, get_context("spawn"), max_tasks_per_child=1) as pool:
 
-        def measure_once(variant: Variant) -> TrainingCost:
+        def measure_once(name: str, variant: Variant) -> TrainingCost:
             key, training = canonical(variant), variant.training
             if key not in measured:
-                log(f"calibrating: {variant.model}, {variant.attention}, batch {training.batch}")
+                log(f"calibrating: a training such as {name}")
                 copies = max(1, min(workers, cores // training.threads))
                 copies = 1 if training.gpus else copies
                 found = list(pool.map(measure, [variant] * copies, [corpus] * copies))
@@ -113,18 +113,21 @@ def _trainings(study: Study, corpus: Path, cores: int, rate: float) -> dict[str,
                 )
             return measured[key]
 
-        def cost_of(variant: Variant) -> TrainingCost:
+        def cost_of(name: str, variant: Variant) -> TrainingCost:
             training = variant.training
             if training.gpus and not torch.cuda.is_available():
                 return cost_at(rate or math.nan, variant)
             if training.gpus or step_flops(variant) <= LARGEST * training.threads:
-                return measure_once(variant)
+                return measure_once(name, variant)
             small = variant_with(
                 variant, "small", batch=min(SMALL_BATCH, training.batch), accumulate=1
             )
-            return extrapolate(variant, small, measure_once(small))
+            return extrapolate(variant, small, measure_once(f"{name}, but smaller", small))
 
-        return {name: cost_of(measured_variant(each)) for name, each in study.variants.items()}
+        return {
+            name: cost_of(name, measured_variant(variant))
+            for name, variant in study.variants.items()
+        }
 
 
 def _run(*words: str) -> tuple[float, float]:
