@@ -18,6 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from taae.evaluation.metrics import METRICS
 from taae.utils.files import atomic
@@ -64,50 +65,50 @@ _RC: dict[Any, Any] = {
     "grid.color": "#E3E3E3",
     "grid.linewidth": 0.5,
     "axes.axisbelow": True,
+    "text.parse_math": False,  # a dollar in a title is a dollar
     "pdf.fonttype": 42,  # TrueType: text in the PDF stays text
 }
 FONT = "DejaVu Sans"  # ships with matplotlib: the same on every machine
-# Latin, Greek, Cyrillic, punctuation, arrows, mathematical signs.
-_CHARACTERS = (*range(0x20, 0x500), *range(0x2010, 0x2040), *range(0x2190, 0x2300))
+PART = f"{FONT} (part)"
+# What figures say but for names and titles in other scripts than Latin.
+CHARACTERS = {*map(chr, range(0x20, 0x180)), *"–−↑↓±≥≤"}
 
 
 @contextmanager
 def styled() -> Iterator[None]:
     """Draw in the study's style, whatever the user's matplotlibrc says."""
     fonts = font_manager.fontManager.ttflist
+    known = len(fonts)
     with TemporaryDirectory() as folder, mpl.rc_context():
         mpl.rcdefaults()
-        small = [_small_font(Path(folder), weight) for weight in ("normal", "bold")]
-        mpl.rcParams.update(_RC | {"font.family": [small[0], FONT]})
-        known = len(fonts) - len(small)
         try:
+            for weight in ("normal", "bold"):
+                _add_part(Path(folder) / f"{weight}.ttf", weight)
+            mpl.rcParams.update(_RC | {"font.family": PART})
             yield
         finally:
             del fonts[known:]
 
 
-def _small_font(folder: Path, weight: str) -> str:
-    """Make a part of the font known to matplotlib; return its name.
+def _add_part(path: Path, weight: str) -> None:
+    """Write a part of the font to `path` and make it known to matplotlib.
 
-    A PDF embeds the characters that it uses. To choose them takes a tenth of a second from the
-    whole font, which is longer than to draw a figure, and little from a part.
+    A PDF embeds the characters that it uses. To choose them from the whole font takes a tenth of a
+    second, as long as to draw the figure.
     """
     whole = font_manager.findfont(font_manager.FontProperties(family=FONT, weight=weight))
     options = subset.Options(
         drop_tables=["FFTM", "GDEF", "GPOS", "GSUB", "MATH", "kern"], name_IDs=["*"], hinting=True
     )
-    font = subset.load_font(str(whole), options)
+    font = subset.load_font(whole, options)
     subsetter = subset.Subsetter(options)
-    subsetter.populate(unicodes=_CHARACTERS)
+    subsetter.populate(text="".join(CHARACTERS))
     subsetter.subset(font)
-    name = f"{FONT} (part)"
     for record in font["name"].names:
         if record.nameID in (1, 16):  # the family
-            record.string = name
-    path = folder / f"{weight}.ttf"
+            record.string = PART
     font.save(path)
     font_manager.fontManager.addfont(path)
-    return name
 
 
 def panels(
@@ -122,6 +123,9 @@ def panels(
     figure = Figure(figsize=(width, rows * row_height + extra), dpi=DPI, layout="constrained")
     grid = figure.subplots(rows, columns, sharey=sharey, squeeze=False)
     axes = list(grid.flat)
+    if sharey:
+        for axis in grid[:, 1:].flat:  # their rows are those of the first column
+            axis.yaxis.set_visible(False)
     for spare in axes[count:]:
         spare.set_axis_off()
     return figure, axes[:count], axes[count:]
@@ -129,7 +133,8 @@ def panels(
 
 def arm_rows(axis: Axes, names: Sequence[str]) -> None:
     """Make every row of an axis an arm, the first at the top."""
-    axis.set_yticks(range(len(names)), names)
+    if axis.yaxis.get_visible():
+        axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.tick_params(axis="y", length=0)
     axis.grid(visible=True, axis="x")
@@ -171,6 +176,9 @@ def save(figure: Figure, stem: Path) -> None:
     The layout is found once, without what is empty: `Figure.savefig` finds it twice for each file.
     """
     png = FigureCanvasAgg(figure)
+    for text in figure.findobj(Text):
+        if not CHARACTERS.issuperset(text.get_text().replace("\n", "")):
+            text.set_fontfamily([PART, FONT])
     for axes in figure.axes:
         axes.spines[:].set_in_layout(False)
         for axis in (axes.xaxis, axes.yaxis):
