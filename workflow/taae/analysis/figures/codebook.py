@@ -38,7 +38,8 @@ def codebook(study: Study, histogram: pd.DataFrame) -> Figure:
     for axis, variant in zip(axes, variants, strict=True):
         image = _panel(axis, histogram[histogram["variant"] == variant])
         axis.set_title(variant, loc="left")
-    figure.supxlabel("level")
+    for axis in axes[-COLUMNS:]:  # the lowest of each column
+        axis.set_xlabel("level")
     figure.supylabel("latent dimension")
     bar = figure.colorbar(
         image, ax=[*axes, *spare], location="bottom", extend="max", shrink=0.5, aspect=40

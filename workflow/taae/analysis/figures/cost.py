@@ -48,7 +48,7 @@ def cost(_study: Study, table: pd.DataFrame) -> Figure:
                     textcoords="offset points",
                     va="center",
                     fontsize=6,
-                )
+                ).set_in_layout(False)
             elif name in STREAMED:
                 axis.text(0, row, " looks ahead", va="center", fontsize=6, color=GREY)
         axis.set_xlim(0, max(tail.max() * 1.35, 1e-9))

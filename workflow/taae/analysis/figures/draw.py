@@ -72,9 +72,10 @@ def plot(study: Study, tables: Path, folder: Path, names: Sequence[str] = ()) ->
         if name not in found:
             raise TaaeError(f"plot: no figure '{name}'; the study has {', '.join(found)}")
     read = cache(lambda name: _read(tables / name))
-    # Figures are made of very many objects that die together; looking for the dead among them
-    # again and again takes a third of the time.
-    gc.disable()
+    # A figure is made of very many objects that die together: to look for the dead among them as
+    # often as Python does takes a third of the time.
+    usual = gc.get_threshold()
+    gc.set_threshold(500_000)
     try:
         with styled():
             for name in names or found:
@@ -83,7 +84,7 @@ def plot(study: Study, tables: Path, folder: Path, names: Sequence[str] = ()) ->
                 content = [read(table) for table in figure.tables]
                 save(KINDS[figure.kind](study, *ablation, *content), folder / name)
     finally:
-        gc.enable()
+        gc.set_threshold(*usual)
 
 
 def _read(path: Path) -> Any:
