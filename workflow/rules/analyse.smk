@@ -52,6 +52,7 @@ rule summarise:
         "python -m taae table {params.table} --study results/study.json &> {log}"
 
 
+# The rules that follow take over the parameters that they do not set: each needs its own `spec`.
 use rule summarise as compare with:
     input:
         code("analysis/tables/scores"),
@@ -125,8 +126,7 @@ use rule summarise as provenance with:
         "results/logs/provenance.log",
     params:
         table="provenance",
-        variants=list(STUDY.variants),
-        seeds=STUDY.seeds,
+        spec=[*STUDY.variants, *STUDY.seeds],
 
 
 use rule summarise as histories with:
@@ -139,8 +139,7 @@ use rule summarise as histories with:
         "results/logs/histories.log",
     params:
         table="training",
-        variants=STUDY.trained,
-        seeds=STUDY.seeds,
+        spec=[*STUDY.trained, *STUDY.seeds],
 
 
 use rule summarise as spectra with:
@@ -159,8 +158,7 @@ use rule summarise as spectra with:
         "results/logs/spectra.log",
     params:
         table="spectra",
-        variants=list(STUDY.variants),
-        seed=STUDY.seeds[0],
+        spec=[*STUDY.variants, STUDY.seeds[0]],
 
 
 def reported(figure):
