@@ -40,7 +40,7 @@ def add_commands(commands: Commands) -> None:
         _decode,
         "a .taae file -> a recording, or encode and decode the test utterances",
         AUDIO,
-        usage="%(prog)s FILE.taae RECORDING --model MODEL [--entropy-model TOKENS]\n"
+        usage="%(prog)s FILE.taae RECORDING --model MODEL [--entropy-model FILE]\n"
         "       %(prog)s --corpus CORPUS --output OUTPUT --model MODEL [--study STUDY ...]"
         " [--point POINT] [--threads N]",
     )

@@ -116,7 +116,7 @@ def _blocked(q: Tensor, k: Tensor, v: Tensor, left: int, right: int) -> Tensor:
         return torch.cat(shifted, 3).flatten(0, 1)
 
     blocks = q[:, :, start:stop].unflatten(2, (count, BLOCK)).flatten(0, 1)
-    bias = _bias(BLOCK, reach, -left, left, right, q.device, q.dtype)
+    bias = _window_mask(BLOCK, reach, -left, left, right, q.device, q.dtype)
     middle = _attend(blocks, stretches(k), stretches(v), bias).reshape(*q.shape[:2], -1, q.shape[3])
     first = _part(q, k, v, left, right, 0, start)
     last = _part(q, k, v, left, right, stop, time)
@@ -126,7 +126,7 @@ def _blocked(q: Tensor, k: Tensor, v: Tensor, left: int, right: int) -> Tensor:
 def _part(q: Tensor, k: Tensor, v: Tensor, left: int, right: int, start: int, stop: int) -> Tensor:
     """Attend from the queries start .. stop - 1, with a mask of their own."""
     begin, end = max(0, start - left), min(k.shape[2], stop + right)
-    bias = _bias(stop - start, end - begin, begin - start, left, right, q.device, q.dtype)
+    bias = _window_mask(stop - start, end - begin, begin - start, left, right, q.device, q.dtype)
     return _attend(q[:, :, start:stop], k[:, :, begin:end], v[:, :, begin:end], bias)
 
 
@@ -149,7 +149,7 @@ def _plain(x: Tensor) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _bias(
+def _window_mask(
     queries: int,
     keys: int,
     offset: int,

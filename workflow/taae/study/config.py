@@ -75,4 +75,4 @@ class StudyConfig(Settings):
     ablations: dict[Name, Ablation] = default({})
     """Named comparisons."""
     select: Literal["all"] | Distinct[Name] = "all"
-    """All, or the ablations to run; then only their variants are trained."""
+    """All, or the ablations to run; then only their variants and the baseline are trained."""

@@ -117,7 +117,7 @@ class Training(Settings):
     """Processes of a training on each node where gpus is 0; they share each batch as with GPUs."""
     nodes: PositiveInt = 1
     """Machines of a training; under SLURM srun is called for it, else start it with torchrun on
-    each (README)."""
+    each (docs/cluster.md)."""
     optimizer: Literal["muon", "adamw"] = "muon"
     """`muon` (of the matrices, with AdamW for the rest), or `adamw`."""
     learning_rate: PositiveFloat = 1e-2
@@ -275,7 +275,9 @@ class Variant(Settings):
             bottleneck.levels,
             *bottleneck.random_levels,
         ):
-            raise TaaeError("bottleneck.levels: original rounding is not defined for 2 levels")
+            raise TaaeError(
+                "bottleneck.levels, random_levels: original rounding is not defined for 2 levels"
+            )
         window_sides(self.attention.window, self.attention.causal)
         if not self.pretrained:
             self.training.check(self.segment_samples)

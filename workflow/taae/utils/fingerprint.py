@@ -37,7 +37,7 @@ PLUMBING = {
 
 
 def sources(module: str) -> list[Path]:
-    """Return the files of a module such as "training/loop" and of all it imports from here."""
+    """Return the files of a module such as "training/train" and of all it imports from here."""
     found: set[str] = set()
     waiting = [module]
     while waiting:
