@@ -53,7 +53,13 @@ def commands(page: Path) -> Iterator[str]:
             yield from INLINE.findall(line)
 
 
-SHOWN = [(page.name, command) for page in PAGES for command in dict.fromkeys(commands(page))]
+# A command that several pages show is run once.
+SHOWN = [
+    (page, command)
+    for command, page in {
+        command: page.name for page in reversed(PAGES) for command in commands(page)
+    }.items()
+]
 
 
 @pytest.fixture(scope="module")
