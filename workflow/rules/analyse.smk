@@ -18,12 +18,6 @@ PROBED = [
 ]
 
 
-def table(name, caption):
-    """A table that the report shows."""
-    caption = f"../report/{caption}.rst"
-    return report(f"results/tables/{name}", caption, category="Tables")
-
-
 rule summarise:
     input:
         code("analysis/tables/scores"),
@@ -159,17 +153,6 @@ use rule summarise as spectra with:
     params:
         table="spectra",
         spec=[*STUDY.variants, STUDY.seeds[0]],
-
-
-def reported(figure):
-    """A figure that the report shows, by its ablation where it has one."""
-    ablation = {"ablation": figure.ablation} if figure.ablation else {}
-    return report(
-        f"results/figures/{figure.name}.png",
-        f"../report/{figure.kind}.rst",
-        category=figure.category,
-        labels={**ablation, "figure": figure.label},
-    )
 
 
 # All of them by one process: to start Python takes longer than to draw a figure.

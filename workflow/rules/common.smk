@@ -196,6 +196,23 @@ def minutes(seconds):
     return lambda wildcards, attempt: attempt * max(10, round(seconds / 60))
 
 
+def table(name, caption):
+    """A table that the report shows."""
+    caption = f"../report/{caption}.rst"
+    return report(f"results/tables/{name}", caption, category="Tables")
+
+
+def reported(figure):
+    """A figure that the report shows, by its ablation where it has one."""
+    ablation = {"ablation": figure.ablation} if figure.ablation else {}
+    return report(
+        f"results/figures/{figure.name}.png",
+        f"../report/{figure.kind}.rst",
+        category=figure.category,
+        labels={**ablation, "figure": figure.label},
+    )
+
+
 # Of a job that computes with a model: its float32 weights as read and as used, and a GPU if the
 # training had any.
 MODEL_RESOURCES = {
