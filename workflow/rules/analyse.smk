@@ -18,6 +18,17 @@ PROBED = [
 ]
 
 
+# As summarise, whose `localrule` they do not inherit.
+localrules:
+    bitrate_tables,
+    compare,
+    cost_table,
+    histories,
+    length_table,
+    provenance,
+    spectra,
+
+
 rule summarise:
     input:
         code("analysis/tables/scores"),
