@@ -1,15 +1,10 @@
-"""The tables and figures of a study: what there is, and from which tables a figure is drawn."""
+"""The figures of a study: what there is, and from which tables each is drawn."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from taae.study.study import Study
-
-TABLES = (
-    *("scores", "comparisons", "bitrates", "lengths", "cost"),
-    *("training", "provenance", "spectra"),
-)
 
 
 @dataclass(frozen=True)

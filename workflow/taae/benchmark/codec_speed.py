@@ -27,18 +27,8 @@ from taae.evaluation.scoring.pesq_stoi import stoi
 from taae.evaluation.scoring.signal_metrics import si_sdr
 from taae.utils.sample_rate import SAMPLE_RATE
 
-# 18.5 million parameters, of the shape of the paper's codec.
-MODEL = Model(
-    patch=320,
-    layers=[4, 4],
-    strides=[2],
-    width=256,
-    head_dim=64,
-    ff_mult=4,
-    norm_eps=1e-2,
-    layer_scale=1e-2,
-)
-BOTTLENECK = Bottleneck(6, 17, "symmetric", "hybrid")
+# The default shape: 18.5 million parameters, the layers those of the paper's codec.
+MODEL, BOTTLENECK = Model(layer_scale=1e-2), Bottleneck()
 SHORT, MIDDLE, LONG = 20, 180, 600  # seconds of audio
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from taae.analysis.catalogue import TABLES
+from taae.analysis.tables.write import WRITERS, write_scores, write_table
 from taae.cli.shared import AUDIO, MEASURE, Commands, add_hardware, add_path, add_study, add_threads
 from taae.study.load import load_study
 from taae.utils.gpus import compute
@@ -35,7 +35,7 @@ def add_commands(commands: Commands) -> None:
     add_threads(cost)
 
     table = commands.add("table", _table, "files of all runs -> tables of the study")
-    table.add_argument("names", nargs="+", choices=TABLES, metavar="NAME", help=", ".join(TABLES))
+    table.add_argument("names", nargs="+", choices=WRITERS, metavar="NAME", help=", ".join(WRITERS))
     table.add_argument(
         "--scores", type=Path, nargs="+", default=[], help="CSVs of score; default: of all runs"
     )
@@ -97,8 +97,6 @@ def _cost(options: argparse.Namespace) -> None:
 
 
 def _table(options: argparse.Namespace) -> None:
-    from taae.analysis.tables.write import write_scores, write_table
-
     study = load_study(options.study)
     for name in options.names:
         if name == "scores":

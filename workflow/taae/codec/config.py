@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
+from taae.codec.operating_points import MOST_LEVELS
 from taae.codec.presets import PRESETS
 from taae.utils.errors import TaaeError
 from taae.utils.sample_rate import SAMPLE_RATE
@@ -17,7 +18,6 @@ Rounding = Literal["symmetric", "original"]
 TrainingMode = Literal["hybrid", "ste", "noise"]
 Kind = Literal["taae", "conv"]
 Preset = Literal[*PRESETS]  # type: ignore[valid-type]  # their names stand in one place
-MOST_LEVELS = 255  # codes are stored as bytes
 
 
 @dataclass(frozen=True)

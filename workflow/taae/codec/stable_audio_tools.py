@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from taae.codec.config import MOST_LEVELS
+from taae.codec.operating_points import MOST_LEVELS
 from taae.utils.settings import Settings
 
 Count = Annotated[int, Field(ge=1)]

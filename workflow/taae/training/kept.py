@@ -47,7 +47,7 @@ def is_kept(kept: Path, key: str) -> bool:
     return _is_whole(_folder(kept, key))
 
 
-def restore(kept: Path, key: str, model: Path) -> None:
+def restore_model(kept: Path, key: str, model: Path) -> None:
     """Link a model that `is_kept` into its model folder."""
     for name in FILES:
         with atomic(model / name) as temporary:

@@ -20,7 +20,7 @@ from taae.training import checkpoint
 from taae.training.config import Variant
 from taae.training.distributed import SINGLE_PROCESS, Processes
 from taae.training.history import COLUMNS, EventFiles
-from taae.training.kept import is_kept, keep, restore
+from taae.training.kept import is_kept, keep, restore_model
 from taae.training.out_of_memory import explain_model_out_of_memory
 from taae.training.trainer import Diverged, Trainer
 from taae.utils.errors import TaaeError
@@ -77,7 +77,7 @@ def train(
     found = processes.is_main and kept is not None and is_kept(kept, key)
     if processes.all_reduce_any([found])[0]:
         if processes.is_main and kept is not None:
-            restore(kept, key, output)
+            restore_model(kept, key, output)
             log(f"this model was trained before: taken from {kept}, which keeps finished models")
         return
     folder = state / key[:16]

@@ -1,4 +1,4 @@
-"""What a result depends on: values as canonical text, and the source files of a stage."""
+"""What a result depends on: values as canonical text, and the source files of a rule."""
 
 from __future__ import annotations
 

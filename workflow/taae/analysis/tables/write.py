@@ -11,7 +11,7 @@ from taae.utils.files import write_csv
 
 
 def write_table(name: str, study: Study, results: Path) -> None:
-    """Write one of `taae.analysis.catalogue.TABLES` into `results`/tables.
+    """Write one of `WRITERS` into `results`/tables.
 
     Raises:
         TaaeError: a file of a run is missing or damaged.
