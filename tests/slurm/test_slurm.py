@@ -223,9 +223,7 @@ def test_the_smoke_study_runs_as_jobs(
     # The small ones run here or share a submission, whose name is the group and its rules.
     submitted = Counter(
         re.sub(r"^(rates|other_codec)_.*", r"\1", name)
-        for name in (
-            re.sub(r"^rule_|_wildcards.*", "", job["Comment"]) for job in site.submitted()
-        )
+        for name in (re.sub(r"^rule_|_wildcards.*", "", job["Comment"]) for job in site.submitted())
     )
     assert submitted == Counter(
         corpus=1, reference=1, train=4, decode=6, score=6, cost=4, lengths=2, precision=2

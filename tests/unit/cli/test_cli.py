@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +16,10 @@ from taae import cli
 from taae.benchmark import train_speed as train
 
 PEOPLE = {
-    "a study": ["check", "download", "plan"],
-    "a codec": ["train", "import-stable-codec"],
-    "audio": ["encode", "decode", "stream", "score", "compare"],
-    "what it takes": ["bench", "cost"],
+    "A study": ["check", "download", "plan"],
+    "A codec": ["import-stable-codec", "train"],
+    "Audio": ["compare", "decode", "encode", "score", "stream"],
+    "What it takes": ["bench", "cost"],
 }
 RULES = ["corpus", "reference", "rates", "table", "plot"]
 
@@ -39,14 +40,14 @@ def test_help_lists_what_people_use_without_loading_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     listed: dict[str, list[str]] = {}
-    group = ""
-    for line in done.stdout.partition("commands:\n")[2].partition("\n\n")[0].splitlines():
-        if line.startswith("    "):
-            listed[group].append(line.split()[0])
-        else:
-            group = line.strip()
-            listed[group] = []
-    assert listed == PEOPLE
+    for line in done.stdout.splitlines():
+        if found := re.match(r"╭─ (.+?) ─", line):
+            listed[found[1]] = []
+        elif found := re.match(r"│ ([a-z-]+)  ", line):
+            list(listed.values())[-1].append(found[1])
+    assert {group: listed[group] for group in PEOPLE} == PEOPLE
+    assert listed.keys() - PEOPLE == {"Commands"}
+    assert not listed["Commands"]  # --help alone
     assert done.stdout.endswith("set()\n")
 
 
@@ -54,12 +55,30 @@ def test_help_lists_what_people_use_without_loading_torch() -> None:
     "command", [*(name for names in PEOPLE.values() for name in names), *RULES]
 )
 def test_every_command_says_what_it_does(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        cli.main([command, "--help"])
-    assert stopped.value.code == 0
+    assert cli.main([command, "--help"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith(f"usage: taae {command} ")
+    assert said.startswith(f"Usage: taae {command} ")
     assert len(said.partition("\n\n")[2].partition("\n\n")[0]) > 10
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nothing"], "nothing"),
+        (["train", "--variant", "x"], "--seed"),
+        (["cost", "--model", "m", "--output", "o", "--thread", "2"], "--thread"),
+        (["score", "--reference", "r", "--decoded", "d", "--output", "o", "--jobs", "0"], "--jobs"),
+        (["score", "--reference", "r", "--decoded", "d", "--output", "o", "--metrics", "si_sdr",
+          "loudness"], "'loudness' is none of si_sdr, "),
+    ],
+)  # fmt: skip
+def test_a_wrong_command_line_is_one_clear_error(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ")
+    assert said in printed
 
 
 def test_check_lists_the_variants(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,51 +1,34 @@
 """`python -m taae COMMAND ...`: what the workflow's rules call, and what people use without them.
 
-Each module has a group of commands: their options in `add_commands`, then a function for each.
-A command imports what it needs when it runs, so that tables and figures need no torch.
+Each module has a group of commands: functions whose parameters are the options. A command imports
+what it needs when it runs, so that tables and figures need no torch.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
-from taae.cli import analysis, bench, coding, corpus, scoring, study, training
-from taae.cli.shared import INTERRUPTED, RESUMABLE, Commands
+from cyclopts import CycloptsError
+
+from taae.cli import analysis, bench, coding, scoring, study, training  # noqa: F401
+from taae.cli.shared import INTERRUPTED, RESUMABLE, app
 from taae.utils.errors import TaaeError
 
 __all__ = ["INTERRUPTED", "RESUMABLE", "main"]
 
-# Within a group of `--help`, commands are in this order.
-MODULES = (study, corpus, training, coding, scoring, bench, analysis)
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return the exit status."""
-    options = _parser().parse_args(arguments)
+    """Run one command; return the exit status: 1 for bad input, 2 for a wrong command line."""
     try:
-        status = options.call(options)
-    except TaaeError as error:
+        status = app(
+            arguments, exit_on_error=False, print_error=False, result_action="return_value"
+        )
+    except CycloptsError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:  # a full disk, no permission: the system's words, without a traceback
+        return 2
+    # Of the system, such as a full disk or no permission, without a traceback.
+    except (TaaeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return int(status or 0)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="taae",
-        usage="taae COMMAND ...",
-        description="Ablation studies of the TAAE speech codec, and the codec by itself.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = Commands(parser)
-    for module in MODULES:
-        module.add_commands(commands)
-    parser.epilog = (
-        f"commands:\n{commands.listed()}\n\n`taae COMMAND --help` has the options of each;"
-        " Snakemake's rules call others too."
-    )
-    return parser

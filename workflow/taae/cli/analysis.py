@@ -2,111 +2,148 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
 from taae.analysis.tables.write import WRITERS, write_scores, write_table
-from taae.cli.shared import AUDIO, MEASURE, Commands, add_hardware, add_path, add_study, add_threads
+from taae.cli.shared import (
+    AUDIO,
+    DEMO,
+    MEASURE,
+    Corpus,
+    Gpus,
+    Model,
+    Study,
+    Threads,
+    Whole,
+    among,
+    command,
+    option,
+)
 from taae.study.load import load_study
+from taae.utils.errors import TaaeError
 from taae.utils.gpus import compute
 
-
-def add_commands(commands: Commands) -> None:
-    """Add the commands of this module."""
-    compare = commands.add("compare", _compare, "compare variants with a reference, paired", AUDIO)
-    compare.add_argument("--scores", type=Path, nargs="+", required=True, help="CSVs of score")
-    against = compare.add_mutually_exclusive_group(required=True)
-    against.add_argument("--study", type=Path, nargs="+", help="every ablation of a study")
-    against.add_argument("--baseline", help="every other variant with this one")
-    add_path(compare, "--output", "CSV")
-
-    lengths = commands.add("lengths", _lengths, "score the test speech recut to other lengths")
-    add_study(lengths)
-    lengths.add_argument("--variant", required=True)
-    lengths.add_argument("--seed", type=int, required=True)
-    add_path(lengths, "--model", "folder of the model")
-    add_path(lengths, "--corpus", "folder of the corpus")
-    add_path(lengths, "--output", "CSV, one row per length, speaker and metric")
-    add_hardware(lengths)
-
-    cost = commands.add("cost", _cost, "latency, time and memory of a model", MEASURE)
-    add_path(cost, "--model", "folder of the model")
-    add_path(cost, "--output", "JSON")
-    add_threads(cost)
-
-    table = commands.add("table", _table, "files of all runs -> tables of the study")
-    table.add_argument("names", nargs="+", choices=WRITERS, metavar="NAME", help=", ".join(WRITERS))
-    table.add_argument(
-        "--scores", type=Path, nargs="+", default=[], help="CSVs of score; default: of all runs"
-    )
-    plot = commands.add("plot", _plot, "tables of the study -> figures, PNG and PDF")
-    plot.add_argument(
-        "names", nargs="*", metavar="NAME", help="such as cost or window/forest; default: all"
-    )
-    for command in (table, plot):
-        add_study(command)
-        command.add_argument(
-            "--results", type=Path, default=Path("results"), help="folder of all; default results"
-        )
+Results = Annotated[Path, option("folder of all results")]
+RESULTS = Path("results")
 
 
-def _compare(options: argparse.Namespace) -> None:
+@command(AUDIO)
+def compare(
+    *,
+    scores: list[Path],
+    output: Path,
+    study: Study | None = None,
+    baseline: str | None = None,
+) -> None:
+    """Compare variants with a reference, paired.
+
+    Args:
+        scores: CSVs of `taae score`.
+        output: CSV.
+        study: every ablation of a study, or
+        baseline: every other variant with this one.
+    """
     from taae.analysis.score_files import collect
-    from taae.analysis.tables import scores as tables
+    from taae.analysis.tables.scores import compare_against, comparisons
     from taae.study.config import Statistics
     from taae.utils.files import write_csv
 
-    scores = collect(options.scores)
-    if options.study:
-        table = tables.comparisons(scores, load_study(options.study))
+    if (study is None) == (baseline is None):
+        raise TaaeError("compare: give either --study or --baseline")
+    table = collect(scores)
+    if study:
+        write_csv(comparisons(table, load_study(study)), output)
     else:
-        table = tables.compare_against(scores, options.baseline, Statistics())
-    write_csv(table, options.output)
+        write_csv(compare_against(table, str(baseline), Statistics()), output)
 
 
-def _lengths(options: argparse.Namespace) -> None:
+@command()
+def lengths(
+    *,
+    variant: str,
+    seed: Whole,
+    model: Model,
+    corpus: Corpus,
+    output: Path,
+    study: Study = DEMO,
+    threads: Threads = 1,
+    gpus: Gpus = 0,
+) -> None:
+    """Score the test speech recut to other lengths.
+
+    Args:
+        output: CSV, one row per length, speaker and metric.
+    """
     from taae.evaluation.lengths import score_lengths
 
-    study = load_study(options.study)
-    with compute(options.gpus) as device:
+    resolved = load_study(study)
+    with compute(gpus) as device:
         score_lengths(
-            options.model,
-            options.corpus,
-            study.lengths.seconds,
-            options.output,
-            names=study.lengths.metrics,
-            max_seconds=study.metrics.max_seconds,
+            model,
+            corpus,
+            resolved.lengths.seconds,
+            output,
+            names=resolved.lengths.metrics,
+            max_seconds=resolved.metrics.max_seconds,
             labels={
-                "run": f"{options.variant}/seed{options.seed}",
-                "variant": options.variant,
-                "seed": options.seed,
-                "bitrate": study.variant(options.variant).bitrate,
+                "run": f"{variant}/seed{seed}",
+                "variant": variant,
+                "seed": seed,
+                "bitrate": resolved.variant(variant).bitrate,
                 "split": "test",
             },
-            precision=study.decoding.precision,
-            threads=options.threads,
+            precision=resolved.decoding.precision,
+            threads=threads,
             device=device,
         )
 
 
-def _cost(options: argparse.Namespace) -> None:
+@command(MEASURE)
+def cost(*, model: Model, output: Path, threads: Threads = 1) -> None:
+    """Measure latency, time and memory of a model.
+
+    Args:
+        output: JSON.
+    """
     from taae.evaluation.cost import measure
     from taae.utils.files import write_json
 
-    write_json(measure(options.model, options.threads), options.output)
+    write_json(measure(model, threads), output)
 
 
-def _table(options: argparse.Namespace) -> None:
-    study = load_study(options.study)
-    for name in options.names:
+@command()
+def table(
+    names: Annotated[list[str], among(WRITERS)],
+    /,
+    *,
+    scores: list[Path] | None = None,
+    study: Study = DEMO,
+    results: Results = RESULTS,
+) -> None:
+    """Write tables of the study from the files of all runs.
+
+    Args:
+        names: of tables.
+        scores: CSVs of `taae score`; by itself of all runs.
+    """
+    resolved = load_study(study)
+    for name in names:
         if name == "scores":
-            write_scores(study, options.results, options.scores)
+            write_scores(resolved, results, scores or [])
         else:
-            write_table(name, study, options.results)
+            write_table(name, resolved, results)
 
 
-def _plot(options: argparse.Namespace) -> None:
+@command()
+def plot(
+    names: list[str] | None = None, /, *, study: Study = DEMO, results: Results = RESULTS
+) -> None:
+    """Draw figures, PNG and PDF, from the tables of the study.
+
+    Args:
+        names: such as cost or window/forest; by itself all.
+    """
     from taae.analysis.figures.draw import plot
 
-    results = options.results
-    plot(load_study(options.study), results / "tables", results / "figures", options.names)
+    plot(load_study(study), results / "tables", results / "figures", names or [])

@@ -2,79 +2,126 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import Annotated, Literal
 
-from taae.cli.shared import MEASURE, Commands
+from cyclopts import App, Parameter
+
+from taae.cli.shared import MEASURE, Count, Jobs, Study, Threads, among, app, option
 from taae.codec.presets import PRESETS
 from taae.study.load import load_study
 from taae.training.config import BASELINE
 
+Device = Annotated[Literal["cpu", "cuda"] | None, option("by itself the GPU where there is one")]
+Speech = Annotated[Path | None, option("folder of a corpus; by itself built-in speech")]
+Quick = Annotated[bool, option("shorter inputs")]
 
-def add_commands(commands: Commands) -> None:
-    """Add `bench`."""
-    bench = commands.add(
-        "bench", _bench, "measure speed, side by side; ends in a JSON line", MEASURE
-    )
-    bench.add_argument("what", choices=["attention", "codec", "score", "stream", "train"])
-    bench.add_argument("--quick", action="store_true", help="shorter inputs")
-    bench.add_argument("--model", type=Path, help="trained codec for codec and stream")
-    bench.add_argument(
-        "--corpus", type=Path, help="for codec, score and train; default built-in speech"
-    )
-    bench.add_argument("--device", choices=["cpu", "cuda"], help="for attention, codec and train")
-    bench.add_argument("--jobs", type=int, default=2, metavar="N", help="processes of score; 2")
-    bench.add_argument("--threads", type=int, help="CPU threads; default all, stream: 1")
-    trained = bench.add_argument_group("train", "by itself the preset small, 4 x 5.12 s, AdamW")
-    trained.add_argument("--study", type=Path, nargs="+", help="config files of a study, and")
-    trained.add_argument("--variant", default=BASELINE, help="its variant; default baseline")
-    trained.add_argument("--preset", choices=list(PRESETS), help="shape of the codec instead")
-    trained.add_argument("--batch", type=int, help="segments per step")
-    trained.add_argument("--segment", type=float, metavar="S", help="seconds of each")
-    trained.add_argument("--precision", choices=["bfloat16", "float32"])
-    trained.add_argument(
-        "--compile",
-        action=argparse.BooleanOptionalAction,
-        help="compile it, and show both; by itself where there is a compiler",
-    )
-    trained.add_argument("--discriminator", action="store_true", help="let it play")
-    trained.add_argument("--steps", type=int, default=20, help="of each that count; default 20")
+bench = App(name="bench", help="Measure speed, side by side; ends in a JSON line.", group=MEASURE)
+app.command(bench)
 
 
-def _bench(options: argparse.Namespace) -> None:
+def use_threads(threads: int | None) -> None:
+    """Compute on so many CPU threads; None: on all."""
     import torch
 
-    if options.threads or options.what == "stream":
-        torch.set_num_threads(options.threads or 1)
-    if options.what == "attention":
-        from taae.benchmark.attention_speed import attention
-
-        attention(quick=options.quick, device=options.device)
-    elif options.what == "codec":
-        from taae.benchmark.codec_speed import codec
-
-        codec(options.model, options.corpus, quick=options.quick, device=options.device)
-    elif options.what == "score":
-        from taae.benchmark.score_speed import score
-
-        score(options.corpus, options.jobs, rounds=1 if options.quick else 3)
-    elif options.what == "train":
-        _bench_train(options)
-    else:
-        from taae.benchmark.stream_speed import stream
-
-        stream(options.model, quick=options.quick)
+    if threads:
+        torch.set_num_threads(threads)
 
 
-def _bench_train(options: argparse.Namespace) -> None:
+@bench.command
+def attention(
+    *, quick: Quick = False, device: Device = None, threads: Threads | None = None
+) -> None:
+    """Time sliding-window against full attention, over lengths."""
+    from taae.benchmark.attention_speed import attention
+
+    use_threads(threads)
+    attention(quick=quick, device=device)
+
+
+@bench.command
+def codec(
+    *,
+    model: Path | None = None,
+    corpus: Speech = None,
+    quick: Quick = False,
+    device: Device = None,
+    threads: Threads | None = None,
+) -> None:
+    """Time a codec with its window against full attention, over lengths of audio.
+
+    Args:
+        model: folder of a trained codec; by itself an untrained one.
+    """
+    from taae.benchmark.codec_speed import codec
+
+    use_threads(threads)
+    codec(model, corpus, quick=quick, device=device)
+
+
+@bench.command
+def score(
+    *, corpus: Speech = None, jobs: Jobs = 2, quick: Quick = False, threads: Threads | None = None
+) -> None:
+    """Time `taae score` against the packages of its metrics, one after another."""
+    from taae.benchmark.score_speed import score
+
+    use_threads(threads)
+    score(corpus, jobs, rounds=1 if quick else 3)
+
+
+@bench.command
+def stream(*, model: Path | None = None, quick: Quick = False, threads: Threads = 1) -> None:
+    """Time the frames of a streaming codec.
+
+    Args:
+        model: folder of a causal codec; by itself an untrained one.
+    """
+    from taae.benchmark.stream_speed import stream
+
+    use_threads(threads)
+    stream(model, quick=quick)
+
+
+@bench.command
+def train(
+    *,
+    study: Study | None = None,
+    variant: str = BASELINE,
+    preset: Annotated[str | None, among(PRESETS)] = None,
+    batch: Count | None = None,
+    segment: float | None = None,
+    precision: Literal["bfloat16", "float32"] | None = None,
+    compile: Annotated[bool | None, Parameter(negative="--no-compile")] = None,
+    discriminator: bool = False,
+    steps: Count = 20,
+    corpus: Speech = None,
+    device: Device = None,
+    threads: Threads | None = None,
+) -> None:
+    """Time training steps against the same network in float32 with full attention.
+
+    Args:
+        study: config files of a study; by itself the preset small, 4 x 5.12 s, AdamW.
+        variant: of the study.
+        preset: shape of the codec instead.
+        batch: segments per step.
+        segment: seconds of each.
+        precision: of the products.
+        compile: compile it, and show both; by itself where there is a compiler.
+        discriminator: let it play.
+        steps: of each that count.
+    """
     from taae.benchmark.train_speed import train, variant_with
 
-    variant = load_study(options.study).variant(options.variant) if options.study else None
-    changes = {"precision": options.precision, "batch": options.batch, "segment": options.segment}
+    use_threads(threads)
+    chosen = load_study(study).variant(variant) if study else None
     train(
-        variant_with(variant, options.preset, compile=options.compile, **changes),
-        steps=options.steps,
-        discriminator=options.discriminator,
-        corpus=options.corpus,
-        device=options.device,
+        variant_with(
+            chosen, preset, compile=compile, precision=precision, batch=batch, segment=segment
+        ),
+        steps=steps,
+        discriminator=discriminator,
+        corpus=corpus,
+        device=device,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -10,13 +9,19 @@ from pathlib import Path
 
 from taae.cli.shared import (
     AUDIO,
+    DEMO,
     INTERRUPTED,
-    Commands,
-    add_hardware,
-    add_path,
-    add_point,
-    add_study,
-    add_threads,
+    Corpus,
+    Count,
+    EntropyModel,
+    Gpus,
+    Model,
+    Point,
+    Study,
+    Threads,
+    Whole,
+    app,
+    command,
 )
 from taae.codec.operating_points import NATIVE
 from taae.study.load import load_study
@@ -24,114 +29,76 @@ from taae.utils.errors import TaaeError
 from taae.utils.gpus import compute
 
 
-def add_commands(commands: Commands) -> None:
-    """Add the commands of this module."""
-    encode = commands.add("encode", _encode, "a recording -> a .taae file", AUDIO)
-    encode.add_argument("recording", type=Path, help="any rate and number of channels")
-    encode.add_argument("coded", type=Path, metavar="FILE.taae")
-    add_path(encode, "--model", "folder of the model")
-    add_point(encode)
-    encode.add_argument(
-        "--entropy-model", type=Path, help="entropy model; default that of the model, if any"
-    )
+@command(AUDIO)
+def encode(
+    recording: Path,
+    coded: Path,
+    /,
+    *,
+    model: Model,
+    point: Point = NATIVE,
+    entropy_model: EntropyModel = None,
+) -> None:
+    """Code a recording as a .taae file.
 
-    decode = commands.add(
-        "decode",
-        _decode,
-        "a .taae file -> a recording, or encode and decode the test utterances",
-        AUDIO,
-        usage="%(prog)s FILE.taae RECORDING --model MODEL [--entropy-model FILE]\n"
-        "       %(prog)s --corpus CORPUS --output OUTPUT --model MODEL [--study STUDY ...]"
-        " [--point POINT] [--threads N]",
-    )
-    decode.add_argument("coded", type=Path, nargs="?", metavar="FILE.taae")
-    decode.add_argument("recording", type=Path, nargs="?", help=".wav or .flac")
-    add_path(decode, "--model", "folder of the model")
-    decode.add_argument(
-        "--entropy-model", type=Path, help="entropy model; default that of the model, if any"
-    )
-    decode.add_argument("--corpus", type=Path, help="folder of the corpus")
-    decode.add_argument("--output", type=Path, help="folder for audio/, codes.npz, utterances.csv")
-    add_study(decode)
-    add_point(decode)
-    add_hardware(decode)
-
-    entropy_models = commands.add(
-        "entropy-models", _entropy_models, "fit entropy models to the training utterances"
-    )
-    add_path(entropy_models, "--model", "folder of the model")
-    add_path(entropy_models, "--corpus", "folder of the corpus")
-    add_path(
-        entropy_models,
-        "--output",
-        "folder for POINT/order0.npz and order1.npz; usually MODEL/entropy-models",
-    )
-    entropy_models.add_argument("--points", nargs="+", metavar="POINT", default=[NATIVE])
-    entropy_models.add_argument(
-        "--minutes", type=float, default=0.0, help="of speech to use; 0: all"
-    )
-    add_hardware(entropy_models)
-
-    rates = commands.add("rates", _rates, "codes of decode -> .taae files, bitrates, codebook")
-    add_path(rates, "--decoded", "folder of codes.npz and utterances.csv")
-    add_path(rates, "--model", "folder of the model")
-    add_path(rates, "--entropy-models", "folder of POINT/order0.npz and order1.npz")
-    add_point(rates)
-    add_path(rates, "--output", "folder for coded/, rates.csv, codebook.csv and histogram.csv")
-
-    precision = commands.add(
-        "precision", _precision, "codes that differ between float32 and bfloat16"
-    )
-    add_path(precision, "--model", "folder of the model")
-    add_path(precision, "--corpus", "folder of the corpus")
-    add_point(precision)
-    add_path(precision, "--output", "CSV, one row per test utterance")
-    add_hardware(precision)
-
-    stream = commands.add(
-        "stream", _stream, "16-bit PCM on stdin -> decoded on stdout, live", AUDIO
-    )
-    add_path(stream, "--model", "folder of a causal model")
-    stream.add_argument(
-        "--chunk", type=_frames, default=1, metavar="FRAMES", help="latent frames; default 1"
-    )
-    stream.add_argument("--rate", type=int, help="of the input in Hz; must be the model's")
-    add_threads(stream)
-
-    other_codec = commands.add(
-        "other-codec", _other_codec, "the test utterances through another codec"
-    )
-    add_study(other_codec)
-    other_codec.add_argument("--codec", required=True, help="its name under codecs: of the study")
-    add_path(other_codec, "--corpus", "folder of the corpus")
-    add_path(other_codec, "--output", "folder for audio/, utterances.csv and codec.json")
-    add_threads(other_codec)
-
-
-def _encode(options: argparse.Namespace) -> None:
+    Args:
+        recording: any rate and number of channels.
+        coded: .taae file.
+    """
     from taae.codec.bitstream.taae_files import encode_file
 
-    encode_file(
-        options.recording,
-        options.coded,
-        options.model,
-        options.point,
-        entropy_model=options.entropy_model,
-    )
+    encode_file(recording, coded, model, point, entropy_model=entropy_model)
 
 
-def _decode(options: argparse.Namespace) -> None:
-    file, split = [options.coded, options.recording], [options.corpus, options.output]
-    if all(file) and not any(split):
-        if options.point != NATIVE:
+@command(
+    AUDIO,
+    usage="Usage: taae decode FILE.taae RECORDING --model MODEL [--entropy-model FILE]\n"
+    "       taae decode --corpus CORPUS --output OUTPUT --model MODEL [--study STUDY ...]"
+    " [--point POINT] [--threads N]",
+)
+def decode(
+    coded: Path | None = None,
+    recording: Path | None = None,
+    /,
+    *,
+    model: Model,
+    entropy_model: EntropyModel = None,
+    corpus: Corpus | None = None,
+    output: Path | None = None,
+    study: Study = DEMO,
+    point: Point = NATIVE,
+    threads: Threads = 1,
+    gpus: Gpus = 0,
+) -> None:
+    """Decode a .taae file to a recording, or encode and decode the test utterances.
+
+    Args:
+        coded: .taae file.
+        recording: .wav or .flac.
+        output: folder for audio/, codes.npz, utterances.csv.
+    """
+    if coded and recording and not corpus and not output:
+        if point != NATIVE:
             raise TaaeError("decode: --point is for --corpus; a .taae file has its own")
         from taae.codec.bitstream.taae_files import decode_file
 
-        decode_file(options.coded, options.recording, options.model, options.entropy_model)
-    elif all(split) and not any(file):
-        if options.entropy_model:
+        decode_file(coded, recording, model, entropy_model)
+    elif corpus and output and not coded and not recording:
+        if entropy_model:
             raise TaaeError("decode: --entropy-model is for a .taae file")
-        _decode_split(options)
+        from taae.evaluation.decode import decode_split
+
+        precision = load_study(study).decoding.precision
+        with compute(gpus) as device:
+            decode_split(
+                model,
+                corpus,
+                output,
+                precision=precision,
+                threads=threads,
+                point=point,
+                device=device,
+            )
     else:
         raise TaaeError(
             "decode: give either FILE.taae and RECORDING, or --corpus and --output;"
@@ -139,104 +106,124 @@ def _decode(options: argparse.Namespace) -> None:
         )
 
 
-def _decode_split(options: argparse.Namespace) -> None:
-    from taae.evaluation.decode import decode_split
+@command()
+def entropy_models(
+    *,
+    model: Model,
+    corpus: Corpus,
+    output: Path,
+    points: list[str] | None = None,
+    minutes: float = 0.0,
+    threads: Threads = 1,
+    gpus: Gpus = 0,
+) -> None:
+    """Fit entropy models to the training utterances.
 
-    precision = load_study(options.study).decoding.precision
-    with compute(options.gpus) as device:
-        decode_split(
-            options.model,
-            options.corpus,
-            options.output,
-            precision=precision,
-            threads=options.threads,
-            point=options.point,
-            device=device,
-        )
-
-
-def _entropy_models(options: argparse.Namespace) -> None:
+    Args:
+        output: folder for POINT/order0.npz and order1.npz; usually MODEL/entropy-models.
+        points: operating points; by itself the native one.
+        minutes: of speech to use; 0: all.
+    """
     from taae.evaluation.entropy_fit import fit_entropy_models
 
-    with compute(options.gpus) as device:
+    with compute(gpus) as device:
         fit_entropy_models(
-            options.model,
-            options.corpus,
-            options.output,
-            options.points,
-            minutes=options.minutes,
-            threads=options.threads,
+            model,
+            corpus,
+            output,
+            points or [NATIVE],
+            minutes=minutes,
+            threads=threads,
             device=device,
         )
 
 
-def _rates(options: argparse.Namespace) -> None:
-    from taae.evaluation.bitrates import probe_codes
-
-    probe_codes(
-        options.decoded, options.model, options.entropy_models, options.point, options.output
-    )
+app.command("taae.evaluation.bitrates:probe_codes", name="rates", show=False)
 
 
-def _precision(options: argparse.Namespace) -> None:
+@command()
+def precision(
+    *,
+    model: Model,
+    corpus: Corpus,
+    output: Path,
+    point: Point = NATIVE,
+    threads: Threads = 1,
+    gpus: Gpus = 0,
+) -> None:
+    """Count the codes that differ between float32 and bfloat16.
+
+    Args:
+        output: CSV, one row per test utterance.
+    """
     from taae.evaluation.precision import differing_codes
     from taae.utils.files import write_csv
 
-    with compute(options.gpus) as device:
-        table = differing_codes(
-            options.model,
-            options.corpus,
-            point=options.point,
-            threads=options.threads,
-            device=device,
-        )
-    write_csv(table, options.output)
+    with compute(gpus) as device:
+        table = differing_codes(model, corpus, point=point, threads=threads, device=device)
+    write_csv(table, output)
 
 
-def _frames(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"'{text}' is no whole number of frames, 1 or more")
-    return int(text)
+@command(AUDIO)
+def stream(
+    *,
+    model: Model,
+    chunk: Count = 1,
+    rate: Whole | None = None,
+    threads: Threads = 1,
+) -> int:
+    """Decode 16-bit PCM from stdin to stdout, live.
 
-
-def _stream(options: argparse.Namespace) -> int:
+    Args:
+        model: folder of a causal model.
+        chunk: latent frames.
+        rate: of the input in Hz; must be the model's.
+    """
     import torch
 
     from taae.codec.load import load_codec
     from taae.codec.pcm_stream import PcmStream
 
-    torch.set_num_threads(options.threads)
-    codec = load_codec(options.model)
-    rate = codec.config.sample_rate
-    if options.rate not in (None, rate):
+    torch.set_num_threads(threads)
+    codec = load_codec(model)
+    works_at = codec.config.sample_rate
+    if rate not in (None, works_at):
         raise TaaeError(
-            f"--rate: {options.rate} Hz, but {options.model} works at {rate} Hz; resample the input"
+            f"--rate: {rate} Hz, but {model} works at {works_at} Hz; resample the input"
         )
     if sys.stdin is None or sys.stdout is None:  # `<&-` of a shell
         raise TaaeError("stream: stdin or stdout is closed; PCM comes in there and goes out here")
-    stream = PcmStream(codec, options.chunk)
+    pcm = PcmStream(codec, chunk)
     try:
-        stream.run(sys.stdin.buffer, sys.stdout.buffer)
+        pcm.run(sys.stdin.buffer, sys.stdout.buffer)
     except KeyboardInterrupt:
         return INTERRUPTED  # how a person ends a live stream
     except BrokenPipeError:
         # What is still buffered has no reader, and would be an exception again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise TaaeError(f"stdout was closed after {stream.read} samples were read") from None
+        raise TaaeError(f"stdout was closed after {pcm.read} samples were read") from None
     finally:
-        print(json.dumps(stream.report()), file=sys.stderr)
+        print(json.dumps(pcm.report()), file=sys.stderr)
     return 0
 
 
-def _other_codec(options: argparse.Namespace) -> None:
+@command()
+def other_codec(
+    *, codec: str, corpus: Corpus, output: Path, study: Study = DEMO, threads: Threads = 1
+) -> None:
+    """Encode and decode the test utterances by another codec.
+
+    Args:
+        codec: its name under `codecs:` of the study.
+        output: folder for audio/, utterances.csv and codec.json.
+    """
     import torch
 
     from taae.evaluation.other_codecs.run import run_other_codec
 
-    codecs = load_study(options.study).codecs
-    if options.codec not in codecs:
-        raise TaaeError(
-            f"no codec '{options.codec}'; the study has {', '.join(codecs) or 'none'} (codecs:)"
-        )
-    torch.set_num_threads(options.threads)
-    run_other_codec(options.codec, codecs[options.codec], options.corpus, options.output)
+    codecs = load_study(study).codecs
+    if codec not in codecs:
+        known = ", ".join(codecs) or "none"
+        raise TaaeError(f"no codec '{codec}'; the study has {known} (codecs:)")
+    torch.set_num_threads(threads)
+    run_other_codec(codec, codecs[codec], corpus, output)

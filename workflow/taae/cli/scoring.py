@@ -2,87 +2,102 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import Annotated, Any
 
-from taae.cli.shared import AUDIO, Commands, add_jobs, add_path
+from taae.cli.shared import AUDIO, Jobs, Whole, among, command
 from taae.evaluation.metrics import MAX_TRIM, METRICS
 
 
-def add_commands(commands: Commands) -> None:
-    """Add the commands of this module."""
-    mosnet = commands.add("mosnet", _mosnet, "fetch MOSNet's published weights and check them")
-    mosnet.add_argument("--weights", required=True, help="path or https URL of cnn_blstm.h5")
-    add_path(mosnet, "--output", "file")
+@command()
+def mosnet(*, weights: str, output: Path) -> None:
+    """Fetch MOSNet's published weights and check them.
 
-    score = commands.add("score", _score, "score decoded audio against its reference", AUDIO)
-    add_path(score, "--reference", "folder of reference audio")
-    add_path(score, "--decoded", "folder of decoded audio; files pair by name without extension")
-    add_path(score, "--output", "CSV, one row per utterance and metric")
-    score.add_argument("--metrics", nargs="+", choices=list(METRICS), default=list(METRICS))
-    score.add_argument("--max-failed", type=float, default=0.1, help="share of a metric's values")
-    score.add_argument("--max-seconds", type=float, default=30.0, help="longest for PESQ")
-    score.add_argument(
-        "--max-trim", type=int, default=MAX_TRIM, metavar="N",
-        help=f"samples that lengths may differ by, a hop of the codec; default {MAX_TRIM}",
-    )  # fmt: skip
-    score.add_argument("--manifest", type=Path, help="CSV with the columns utterance and speaker")
-    for label in ("--run", "--variant"):
-        score.add_argument(label, default="", help="of every row; default: name of DECODED")
-    score.add_argument("--split", default="", help="written to every row")
-    score.add_argument("--seed", type=int, default=0, help="written to every row; default 0")
-    score.add_argument("--bitrate", type=float, help="bit/s, written to every row")
-    score.add_argument(
-        "--codec-json", type=Path, help="codec.json: bitrate, or that it is not installed"
-    )
-    score.add_argument("--mosnet-weights", type=Path, help="cnn_blstm.h5; else mosnet is left out")
-    score.add_argument("--cache", type=Path, metavar="FILE", help="keeps values for the next call")
-    add_jobs(score)
-
-
-def _mosnet(options: argparse.Namespace) -> None:
+    Args:
+        weights: path or https URL of cnn_blstm.h5.
+        output: file.
+    """
     from taae.evaluation.scoring.mosnet_weights import fetch_weights
 
-    fetch_weights(options.weights, options.output)
+    fetch_weights(weights, output)
 
 
-def _score(options: argparse.Namespace) -> None:
+@command(AUDIO)
+def score(
+    *,
+    reference: Path,
+    decoded: Path,
+    output: Path,
+    metrics: Annotated[list[str] | None, among(METRICS)] = None,
+    max_failed: float = 0.1,
+    max_seconds: float = 30.0,
+    max_trim: Whole = MAX_TRIM,
+    manifest: Path | None = None,
+    run: str | None = None,
+    variant: str | None = None,
+    split: str | None = None,
+    seed: Whole = 0,
+    bitrate: float | None = None,
+    codec_json: Path | None = None,
+    mosnet_weights: Path | None = None,
+    cache: Path | None = None,
+    jobs: Jobs = 1,
+) -> None:
+    """Score decoded audio against its reference.
+
+    Args:
+        reference: folder of reference audio.
+        decoded: folder of decoded audio; files pair by name without extension.
+        output: CSV, one row per utterance and metric.
+        metrics: names; by itself all.
+        max_failed: largest share of a metric's values that may fail.
+        max_seconds: longest utterance for PESQ.
+        max_trim: samples that lengths may differ by, a hop of the codec.
+        manifest: CSV with the columns utterance and speaker.
+        run: of every row; by itself the name of DECODED.
+        variant: of every row; by itself the name of DECODED.
+        split: of every row.
+        seed: of every row.
+        bitrate: of every row, bit/s.
+        codec_json: codec.json of another codec: its bitrate, or that it is not installed.
+        mosnet_weights: cnn_blstm.h5; without it mosnet is left out.
+        cache: file that keeps values for the next call.
+    """
     from taae.evaluation.other_codecs.description import NOT_INSTALLED, read_about
     from taae.evaluation.scoring.pairing import read_speakers
     from taae.evaluation.scoring.score import score_absent, score_folders
 
-    speakers = read_speakers(options.manifest) if options.manifest else None
-    given = {
-        name: getattr(options, name) for name in ("run", "variant", "seed", "bitrate", "split")
-    }
-    labels = {name: value for name, value in given.items() if value not in ("", None)}
-    common = {
-        "names": options.metrics,
-        "speakers": speakers,
-        "mosnet_weights": options.mosnet_weights,
-    }
-    if options.codec_json:
-        about = read_about(options.codec_json)
-        if about["status"] == NOT_INSTALLED:
-            score_absent(
-                options.reference,
-                options.decoded,
-                options.output,
-                message=about["message"],
-                labels=labels,
-                **common,
-            )
-            return
-        labels["bitrate"] = about["bitrate"]
+    names = metrics or list(METRICS)
+    about: dict[str, Any] = {"status": "", "bitrate": bitrate}
+    if codec_json:
+        about = read_about(codec_json)
+    given = {"run": run, "variant": variant, "seed": seed, "split": split}
+    given["bitrate"] = about.get("bitrate")
+    labels: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    speakers = read_speakers(manifest) if manifest else None
+    if about["status"] == NOT_INSTALLED:
+        score_absent(
+            reference,
+            decoded,
+            output,
+            message=about["message"],
+            labels=labels,
+            names=names,
+            speakers=speakers,
+            mosnet_weights=mosnet_weights,
+        )
+        return
     score_folders(
-        options.reference,
-        options.decoded,
-        options.output,
-        max_failed=options.max_failed,
-        max_seconds=options.max_seconds,
-        max_trim=options.max_trim,
-        workers=options.jobs,
+        reference,
+        decoded,
+        output,
+        names=names,
+        speakers=speakers,
         labels=labels,
-        cache=options.cache,
-        **common,
+        max_failed=max_failed,
+        max_seconds=max_seconds,
+        max_trim=max_trim,
+        mosnet_weights=mosnet_weights,
+        cache=cache,
+        workers=jobs,
     )

@@ -1,100 +1,80 @@
-"""What commands share: how they are declared, options, and statuses that they exit with."""
+"""What commands share: the application, its groups of commands, options, and exit statuses."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from cyclopts import App, Group, Parameter, Token
+from cyclopts.validators import Number
 
 from taae.codec.operating_points import NATIVE, PRESETS
+
+Function = TypeVar("Function", bound=Callable[..., int | None])
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as in a shell
 RESUMABLE = 75  # exit status of a training that saved its state: run it again (EX_TEMPFAIL)
 
-# The groups of `taae --help`, in its order.
-STUDY, CODEC, AUDIO, MEASURE = "a study", "a codec", "audio", "what it takes"
-GROUPS = (STUDY, CODEC, AUDIO, MEASURE)
+STUDY, CODEC, AUDIO, MEASURE = (
+    Group(name, sort_key=order)
+    for order, name in enumerate(("A study", "A codec", "Audio", "What it takes"))
+)
+
+app = App(
+    name="taae",
+    help="Ablation studies of the TAAE speech codec, and the codec by itself. Commands that only"
+    " Snakemake's rules call are not listed.",
+    help_format="plaintext",
+    version_flags=(),
+    default_parameter=Parameter(negative=(), consume_multiple=True),
+)
 
 
-class Commands:
-    """The subcommands of a parser. Those of a group are in `--help`; the rules call the others."""
+def command(group: Group | None = None, **options: Any) -> Callable[[Function], Function]:
+    """Make a function a command; its docstring is its help.
 
-    def __init__(self, parser: argparse.ArgumentParser) -> None:
-        self.subparsers = parser.add_subparsers(
-            dest="command", required=True, prog=parser.prog, help=argparse.SUPPRESS
-        )
-        self._shown: dict[str, list[str]] = {group: [] for group in GROUPS}
-
-    def add(
-        self,
-        name: str,
-        call: Callable[[argparse.Namespace], int | None],
-        help: str,
-        group: str | None = None,
-        usage: str | None = None,
-    ) -> argparse.ArgumentParser:
-        """Add a command that calls `call` with its options, and return its parser."""
-        # Without `help`, argparse leaves it out of its own list, which has no groups.
-        command = self.subparsers.add_parser(name, description=help, usage=usage)
-        command.set_defaults(call=call)
-        if group:
-            self._shown[group].append(f"    {name:21}{help}")
-        return command
-
-    def listed(self) -> str:
-        """Return the commands by group, as `--help` shows them."""
-        return "\n".join(f"  {group}\n" + "\n".join(lines) for group, lines in self._shown.items())
-
-
-def add_study(command: argparse.ArgumentParser, *aliases: str) -> None:
-    """Add `--study`, the config files, also by other names."""
-    command.add_argument(
-        "--study",
-        *aliases,
-        type=Path,
-        nargs="+",
-        default=[Path("config.yaml")],
-        help="config files, laid over each other; default config.yaml",
+    `--help` lists a command that has a group. Rules call the others.
+    """
+    add: Callable[[Function], Function] = app.command(
+        group=group, show=group is not None, **options
     )
+    return add
 
 
-def add_path(command: argparse.ArgumentParser, name: str, help: str) -> None:
-    """Add a path that must be given."""
-    command.add_argument(name, type=Path, required=True, help=help)
+def among(names: Iterable[str]) -> Parameter:
+    """Return the check of an option that takes these values alone."""
+    known = list(names)
+
+    def check(_: object, given: str | list[str] | None) -> None:
+        for name in [given] if isinstance(given, str) else given or []:
+            if name not in known:
+                raise ValueError(f"'{name}' is none of {', '.join(known)}")
+
+    return Parameter(validator=check)
 
 
-def add_point(command: argparse.ArgumentParser) -> None:
-    """Add `--point`, an operating point of a model."""
-    command.add_argument(
-        "--point",
-        default=NATIVE,
-        metavar="POINT",
-        help=f"{NATIVE}, {', '.join(PRESETS)}, or stages LEVELS@SCALE+...; default {NATIVE}",
-    )
+def whole(_: object, tokens: Sequence[Token]) -> int:
+    """Read a whole number; by itself cyclopts rounds 1.5."""
+    return int(tokens[0].value)
 
 
-def add_hardware(command: argparse.ArgumentParser) -> None:
-    """Add `--threads` and `--gpus`: what to compute on."""
-    add_threads(command)
-    command.add_argument("--gpus", type=int, default=0, choices=[0, 1], help="default 0: the CPU")
+def option(help: str, *names: str) -> Parameter:
+    """Return the help of an option, and its names where the parameter's own is not enough."""
+    return Parameter(name=names or None, help=help)
 
 
-def add_threads(command: argparse.ArgumentParser) -> None:
-    """Add `--threads`, of a command that computes on the CPU."""
-    command.add_argument("--threads", type=int, default=1, help="CPU threads; default 1")
-
-
-def add_jobs(command: argparse.ArgumentParser) -> None:
-    """Add `--jobs`, processes beside each other."""
-    command.add_argument("--jobs", type=int, default=1, metavar="N", help="processes; default 1")
-
-
-def add_checkpoints(command: argparse.ArgumentParser) -> None:
-    """Add `--checkpoint-every`, of a command that an interruption does not set back."""
-    command.add_argument(
-        "--checkpoint-every",
-        type=float,
-        default=60.0,
-        metavar="S",
-        help="seconds between saved states; default 60",
-    )
+Whole = Annotated[int, Parameter(converter=whole)]
+Count = Annotated[Whole, Parameter(validator=Number(gte=1))]
+Study = Annotated[list[Path], option("config files, laid over each other")]
+DEMO = [Path("config.yaml")]  # the study where none is given
+Corpus = Annotated[Path, option("folder of the corpus")]
+Model = Annotated[Path, option("folder of the model")]
+Point = Annotated[
+    str, option(f"operating point: {NATIVE}, {', '.join(PRESETS)}, or stages LEVELS@SCALE+...")
+]
+EntropyModel = Annotated[Path | None, option("entropy model; by itself the model's, if any")]
+Threads = Annotated[Count, option("CPU threads")]
+Gpus = Annotated[Literal[0, 1], option("0: compute on the CPU")]
+Jobs = Annotated[Count, option("processes")]
+CheckpointEvery = Annotated[float, option("seconds between saved states")]

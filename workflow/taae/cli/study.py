@@ -1,54 +1,39 @@
-"""The study itself: check, download, plan."""
+"""The study itself: check, download, plan, config; its corpus: corpus, reference."""
 
 from __future__ import annotations
 
-import argparse
 import os
 from pathlib import Path
+from typing import Annotated
 
-from taae.cli.shared import STUDY, Commands, add_path, add_study
+from taae.cli.shared import (
+    DEMO,
+    STUDY,
+    CheckpointEvery,
+    Count,
+    Jobs,
+    Study,
+    Whole,
+    among,
+    app,
+    command,
+    option,
+)
 from taae.codec.layer_geometry import parameter_count
+from taae.corpus.archives import ARCHIVES
 from taae.study.load import layered, load_study
 from taae.utils.errors import TaaeError
 
 
-def add_commands(commands: Commands) -> None:
-    """Add the commands of this module."""
-    check = commands.add("check", _check, "resolve a study and list its variants", STUDY)
-    add_study(check)
-
-    download = commands.add(
-        "download", _download, "bring subsets of LibriSpeech to the study's folder", STUDY
-    )
-    add_study(download)
-    download.add_argument("--subset", nargs="+", metavar="NAME", help="default: all of the study")
-    add_path(download, "--output", "folder for SUBSET.json, what was brought")
-
-    plan = commands.add("plan", _plan, "predict time, memory and disk of a study, by arm", STUDY)
-    add_study(plan, "--configfile")
-    plan.add_argument("--cores", type=int, help="that the jobs share; default this machine's")
-    plan.add_argument("--gpus", type=int, help="that they share; default what one job takes")
-    plan.add_argument(
-        "--gpu-tflops",
-        type=float,
-        default=0.0,
-        metavar="T",
-        help="that a GPU reaches in training, where this machine has none: about a third of what"
-        " its maker promises for large models, far less for small ones",
-    )
-    plan.add_argument("--results", type=Path, help="of a run, to compare the prediction with")
-    plan.add_argument("--output", type=Path, help="CSV, one row per job")
-
-    commands.add("config", _config, "write what is generated from the settings: docs and schema")
-
-
-def _check(options: argparse.Namespace) -> None:
-    study = load_study(options.study)
-    for warning in study.warnings:
+@command(STUDY)
+def check(*, study: Study = DEMO) -> None:
+    """Resolve a study and list its variants."""
+    resolved = load_study(study)
+    for warning in resolved.warnings:
         print(f"warning: {warning}")
-    for note in study.notes:
+    for note in resolved.notes:
         print(f"note: {note}")
-    for name, variant in study.variants.items():
+    for name, variant in resolved.variants.items():
         size = parameter_count(variant.model, variant.attention, variant.bottleneck) / 1e6
         conv = variant.model.kind == "conv"
         what = "convolutional" if conv else f"window {variant.attention.window}"
@@ -59,35 +44,88 @@ def _check(options: argparse.Namespace) -> None:
         )
 
 
-def _download(options: argparse.Namespace) -> None:
-    from taae.corpus.archives import ARCHIVES
+@command(STUDY)
+def download(
+    *,
+    output: Path,
+    study: Study = DEMO,
+    subset: Annotated[list[str] | None, among(ARCHIVES)] = None,
+) -> None:
+    """Bring subsets of LibriSpeech to the study's folder.
+
+    Args:
+        output: folder for SUBSET.json, what was brought.
+        subset: names; by itself all subsets of the study.
+    """
     from taae.corpus.download import download
     from taae.utils.files import write_json
 
-    wanted = load_study(options.study).download
+    wanted = load_study(study).download
     if not wanted.subsets:
         raise TaaeError("config: the study downloads nothing: see corpus.librispeech.download")
-    for subset in options.subset or wanted.subsets:
-        if subset not in ARCHIVES:
-            raise TaaeError(f"no subset '{subset}' is published; there are {', '.join(ARCHIVES)}")
-        receipt = download(ARCHIVES[subset], wanted.url, Path(wanted.path))
-        write_json(receipt, options.output / f"{subset}.json")
+    for name in subset or wanted.subsets:
+        receipt = download(ARCHIVES[name], wanted.url, Path(wanted.path))
+        write_json(receipt, output / f"{name}.json")
 
 
-def _plan(options: argparse.Namespace) -> None:
+@command(STUDY)
+def plan(
+    *,
+    study: Annotated[Study, option("config files", "--study", "--configfile")] = DEMO,
+    cores: Count | None = None,
+    gpus: Whole | None = None,
+    gpu_tflops: float = 0.0,
+    results: Path | None = None,
+    output: Path | None = None,
+) -> None:
+    """Predict time, memory and disk of a study, by arm.
+
+    Args:
+        cores: that the jobs share; by itself this machine's.
+        gpus: that the jobs share; by itself what one job takes.
+        gpu_tflops: that a GPU reaches in training, where this machine has none: about a third of
+            what its maker promises for large models, far less for small ones.
+        results: of a run, to compare the prediction with.
+        output: CSV, one row per job.
+    """
     from taae.benchmark.plan import plan
 
     plan(
-        layered(options.study),
-        options.cores or os.cpu_count() or 1,
-        options.gpus,
-        rate=1e12 * options.gpu_tflops,
-        results=options.results,
-        output=options.output,
+        layered(study),
+        cores or os.cpu_count() or 1,
+        gpus,
+        rate=1e12 * gpu_tflops,
+        results=results,
+        output=output,
     )
 
 
-def _config(_: argparse.Namespace) -> None:
+@command(name="corpus")
+def prepare_corpus(
+    *,
+    output: Path,
+    study: Study = DEMO,
+    state: Path | None = None,
+    checkpoint_every: CheckpointEvery = 60.0,
+    jobs: Jobs = 1,
+) -> None:
+    """Prepare the corpus: 16 kHz, mono, one loudness.
+
+    Args:
+        output: folder of the corpus.
+        state: folder that an interrupted preparation continues from.
+    """
+    from taae.corpus.prepare import prepare
+
+    prepare(load_study(study).corpus, output, jobs, state, checkpoint_every)
+
+
+app.command("taae.evaluation.decoded:write_reference", name="reference", show=False)
+
+
+@command()
+def config() -> None:
+    """Write what is generated from the settings: docs/configuration.md and the JSON schema."""
     from taae.study.describe import generated
 
     for path, text in generated(Path()).items():

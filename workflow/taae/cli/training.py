@@ -2,80 +2,70 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from pathlib import Path
 
-from taae.cli.shared import CODEC, RESUMABLE, Commands, add_checkpoints, add_path, add_study
+from taae.cli.shared import (
+    CODEC,
+    DEMO,
+    RESUMABLE,
+    CheckpointEvery,
+    Corpus,
+    Study,
+    Whole,
+    app,
+    command,
+)
 from taae.study.load import load_study
 
 
-def add_commands(commands: Commands) -> None:
-    """Add the commands of this module."""
-    train = commands.add("train", _train, "train one variant with one seed", CODEC)
-    add_study(train)
-    train.add_argument("--variant", required=True)
-    train.add_argument("--seed", type=int, required=True)
-    add_path(train, "--corpus", "folder of the corpus")
-    add_path(train, "--output", "folder of the model")
-    add_path(train, "--state", "folder of the state that an interrupted training goes on from")
-    train.add_argument("--kept", type=Path, help="folder that keeps finished models for a rerun")
-    add_checkpoints(train)
-    train.add_argument(
-        "--time-budget",
-        type=float,
-        default=math.inf,
-        metavar="S",
-        help=f"seconds after which to save and exit with status {RESUMABLE}; default none",
-    )
+@command(CODEC)
+def train(
+    *,
+    variant: str,
+    seed: Whole,
+    corpus: Corpus,
+    output: Path,
+    state: Path,
+    study: Study = DEMO,
+    kept: Path | None = None,
+    checkpoint_every: CheckpointEvery = 60.0,
+    time_budget: float = math.inf,
+) -> int:
+    """Train one variant with one seed.
 
-    stable = commands.add(
-        "import-stable-codec",
-        _import_stable_codec,
-        "a checkpoint of stable-audio-tools -> a model folder",
-        CODEC,
-    )
-    add_path(stable, "--config", "its model_config.json")
-    add_path(stable, "--checkpoint", ".ckpt or .safetensors")
-    stable.add_argument("output", type=Path, metavar="OUT", help="folder that is not there yet")
-
-    copy_model = commands.add(
-        "copy-model", _copy_model, "a model from elsewhere -> a model of the study"
-    )
-    copy_model.add_argument("model", type=Path, help="folder of the model")
-    copy_model.add_argument("output", type=Path, help="folder to copy it to")
-
-
-def _train(options: argparse.Namespace) -> int:
+    Args:
+        variant: its name in the study.
+        output: folder of the model.
+        state: folder of the state that an interrupted training continues from.
+        kept: folder that keeps finished models for a rerun.
+        time_budget: seconds after which to save and exit with status 75.
+    """
     from taae.training.launch import launch
     from taae.training.train import Interrupted
 
-    variant = load_study(options.study).variant(options.variant)
+    chosen = load_study(study).variant(variant)
     try:
-        launch(
-            variant,
-            options.seed,
-            options.corpus,
-            options.output,
-            options.state,
-            options.checkpoint_every,
-            options.time_budget,
-            options.kept,
-        )
+        launch(chosen, seed, corpus, output, state, checkpoint_every, time_budget, kept)
     except Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
         return RESUMABLE
     return 0
 
 
-def _import_stable_codec(options: argparse.Namespace) -> None:
+@command(CODEC)
+def import_stable_codec(output: Path, /, *, config: Path, checkpoint: Path) -> None:
+    """Import a checkpoint of stable-audio-tools as a model.
+
+    Args:
+        output: folder of the model, which must not exist yet.
+        config: its model_config.json.
+        checkpoint: .ckpt or .safetensors.
+    """
     from taae.codec.import_stable_codec import import_model
 
-    import_model(options.config, options.checkpoint, options.output)
+    import_model(config, checkpoint, output)
 
 
-def _copy_model(options: argparse.Namespace) -> None:
-    from taae.codec.pretrained import copy_model
-
-    copy_model(options.model, options.output)
+app.command("taae.codec.pretrained:copy_model", show=False)
