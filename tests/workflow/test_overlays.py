@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from taae.codec.taae import TAAE
+from taae.codec.codec import Codec
 from taae.corpus.archives import ARCHIVES
 from taae.study.load import load_study
 from taae.study.study import Study
@@ -66,6 +66,6 @@ def test_the_scale_of_the_paper() -> None:
     """About 950M parameters at 25 latents/s, each of 6 dimensions of 17 levels."""
     variant = resolve("paper.yaml").variants["baseline"]
     with torch.device("meta"):
-        codec = TAAE(variant.codec)
+        codec = Codec(variant.codec)
     assert 0.94e9 < sum(parameter.numel() for parameter in codec.parameters()) < 0.96e9
     assert variant.bitrate == pytest.approx(25 * 6 * 4.08746, rel=1e-4)

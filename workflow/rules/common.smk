@@ -147,8 +147,7 @@ def variant_of(wildcards):
 
 def weights_mb(wildcards, bytes_each):
     """Memory to ask for where a model is: so many bytes for each weight, and what Python takes."""
-    variant = variant_of(wildcards)
-    count = parameter_count(variant.model, variant.attention, variant.bottleneck)
+    count = parameter_count(variant_of(wildcards).codec)
     return 4000 + round(1e-6 * bytes_each * count)
 
 

@@ -21,9 +21,8 @@ from taae.benchmark import stream_speed as stream
 from taae.benchmark import train_speed as train
 from taae.benchmark.timing import medians
 from taae.codec.attention import sliding_window_attention
+from taae.codec.attention_window import window_sides
 from taae.codec.config import Attention
-from taae.codec.taae import TAAE
-from taae.codec.window import window_sides
 from taae.training.phases import PHASES, Phases
 from taae.utils import gpus as devices
 from taae.utils.errors import TaaeError
@@ -147,7 +146,6 @@ def test_unlimited_is_another_codec_with_the_same_weights() -> None:
     ours = codec.untrained(Attention(4, False))
     full = codec.unlimited(ours)
     wave = torch.randn(1, 2000)
-    assert isinstance(full, TAAE)
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), full.parameters(), strict=True))
     with torch.no_grad():
         assert not torch.allclose(ours.encoder(wave[:, :1984]), full.encoder(wave[:, :1984]))

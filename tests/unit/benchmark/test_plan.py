@@ -45,8 +45,7 @@ from taae.benchmark.training_cost import (
     measure,
     measured_variant,
 )
-from taae.codec.base import Codec
-from taae.codec.load import build
+from taae.codec.codec import Codec
 from taae.study.load import layered, load_study, read_yaml, resolve
 from taae.study.study import Study
 from taae.training.adversarial import Adversary
@@ -86,7 +85,7 @@ def key(variant: Variant) -> str:
 @pytest.mark.parametrize("kind", ["taae", "conv"])
 def test_parameters_are_those_of_the_network(kind: str) -> None:
     variant = tiny(ADVERSARIAL, model={"kind": kind})
-    built = sum(weight.numel() for weight in build(variant.codec).parameters())
+    built = sum(weight.numel() for weight in Codec(variant.codec).parameters())
     assert costs(variant).parameters == built
 
 

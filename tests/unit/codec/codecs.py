@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import torch
 
-from taae.codec.base import Codec
+from taae.codec.codec import Codec
 from taae.codec.config import Attention, Bottleneck, CodecConfig, Model
-from taae.codec.load import build
 
 MODEL = Model(
     patch=16,
@@ -38,4 +37,4 @@ def codec(
         changes.setdefault("layers", [1] * (len(changes["strides"]) + 1))  # type: ignore[arg-type]
     model = replace(MODEL, **changes)  # type: ignore[arg-type]
     torch.manual_seed(seed)
-    return build(CodecConfig(model, Attention(window, causal), bottleneck)).eval()
+    return Codec(CodecConfig(model, Attention(window, causal), bottleneck)).eval()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from taae.codec.layer_geometry import LayerGeometry, receptive_span
+from taae.codec.complexity import receptive_span
+from taae.codec.layer_geometry import LayerGeometry
 
 
 def reached(chain: Sequence[LayerGeometry], place: int, outputs: int) -> tuple[int, int]:

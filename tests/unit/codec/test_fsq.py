@@ -10,8 +10,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taae.codec.fsq import EPSILON, FSQ, nearest
+from taae.codec.config import Bottleneck
+from taae.codec.fsq import EPSILON, FSQ, nearest, step
+from taae.training.config import Variant
 from taae.utils.errors import TaaeError
+from taae.utils.settings import validate
 from tests.unit.codec.tokens import pack, unpack
 
 FORMS = [("symmetric", 2)] + [
@@ -97,8 +100,10 @@ def test_hybrid_shares_are_half_noise_quarter_quantised_quarter_unquantised(
     assert is_plain.double().mean().item() == pytest.approx(0.25, abs=0.015)
     assert is_rounded.double().mean().item() == pytest.approx(0.25, abs=0.015)
     off = (out - bounded)[noisy].double()
-    assert off.abs().max().item() <= fsq.step / 2 + 1e-6
-    assert off.std().item() == pytest.approx(fsq.step / math.sqrt(12), rel=0.02)
+    assert off.abs().max().item() <= float(step(levels, rounding)) / 2 + 1e-6
+    assert off.std().item() == pytest.approx(
+        float(step(levels, rounding)) / math.sqrt(12), rel=0.02
+    )
 
 
 @pytest.mark.parametrize("mode", ["ste", "noise"])
@@ -153,12 +158,14 @@ def test_packing_reads_as_a_number(levels: int, dimensions: int, random) -> None
 
 
 def test_impossible_settings_are_refused() -> None:
-    with pytest.raises(TaaeError, match="at least 2"):
-        FSQ(1)
+    with pytest.raises(TaaeError, match="levels: 1 should be greater than or equal to 2"):
+        validate(Bottleneck, {"levels": 1})
     with pytest.raises(TaaeError, match="not defined"):
-        FSQ(2, "original")
+        Variant(bottleneck=Bottleneck(levels=2, rounding="original")).check()
     with pytest.raises(TaaeError, match="rounding"):
-        FSQ(5, "nearest")  # type: ignore[arg-type]
+        validate(Bottleneck, {"rounding": "nearest"})
+    with pytest.raises(TaaeError, match="training"):
+        validate(Bottleneck, {"training": "none"})
     with pytest.raises(ValueError, match="64 bits"):
         pack(torch.zeros(20, dtype=torch.long), 17)
 
@@ -175,7 +182,7 @@ def test_random_levels_are_drawn_for_each_item_and_evenly(mode: str, rounding: s
     matches = []
     for levels in choices:
         alone = FSQ(levels, rounding, mode).eval()  # type: ignore[arg-type]
-        reach = 1e-5 if mode == "ste" else alone.step / 2 + 1e-5
+        reach = 1e-5 if mode == "ste" else float(step(levels, rounding)) / 2 + 1e-5
         target = alone(x) if mode == "ste" else alone.bound(x)
         matches.append(((out - target).abs() <= reach).all(1))
     if mode == "noise":  # narrower noise also lies within the wider one
@@ -198,10 +205,10 @@ def test_random_levels_leave_evaluation_alone() -> None:
 
 
 def test_impossible_random_levels_are_refused() -> None:
-    with pytest.raises(TaaeError, match="random_levels: 1"):
-        FSQ(17, random_levels=(5, 1))
+    with pytest.raises(TaaeError, match=r"random_levels\.1: 1 should be"):
+        validate(Bottleneck, {"random_levels": [5, 1]})
     with pytest.raises(TaaeError, match="random_levels: original"):
-        FSQ(17, "original", random_levels=(2, 5))
+        Variant(bottleneck=Bottleneck(rounding="original", random_levels=[2, 5])).check()
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)

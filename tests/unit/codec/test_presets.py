@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from taae.codec.codec import Codec
 from taae.codec.complexity import profile
-from taae.codec.load import build
-from taae.codec.presets import PRESETS
+from taae.codec.config import SHAPES
 from taae.study.load import merge, read_yaml, resolve
 from taae.study.study import Study
 from taae.training.config import Variant
@@ -37,28 +37,28 @@ def preset(name: str) -> Variant:
 
 
 def test_the_reference_has_every_preset() -> None:
-    assert list(COUNTS) == list(PRESETS)
+    assert list(COUNTS) == list(SHAPES)
     reference = (ROOT / "docs" / "configuration.md").read_text()
     for name, count in COUNTS.items():
         assert f"| `{name}` | {count / 1e6:.1f}M |" in reference
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", SHAPES)
 def test_a_preset_has_its_number_of_parameters(name: str) -> None:
     """Counted by closed form, by the chain of links, and in the codec without its memory."""
     variant = preset(name)
-    patch, width, head = (PRESETS[name][key] for key in ("patch", "width", "head_dim"))
+    patch, width, head = (SHAPES[name][key] for key in ("patch", "width", "head_dim"))
     # A layer: q, k, v, out are 4 d^2, SwiGLU of 4 d is 12 d^2; two norms, two scales, q and k norm.
-    layers = 2 * sum(PRESETS[name]["layers"]) * (16 * width**2 + 4 * width + 2 * head)
+    layers = 2 * sum(SHAPES[name]["layers"]) * (16 * width**2 + 4 * width + 2 * head)
     between = 2 * (2 * 2 * width * width + width)  # kernel 4 at stride 2, and bias
     ends = 2 * 7 * patch * width + width + patch  # kernel 7
     latents = 2 * 3 * 6 * width + 6 + width  # kernel 3
     assert layers + between + ends + latents == COUNTS[name]
 
     config = variant.codec
-    assert profile(config.model, config.attention, config.bottleneck).parameters == COUNTS[name]
+    assert profile(config).parameters == COUNTS[name]
     with torch.device("meta"):
-        codec = build(config)
+        codec = Codec(config)
     assert sum(weight.numel() for weight in codec.parameters()) == COUNTS[name]
 
 
@@ -71,9 +71,9 @@ def test_biases_are_counted() -> None:
     model = resolved({"preset": "tiny", "biases": True}).variants["baseline"]
     config = model.codec
     with torch.device("meta"):
-        count = sum(weight.numel() for weight in build(config).parameters())
+        count = sum(weight.numel() for weight in Codec(config).parameters())
     assert count == COUNTS["tiny"] + 6 * ((8 + 1) * 128 + 2 * 64)
-    assert profile(config.model, config.attention, config.bottleneck).parameters == count
+    assert profile(config).parameters == count
 
 
 def test_keys_beside_a_preset_override_it_and_a_variant_can_have_its_own() -> None:

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from taae.analysis.tables.scores import summary
+from taae.codec.codec import Codec, load_codec
 from taae.codec.config import Attention, Bottleneck, CodecConfig, Model
 from taae.codec.pretrained import copy_model, fingerprint
-from taae.codec.taae import TAAE
 from taae.study.load import merge, read_yaml, resolve
 from taae.study.study import Study
 from taae.utils.errors import TaaeError
@@ -32,7 +32,7 @@ CONFIG = CodecConfig(
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    TAAE(CONFIG).save_pretrained(tmp_path / "model")
+    Codec(CONFIG).save_pretrained(tmp_path / "model")
     return tmp_path / "model"
 
 
@@ -71,7 +71,9 @@ def test_an_ablation_that_lists_it_must_say_so(model: Path) -> None:
 
 
 def test_a_study_of_pretrained_models_trains_nothing(model: Path, tmp_path: Path) -> None:
-    TAAE(replace(CONFIG, attention=Attention(64, causal=False))).save_pretrained(tmp_path / "other")
+    Codec(replace(CONFIG, attention=Attention(64, causal=False))).save_pretrained(
+        tmp_path / "other"
+    )
     study = resolved(
         model,
         variants={
@@ -129,7 +131,7 @@ def test_mistakes_are_one_line(model: Path, tmp_path: Path) -> None:
 def test_a_copy_is_the_model_and_says_where_it_is_from(model: Path, tmp_path: Path) -> None:
     (model / "provenance.json").write_text('{"seed": 3}')
     copy_model(model, tmp_path / "copy")
-    one, other = (TAAE.from_pretrained(folder) for folder in (model, tmp_path / "copy"))
+    one, other = (load_codec(folder) for folder in (model, tmp_path / "copy"))
     assert one.config == other.config
     for name, weight in one.state_dict().items():
         assert torch.equal(weight, other.state_dict()[name])

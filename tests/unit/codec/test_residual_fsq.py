@@ -11,11 +11,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from taae.codec.config import Bottleneck
 from taae.codec.fsq import FSQ
 from taae.codec.operating_points import (
-    PRESETS,
+    PRESET_POINTS,
     Stage,
-    alphabet,
     name_of,
     nominal_bitrate,
     stages_of,
@@ -37,17 +37,17 @@ def values_of(stages: tuple[Stage, ...]) -> set[Fraction]:
 @pytest.mark.parametrize("point", ["2x15625", "4x729"])
 def test_two_of_five_and_four_of_three_are_the_grid_of_seventeen(point: str) -> None:
     grid17 = {Fraction(n, 8) - 1 for n in range(17)}
-    assert {value for value in values_of(PRESETS[point]) if abs(value) <= 1} == grid17
+    assert {value for value in values_of(PRESET_POINTS[point]) if abs(value) <= 1} == grid17
     fsq = FSQ(17).eval()
     x = torch.linspace(-4, 4, 40_001)
     off_ties = ((x.tanh() + 1) * 8 % 1 - 0.5).abs() > 1e-5
-    quantized = ResidualFSQ(fsq, PRESETS[point])(x[off_ties, None])[:, 0]
+    quantized = ResidualFSQ(fsq, PRESET_POINTS[point])(x[off_ties, None])[:, 0]
     assert torch.equal(quantized, fsq(x[off_ties]))
     assert {Fraction(value) for value in quantized.tolist()} == grid17
 
 
 @pytest.mark.parametrize("rounding", ["symmetric", "original"])
-@pytest.mark.parametrize("point", [*PRESETS, "7@1+3@0.3", "4@1+2@0.125"])
+@pytest.mark.parametrize("point", [*PRESET_POINTS, "7@1+3@0.3", "4@1+2@0.125"])
 def test_each_stage_takes_the_value_nearest_to_what_is_left(point: str, rounding: str) -> None:
     """Oracle: greedy search over each stage's values, as fractions."""
     stages = stages_of(point)
@@ -65,9 +65,9 @@ def test_each_stage_takes_the_value_nearest_to_what_is_left(point: str, rounding
 
 @pytest.mark.parametrize("point", ["1x46656", "2x15625", "4x729"])
 def test_the_result_is_the_nearest_value_that_the_preset_has(point: str) -> None:
-    values = sorted(values_of(PRESETS[point]))
+    values = sorted(values_of(PRESET_POINTS[point]))
     x = torch.linspace(-3, 3, 1001, dtype=torch.float64)[:, None]
-    found = ResidualFSQ(FSQ(17), PRESETS[point])(x)[:, 0].tolist()
+    found = ResidualFSQ(FSQ(17), PRESET_POINTS[point])(x)[:, 0].tolist()
     for bounded, result in zip(x.tanh()[:, 0].tolist(), found, strict=True):
         best = min(abs(value - Fraction(bounded)) for value in values)
         assert abs(Fraction(result) - Fraction(bounded)) - best < Fraction(1, 10**6)
@@ -75,7 +75,7 @@ def test_the_result_is_the_nearest_value_that_the_preset_has(point: str) -> None
 
 def test_codes_of_a_stage_stand_together_the_first_stage_first() -> None:
     x = torch.randn(2, 9, 6)
-    residual = ResidualFSQ(FSQ(17), PRESETS["2x15625"])
+    residual = ResidualFSQ(FSQ(17), PRESET_POINTS["2x15625"])
     codes = residual.quantize(x)
     assert codes.shape == (2, 9, 12)
     assert codes.dtype == torch.int64
@@ -94,7 +94,7 @@ def test_every_code_of_the_presets_is_its_own_index(levels: int, dimensions: int
 
 def test_every_reachable_code_decodes_and_encodes_to_itself() -> None:
     """Codes that quantize gives are fixed points of dequantize and quantize."""
-    for stages in PRESETS.values():
+    for stages in PRESET_POINTS.values():
         residual = ResidualFSQ(FSQ(17), stages).double()
         codes = residual.quantize(torch.linspace(-4, 4, 4001, dtype=torch.float64)[:, None])
         reached = torch.unique(codes, dim=0)
@@ -108,12 +108,12 @@ def test_every_reachable_code_decodes_and_encodes_to_itself() -> None:
     [("1x46656", 388), ("2x15625", 697), ("4x729", 951), ("native", 613)],
 )
 def test_nominal_bitrates_are_the_published_ones(point: str, expected: int) -> None:
-    assert round(nominal_bitrate(alphabet(17, 6, stages_of(point)), 25)) == expected
+    assert round(nominal_bitrate(Bottleneck(6, 17).alphabet(stages_of(point)), 25)) == expected
 
 
-@pytest.mark.parametrize("point", PRESETS)
+@pytest.mark.parametrize("point", PRESET_POINTS)
 def test_the_names_count_stages_and_codes_of_six_dimensions(point: str) -> None:
-    stages = PRESETS[point]
+    stages = PRESET_POINTS[point]
     assert point == f"{len(stages)}x{stages[0].levels ** 6}"
     assert len({stage.levels for stage in stages}) == 1
     assert name_of(stages) == point
@@ -141,7 +141,7 @@ def test_impossible_points_are_refused(point: str) -> None:
 
 
 def test_alphabet_counts_columns() -> None:
-    assert alphabet(17, 2) == (17, 17)
-    assert alphabet(17, 2, [Stage(5, 1.0), Stage(3, 0.5)]) == (5, 5, 3, 3)
+    assert Bottleneck(2, 17).alphabet() == (17, 17)
+    assert Bottleneck(2, 17).alphabet([Stage(5, 1.0), Stage(3, 0.5)]) == (5, 5, 3, 3)
     assert nominal_bitrate((2, 4, 8), 10) == pytest.approx(60)
-    assert math.prod(alphabet(17, 6, PRESETS["1x46656"])) == 46656
+    assert math.prod(Bottleneck(6, 17).alphabet(PRESET_POINTS["1x46656"])) == 46656

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from taae.codec import streaming
-from taae.codec.base import Codec
+from taae.codec.codec import Codec
 from taae.codec.complexity import profile
 from taae.codec.config import Kind
 from taae.codec.operating_points import stages_of
@@ -115,7 +115,7 @@ def test_the_state_has_the_predicted_size_at_every_frame(
     strides: list[int], layers: list[int], kind: Kind, window: int
 ) -> None:
     model = codec(strides, layers, kind, window)
-    expected = profile(model.config.model, model.config.attention, codecs.BOTTLENECK).state_bytes
+    expected = profile(model.config).state_bytes
     encoder, decoder = StreamingEncoder(model), StreamingDecoder(model)
     for _ in range(100):
         assert state_bytes(encoder, decoder) == expected

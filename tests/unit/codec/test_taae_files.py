@@ -17,9 +17,9 @@ import torch
 from taae import cli
 from taae.codec.bitstream.container import Packet, read_taae
 from taae.codec.bitstream.entropy_model import EntropyModel, entropy_model_path
+from taae.codec.codec import load_codec
 from taae.codec.config import Bottleneck
-from taae.codec.operating_points import NATIVE, PRESETS, alphabet, stages_of
-from taae.codec.taae import TAAE
+from taae.codec.operating_points import NATIVE, PRESET_POINTS, stages_of
 from taae.corpus.config import Corpus
 from taae.corpus.prepare import prepare
 from taae.corpus.store import Split
@@ -80,7 +80,7 @@ def error_of(capsys: pytest.CaptureFixture[str], *words: object) -> str:
     return message
 
 
-@pytest.mark.parametrize("point", [NATIVE, *PRESETS, FREE])
+@pytest.mark.parametrize("point", [NATIVE, *PRESET_POINTS, FREE])
 def test_a_recording_comes_back_with_its_length_and_the_workflows_samples(
     model: Path, recording: Path, tmp_path: Path, point: str
 ) -> None:
@@ -95,8 +95,8 @@ def test_a_recording_comes_back_with_its_length_and_the_workflows_samples(
 
     stages = stages_of(point)
     frames = -(-samples // HOP)
-    codes = packet.codes(frames, alphabet(17, DIMENSIONS, stages), None)
-    codec = TAAE.from_pretrained(model).with_bottleneck(stages)
+    codes = packet.codes(frames, BOTTLENECK.alphabet(stages), None)
+    codec = load_codec(model).with_bottleneck(stages)
     wave = codec.decode(torch.from_numpy(codes).long()[None], samples)[0].numpy() * packet.level
     heard, _ = soundfile.read(back)
     np.testing.assert_allclose(heard, wave.clip(-1, 1), atol=2 / 32768)
@@ -226,7 +226,7 @@ def test_every_test_utterance_is_coded_for_real(
 
     codes = load_codes(decoded / "codes.npz")
     table = pd.read_csv(output / "rates.csv").set_index("utterance")
-    levels = alphabet(17, DIMENSIONS, stages_of(point))
+    levels = BOTTLENECK.alphabet(stages_of(point))
     assert list(table.index) == list(codes)
     for utterance, one in codes.items():
         path = output / "coded" / f"{utterance}.taae"
@@ -267,13 +267,13 @@ def test_token_models_see_the_training_split_alone(
 ) -> None:
     fit = ("entropy-models", "--model", model, "--corpus", corpus, "--output", tmp_path)
     assert run(*fit, "--points", NATIVE, "4x729") == 0
-    codec, data = TAAE.from_pretrained(model), Split.open(corpus, "train")
+    codec, data = load_codec(model), Split.open(corpus, "train")
     for point in (NATIVE, "4x729"):
         view = codec.with_bottleneck(stages_of(point))
         waves = [torch.from_numpy(data.audio(n))[None] for n in range(len(data.utterances))]
         codes = [view.encode(wave)[0].to(torch.uint8).numpy() for wave in waves]
         for order in (0, 1):
-            expected = EntropyModel.fit(codes, alphabet(17, DIMENSIONS, stages_of(point)), order)  # type: ignore[arg-type]
+            expected = EntropyModel.fit(codes, BOTTLENECK.alphabet(stages_of(point)), order)  # type: ignore[arg-type]
             found = EntropyModel.load(entropy_model_path(tmp_path, point, order))  # type: ignore[arg-type]
             assert np.array_equal(found.frequencies, expected.frequencies)
 
@@ -284,7 +284,7 @@ def test_codes_that_differ_between_precisions_are_counted(
     words = ("--model", model, "--corpus", corpus, "--output", tmp_path / "p.csv")
     assert run("precision", *words) == 0
     table = pd.read_csv(tmp_path / "p.csv").set_index("utterance")
-    codec, data = TAAE.from_pretrained(model), Split.open(corpus, "test")
+    codec, data = load_codec(model), Split.open(corpus, "test")
     for index, record in enumerate(data.utterances):
         wave = torch.from_numpy(data.audio(index))[None]
         exact = codec.encode(wave)
@@ -297,9 +297,9 @@ def test_codes_that_differ_between_precisions_are_counted(
 
 
 def test_another_bottleneck_shares_the_weights_and_leaves_the_codec_alone(model: Path) -> None:
-    codec, wave = TAAE.from_pretrained(model), torch.randn(2, 1000) * 0.1
+    codec, wave = load_codec(model), torch.randn(2, 1000) * 0.1
     before = codec.encode(wave)
-    view = codec.with_bottleneck(PRESETS["4x729"])
+    view = codec.with_bottleneck(PRESET_POINTS["4x729"])
     assert view.encode(wave).shape == (*before.shape[:2], 4 * DIMENSIONS)
     assert torch.equal(codec.encode(wave), before)
     assert torch.equal(view.with_bottleneck(()).encode(wave), before)
@@ -314,7 +314,7 @@ def test_models_saved_before_random_levels_still_load(tmp_path: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     del config["bottleneck"]["random_levels"]
     (folder / "config.json").write_text(json.dumps(config))
-    assert TAAE.from_pretrained(folder).config.bottleneck == BOTTLENECK
+    assert load_codec(folder).config.bottleneck == BOTTLENECK
 
 
 def test_a_packet_that_lies_about_its_frames_is_refused(model: Path, tmp_path: Path) -> None:

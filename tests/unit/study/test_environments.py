@@ -23,7 +23,7 @@ STAGES = {
     "figures": ["analysis"],
     "probe": ["evaluation/decode", "evaluation/lengths", "evaluation/scoring"],
 }
-COMMON = ["cli", *STUDY, "study/checks", "codec/window", "evaluation/metrics"]
+COMMON = ["cli", *STUDY, "study/checks", "codec/attention_window", "evaluation/metrics"]
 COMMON += ["utils/errors", "utils/files", "utils/log"]
 DISTRIBUTIONS = {
     "espeakng_loader": "espeakng-loader",

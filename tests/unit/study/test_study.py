@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taae.codec.window import removed_share, visible_pairs, window_sides
+from taae.codec.attention_window import removed_share, visible_pairs, window_sides
 from taae.evaluation.metrics import METRICS
 from taae.evaluation.other_codecs.config import OtherCodec
 from taae.study.checks import changed_keys, training_coverage

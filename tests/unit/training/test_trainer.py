@@ -17,7 +17,7 @@ from scipy.signal import ShortTimeFFT
 from scipy.signal.windows import hann
 from torch import Tensor
 
-from taae.codec.taae import TAAE
+from taae.codec.codec import load_codec
 from taae.training import segments
 from taae.training import train as loop
 from taae.training.config import Loss, Variant
@@ -137,7 +137,7 @@ def test_training_is_deterministic_and_the_seed_matters(
         loop.train(variant, seed, corpus, tmp_path / name, tmp_path / "state")
     assert weights(tmp_path / "a") == weights(tmp_path / "b")
     assert weights(tmp_path / "a") != weights(tmp_path / "c")
-    TAAE.from_pretrained(tmp_path / "a")
+    load_codec(tmp_path / "a")
     history = pd.read_csv(tmp_path / "a" / "history.csv")
     assert history[history["split"] == "validation"]["step"].tolist() == [4, 8]
     assert history["loss"].notna().all()

@@ -37,11 +37,10 @@ def test_all_that_python_loads_is_among_them(module: str) -> None:
     # What plumbing loads for itself (the study reads the names of metrics) is no part of a stage.
     plumbing = {
         "evaluation/metrics",
-        "codec/window",
+        "codec/attention_window",
         "codec/operating_points",
         "evaluation/other_codecs/config",
         "study/checks",
-        "codec/presets",
         "codec/pretrained",
     }
     plumbing |= {"corpus/archives"}
@@ -53,8 +52,8 @@ def test_stages_do_not_contain_each_other() -> None:
     assert "codec/conv" in names("training/train")
     assert not names("training/train") & names("evaluation/scoring/score")
     assert not {name for name in names("training/train") if name.startswith("analysis")}
-    assert "codec/base" not in names("evaluation/decoded")
-    assert "codec/base" not in names("evaluation/other_codecs/run")
+    assert "codec/codec" not in names("evaluation/decoded")
+    assert "codec/codec" not in names("evaluation/other_codecs/run")
 
 
 def test_every_name_of_the_plumbing_is_a_module() -> None:

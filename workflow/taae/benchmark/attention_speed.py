@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from taae.benchmark.timing import DTYPES, Work, device_name, medians, pick_device, report
 from taae.codec.attention import choose, sliding_window_attention
-from taae.codec.window import window_sides
+from taae.codec.attention_window import window_sides
 from taae.utils.memory import peak_mib
 
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]

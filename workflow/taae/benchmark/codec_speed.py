@@ -19,9 +19,10 @@ from torch import Tensor
 
 from taae.benchmark.speech import speech_split
 from taae.benchmark.timing import DTYPES, device_name, medians, pick_device, ready, report
-from taae.codec.base import WAVE_RMS
+from taae.codec.codec import Codec, load_codec
 from taae.codec.config import Attention, Bottleneck, CodecConfig, Model
-from taae.codec.taae import TAAE, SelfAttention
+from taae.codec.layers import WAVE_RMS
+from taae.codec.taae import SelfAttention
 from taae.corpus.store import Split
 from taae.evaluation.scoring.pesq_stoi import stoi
 from taae.evaluation.scoring.signal_metrics import si_sdr
@@ -32,13 +33,13 @@ MODEL, BOTTLENECK = Model(layer_scale=1e-2), Bottleneck()
 SHORT, MIDDLE, LONG = 20, 180, 600  # seconds of audio
 
 
-def untrained(attention: Attention) -> TAAE:
+def untrained(attention: Attention) -> Codec:
     """Return a codec of the size of the targets."""
     torch.manual_seed(0)
-    return TAAE(CodecConfig(MODEL, attention, BOTTLENECK)).eval()
+    return Codec(CodecConfig(MODEL, attention, BOTTLENECK)).eval()
 
 
-def unlimited(codec: TAAE) -> TAAE:
+def unlimited(codec: Codec) -> Codec:
     """Return a copy of a codec in which every query sees every key."""
     other = copy.deepcopy(codec)
     for module in other.modules():
@@ -65,7 +66,7 @@ def codec(
         device: cpu or cuda; by itself the GPU where there is one.
     """
     device = pick_device(device)
-    ours = TAAE.from_pretrained(model) if model else untrained(Attention(128, False))
+    ours = load_codec(model) if model else untrained(Attention(128, False))
     ours = ours.to(device)
     full = unlimited(ours)
     short, middle, long = (length / (10 if quick else 1) for length in (SHORT, MIDDLE, LONG))
@@ -103,7 +104,7 @@ def codec(
     return report(figures)
 
 
-def _change(codec: TAAE, speech: Split) -> dict[str, float]:
+def _change(codec: Codec, speech: Split) -> dict[str, float]:
     """Return what bfloat16 changes: share of codes, and means of scores in both precisions.
 
     `bfloat16_snr_db` compares the decoder alone: the same codes, decoded in both precisions.
@@ -136,17 +137,17 @@ def _change(codec: TAAE, speech: Split) -> dict[str, float]:
     }
 
 
-def _codes(codec: TAAE, wave: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+def _codes(codec: Codec, wave: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     with _autocast(wave, dtype):
         return codec.encode(wave)
 
 
-def _decoded(codec: TAAE, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+def _decoded(codec: Codec, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     with _autocast(codes, dtype):
         return codec.decode(codes).float()
 
 
-def _through(codec: TAAE, wave: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+def _through(codec: Codec, wave: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     return _decoded(codec, _codes(codec, wave, dtype), dtype)
 
 
@@ -154,7 +155,7 @@ def _autocast(like: Tensor, dtype: torch.dtype) -> torch.autocast:
     return torch.autocast(like.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16)
 
 
-def _noise(seconds: float, codec: TAAE) -> Tensor:
+def _noise(seconds: float, codec: Codec) -> Tensor:
     device = next(codec.parameters()).device
     torch.manual_seed(1)
     return WAVE_RMS * torch.randn(1, round(seconds * SAMPLE_RATE), device=device)

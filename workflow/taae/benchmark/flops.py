@@ -16,7 +16,7 @@ PASSES = 3  # the backward pass takes two products for each of the forward pass
 
 def costs(variant: Variant) -> Profile:
     """Return what the variant's codec costs."""
-    return profile(variant.model, variant.attention, variant.bottleneck)
+    return profile(variant.codec)
 
 
 def step_seconds(variant: Variant) -> float:

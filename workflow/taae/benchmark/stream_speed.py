@@ -10,9 +10,9 @@ import numpy as np
 
 from taae.benchmark.codec_speed import untrained
 from taae.benchmark.timing import report
+from taae.codec.codec import load_codec
 from taae.codec.complexity import milliseconds, profile
 from taae.codec.config import Attention
-from taae.codec.load import load_codec
 from taae.codec.pcm_stream import PcmStream
 
 FRAMES = 500
@@ -31,12 +31,12 @@ def stream(model: Path | None = None, quick: bool = False) -> dict[str, Any]:
     count = (FRAMES // 10 if quick else FRAMES) * codec.hop
     noise = np.random.default_rng(0).normal(0, 3000, count).clip(-32768, 32767)
     live.run(io.BytesIO(noise.astype("<i2").tobytes()), io.BytesIO())
-    costs = profile(codec.config.model, codec.config.attention, codec.config.bottleneck)
+    costs = profile(codec.config)
     return report(
         {
             **live.report(),
             "frame_audio_ms": milliseconds(codec.hop),
-            "latency_ms": costs.latency_ms,
+            "latency_ms": milliseconds(costs.latency),
             "state_kib": round((costs.state_bytes or 0) / 1024, 1),
             "parameters": costs.parameters,
         }

@@ -17,7 +17,7 @@ import torch
 from taae.benchmark.flops import costs, step_flops, step_seconds
 from taae.benchmark.speech import speech_corpus
 from taae.benchmark.timing import DTYPES, device_name, now, pick_device, report
-from taae.codec.presets import PRESETS
+from taae.codec.config import SHAPES
 from taae.training.config import Training, Variant
 from taae.training.phases import PHASES
 from taae.training.trainer import Trainer
@@ -101,7 +101,7 @@ def variant_with(variant: Variant | None, preset: str | None = None, **training:
             batch=4, optimizer="adamw", learning_rate=1e-4, compile=can_compile()
         )
         variant = Variant(training=training_of_it)
-    shape = PRESETS[preset] if preset else {}
+    shape = SHAPES[preset] if preset else {}
     given = {name: value for name, value in training.items() if value is not None}
     variant = replace(
         variant,

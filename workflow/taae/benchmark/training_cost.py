@@ -11,7 +11,7 @@ import torch
 
 from taae.benchmark.flops import costs, discriminator_flops, step_flops
 from taae.benchmark.train_speed import WARM, TimedTraining, generator_only, with_discriminator
-from taae.codec.base import Codec
+from taae.codec.codec import Codec
 from taae.codec.config import Bottleneck, Model
 from taae.training.config import Training, Variant
 from taae.training.out_of_memory import peak_bytes

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from taae.cli.shared import MEASURE, Count, Jobs, Study, Threads, among, app, option
-from taae.codec.presets import PRESETS
+from taae.codec.config import SHAPES
 from taae.study.load import load_study
 from taae.training.config import BASELINE
 
@@ -88,7 +88,7 @@ def train(
     *,
     study: Study | None = None,
     variant: str = BASELINE,
-    preset: Annotated[str | None, among(PRESETS)] = None,
+    preset: Annotated[str | None, among(SHAPES)] = None,
     batch: Count | None = None,
     segment: float | None = None,
     precision: Literal["bfloat16", "float32"] | None = None,

@@ -181,7 +181,7 @@ def stream(
     """
     import torch
 
-    from taae.codec.load import load_codec
+    from taae.codec.codec import load_codec
     from taae.codec.pcm_stream import PcmStream
 
     torch.set_num_threads(threads)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from cyclopts import App, Group, Parameter, Token
 from cyclopts.validators import Number
 
-from taae.codec.operating_points import NATIVE, PRESETS
+from taae.codec.operating_points import NATIVE, PRESET_POINTS
 
 Function = TypeVar("Function", bound=Callable[..., int | None])
 
@@ -71,7 +71,8 @@ DEMO = [Path("config.yaml")]  # the study where none is given
 Corpus = Annotated[Path, option("folder of the corpus")]
 Model = Annotated[Path, option("folder of the model")]
 Point = Annotated[
-    str, option(f"operating point: {NATIVE}, {', '.join(PRESETS)}, or stages LEVELS@SCALE+...")
+    str,
+    option(f"operating point: {NATIVE}, {', '.join(PRESET_POINTS)}, or stages LEVELS@SCALE+..."),
 ]
 EntropyModel = Annotated[Path | None, option("entropy model; by itself the model's, if any")]
 Threads = Annotated[Count, option("CPU threads")]

@@ -34,7 +34,7 @@ def check(*, study: Study = DEMO) -> None:
     for note in resolved.notes:
         print(f"note: {note}")
     for name, variant in resolved.variants.items():
-        size = parameter_count(variant.model, variant.attention, variant.bottleneck) / 1e6
+        size = parameter_count(variant.codec) / 1e6
         conv = variant.model.kind == "conv"
         what = "convolutional" if conv else f"window {variant.attention.window}"
         print(

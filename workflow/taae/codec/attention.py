@@ -69,17 +69,15 @@ def sliding_window_attention(
 def choose(q: Tensor, backend: Backend | None = None) -> Backend:
     """Return the backend for queries `q`: `backend`, else TAAE_ATTENTION, else auto."""
     wanted = backend or os.environ.get(ENVIRONMENT) or "auto"
+    if wanted not in get_args(Backend):
+        raise TaaeError(f"{ENVIRONMENT}: '{wanted}' is none of {', '.join(get_args(Backend))}")
     if wanted == "auto":
         on_cuda = q.device.type == "cuda" and has_triton()
         fits = q.shape[-1] >= FLEX_HEAD_DIM and q.dtype != torch.float64
         return "flex" if on_cuda and fits and torch.is_grad_enabled() else "blocked"
     if wanted == "flex" and q.device.type == "cpu" and q.requires_grad and torch.is_grad_enabled():
         raise TaaeError(f"{ENVIRONMENT}: flex cannot train on a CPU; unset it or say blocked")
-    if wanted == "flex":
-        return "flex"
-    if wanted == "blocked":
-        return "blocked"
-    raise TaaeError(f"{ENVIRONMENT}: '{wanted}' is none of {', '.join(get_args(Backend))}")
+    return "flex" if wanted == "flex" else "blocked"
 
 
 @lru_cache
@@ -116,7 +114,7 @@ def _blocked(q: Tensor, k: Tensor, v: Tensor, left: int, right: int) -> Tensor:
         return torch.cat(shifted, 3).flatten(0, 1)
 
     blocks = q[:, :, start:stop].unflatten(2, (count, BLOCK)).flatten(0, 1)
-    bias = _window_mask(BLOCK, reach, -left, left, right, q.device, q.dtype)
+    bias = window_mask(BLOCK, reach, -left, left, right, q.device, q.dtype)
     middle = _attend(blocks, stretches(k), stretches(v), bias).reshape(*q.shape[:2], -1, q.shape[3])
     first = _part(q, k, v, left, right, 0, start)
     last = _part(q, k, v, left, right, stop, time)
@@ -126,7 +124,7 @@ def _blocked(q: Tensor, k: Tensor, v: Tensor, left: int, right: int) -> Tensor:
 def _part(q: Tensor, k: Tensor, v: Tensor, left: int, right: int, start: int, stop: int) -> Tensor:
     """Attend from the queries start .. stop - 1, with a mask of their own."""
     begin, end = max(0, start - left), min(k.shape[2], stop + right)
-    bias = _window_mask(stop - start, end - begin, begin - start, left, right, q.device, q.dtype)
+    bias = window_mask(stop - start, end - begin, begin - start, left, right, q.device, q.dtype)
     return _attend(q[:, :, start:stop], k[:, :, begin:end], v[:, :, begin:end], bias)
 
 
@@ -149,7 +147,7 @@ def _plain(x: Tensor) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _window_mask(
+def window_mask(
     queries: int,
     keys: int,
     offset: int,

@@ -2,64 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from taae.codec.config import Attention, Bottleneck, Model
-from taae.codec.layer_geometry import (
-    LayerGeometry,
-    Span,
-    codec_layers,
-    parameter_count,
-    receptive_span,
-)
+from taae.codec.config import CodecConfig
+from taae.codec.layer_geometry import LayerGeometry, Span, codec_layers, parameter_count
 from taae.utils.sample_rate import SAMPLE_RATE
 
 FLOAT_BYTES = 4  # streaming runs in float32
 
 
 @dataclass(frozen=True)
-class Reach:
-    """How far dependence goes, in samples; maxima over the phases within a latent frame.
+class Profile:
+    """What a codec costs. Reach and latency are in samples at 16 kHz, from the waveform to a
+    decoded sample; maxima over the samples of a latent frame.
 
     Attributes:
         receptive_field: from the first to the last input sample that one output depends on.
         look_ahead: input that one output waits for beyond the end of its own latent frame.
-    """
-
-    receptive_field: int
-    look_ahead: int
-
-
-@dataclass(frozen=True)
-class Profile:
-    """What a codec costs. Times are at 16 kHz.
-
-    Attributes:
-        encoder: from the waveform to a latent frame.
-        decoder: from the latent frames, each `hop` samples long, to a sample.
-        codec: from the waveform to a decoded sample.
-        latency_samples: algorithmic latency: the longest that a decoded sample waits for its
-            last input sample, itself included. A model with look-ahead streams with this delay.
+        latency: algorithmic latency: the longest that a decoded sample waits for its last input
+            sample, itself included. A model with look-ahead streams with this delay.
         state_bytes: the state of a stream in float32; None where the model looks ahead.
         parameters: numbers that are trained.
         flops_per_second: of audio; a multiplication with addition counts as two. Convolutions,
             matrix products and attention over full windows; not norms and activations.
     """
 
-    encoder: Reach
-    decoder: Reach
-    codec: Reach
-    latency_samples: int
+    receptive_field: int
+    look_ahead: int
+    latency: int
     state_bytes: int | None
     parameters: int
     flops_per_second: float
-
-    @property
-    def latency_ms(self) -> float:
-        """Algorithmic latency in milliseconds."""
-        return milliseconds(self.latency_samples)
 
 
 def milliseconds(samples: int) -> float:
@@ -67,26 +42,30 @@ def milliseconds(samples: int) -> float:
     return 1000 * samples / SAMPLE_RATE
 
 
-def profile(model: Model, attention: Attention, bottleneck: Bottleneck) -> Profile:
+def profile(config: CodecConfig) -> Profile:
     """Return the costs of a codec."""
-    encoder, decoder = codec_layers(model, attention, bottleneck)
-    layers, hop = [*encoder, *decoder], model.hop
-    phases = range(hop)
-    frame = receptive_span(encoder, (0, 0))
-    latents = [receptive_span(decoder, (sample, sample)) for sample in phases]
-    samples = [receptive_span(layers, (sample, sample)) for sample in phases]
-    latency = 1 + max(last - sample for sample, (_, last) in zip(phases, samples, strict=True))
+    encoder, decoder = codec_layers(config)
+    layers, hop = [*encoder, *decoder], config.model.hop
+    spans = [receptive_span(layers, (sample, sample)) for sample in range(hop)]
+    state = FLOAT_BYTES * sum(layer.state for layer in layers)
     return Profile(
-        encoder=Reach(_length(frame), frame[1] - (hop - 1)),
-        decoder=Reach(max(map(_length, latents)) * hop, max(last for _, last in latents) * hop),
-        codec=Reach(max(map(_length, samples)), max(last for _, last in samples) - (hop - 1)),
-        latency_samples=latency,
-        state_bytes=FLOAT_BYTES * sum(layer.state for layer in layers)
-        if attention.causal
-        else None,
-        parameters=parameter_count(model, attention, bottleneck),
+        receptive_field=max(last - first + 1 for first, last in spans),
+        look_ahead=max(last for _, last in spans) - (hop - 1),
+        latency=1 + max(last - sample for sample, (_, last) in enumerate(spans)),
+        state_bytes=state if config.attention.causal else None,
+        parameters=parameter_count(config),
         flops_per_second=2 * float(_macs(encoder) + _macs(decoder[::-1])),
     )
+
+
+def receptive_span(layers: Sequence[LayerGeometry], outputs: Span) -> Span:
+    """Return the inputs of `layers` that a span of their outputs depends on.
+
+    Indices go on without end in both directions; a recording cuts them at its own ends.
+    """
+    for layer in reversed(layers):
+        outputs = layer.inputs_of(outputs)
+    return outputs
 
 
 def _macs(layers: Iterable[LayerGeometry]) -> Fraction:
@@ -96,7 +75,3 @@ def _macs(layers: Iterable[LayerGeometry]) -> Fraction:
         rate /= layer.stride
         total += rate * layer.macs
     return total
-
-
-def _length(span: Span) -> int:
-    return span[1] - span[0] + 1

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from taae.codec.operating_points import MOST_LEVELS
-from taae.codec.presets import PRESETS
-from taae.utils.errors import TaaeError
+from taae.codec.operating_points import MOST_LEVELS, Stage
 from taae.utils.sample_rate import SAMPLE_RATE
-from taae.utils.settings import Distinct, NonEmpty, Settings, default, validate
+from taae.utils.settings import Distinct, NonEmpty, Settings, default
 
 Rounding = Literal["symmetric", "original"]
 TrainingMode = Literal["hybrid", "ste", "noise"]
 Kind = Literal["taae", "conv"]
-Preset = Literal[*PRESETS]  # type: ignore[valid-type]  # their names stand in one place
+
+# Shapes by name. `950M` is the paper's largest (width and layers as its checkpoint has them, as far
+# as is known); the paper gives no shapes for its models of about 250M and 500M parameters, so
+# these two are a choice: the same hop and head, narrower, with the layers that come nearest.
+SHAPES: dict[str, dict[str, Any]] = {
+    "demo": {"patch": 80, "layers": [1, 1], "strides": [2], "width": 128, "head_dim": 64},
+    "tiny": {"patch": 320, "layers": [1, 2], "strides": [2], "width": 128, "head_dim": 64},
+    "small": {"patch": 320, "layers": [4, 4], "strides": [2], "width": 256, "head_dim": 64},
+    "250M": {"patch": 320, "layers": [8, 21], "strides": [2], "width": 512, "head_dim": 128},
+    "500M": {"patch": 320, "layers": [8, 18], "strides": [2], "width": 768, "head_dim": 128},
+    "950M": {"patch": 320, "layers": [8, 20], "strides": [2], "width": 1024, "head_dim": 128},
+}
+Preset = Literal[*SHAPES]  # type: ignore[valid-type]  # their names stand in one place
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,7 @@ class Model(Settings):
 
 @dataclass(frozen=True)
 class Attention(Settings):
-    """The sliding window of self-attention; see `taae.codec.window.window_sides`."""
+    """The sliding window of self-attention; see `taae.codec.attention_window.window_sides`."""
 
     window: PositiveInt = 128
     """Keys that a query sees, itself included; an even number unless causal."""
@@ -82,6 +93,14 @@ class Bottleneck(Settings):
     random_levels: Distinct[Annotated[int, Field(ge=2, le=MOST_LEVELS)]] = default([])
     """Where given, each segment is trained with levels drawn from these (paper: 5, 9, 17)."""
 
+    def alphabet(self, stages: Sequence[Stage] = ()) -> tuple[int, ...]:
+        """Return the number of values of each column of the codes at an operating point.
+
+        The columns of the first of its stages come first.
+        """
+        counts = [stage.levels for stage in stages] or [self.levels]
+        return tuple(count for count in counts for _ in range(self.dimensions))
+
 
 @dataclass(frozen=True)
 class CodecConfig(Settings):
@@ -93,15 +112,12 @@ class CodecConfig(Settings):
     sample_rate: int = SAMPLE_RATE
 
 
-def saved_config(content: Any) -> CodecConfig:
-    """Return the config that is saved with a model; defaults of studies play no part in it.
+def shaped(model: Any) -> Any:
+    """Return a model section with the keys of its preset; those given beside it override.
 
-    Raises:
-        TaaeError: it is not a codec's, or lacks a key.
+    What is no section, or has a preset that is not known, stays for the validation to see.
     """
-    config: CodecConfig = validate(CodecConfig, content)
-    later = {"kind", "biases", "preset", "random_levels"}  # saved models may be older
-    for name in ("model", "attention", "bottleneck"):
-        for lacking in getattr(config, name).__dataclass_fields__.keys() - content[name] - later:
-            raise TaaeError(f"{name}: no key '{lacking}'")
-    return config
+    preset = model.get("preset") if isinstance(model, dict) else None
+    if not isinstance(preset, str) or preset not in SHAPES:
+        return model
+    return SHAPES[preset] | {key: value for key, value in model.items() if key != "preset"}

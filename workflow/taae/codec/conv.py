@@ -10,25 +10,16 @@ Tensors inside are (batch, time, channels).
 
 from __future__ import annotations
 
+from functools import partial
+
 from torch import Tensor, nn
 
-from taae.codec.base import WAVE_RMS, Codec
 from taae.codec.config import CodecConfig
 from taae.codec.layer_geometry import conv_shape
-from taae.codec.layers import Convolution, Upsampling
+from taae.codec.layers import WAVE_RMS, Convolution, Upsampling
 
 GAIN = 1.25  # of a convolution at first: it makes up for what ELU takes from white input
-
-
-class ConvCodec(Codec):
-    """The convolutional codec."""
-
-    kind = "conv"
-
-    @classmethod
-    def build(cls, config: CodecConfig) -> tuple[Encoder, Decoder]:
-        """Return a new encoder and a new decoder."""
-        return Encoder(config), Decoder(config)
+_convolution = partial(Convolution, gain=GAIN)
 
 
 class Encoder(nn.Module):
@@ -37,7 +28,7 @@ class Encoder(nn.Module):
     def __init__(self, config: CodecConfig) -> None:
         super().__init__()
         causal, scale = config.attention.causal, config.model.layer_scale
-        channels, strides = conv_shape(config.model, config.attention, config.bottleneck)
+        channels, strides = conv_shape(config)
         layers: list[nn.Module] = [_convolution(1, channels[0], 7, causal)]
         for stride, fast, slow in zip(strides, channels, channels[1:], strict=False):
             layers += [
@@ -60,7 +51,7 @@ class Decoder(nn.Module):
     def __init__(self, config: CodecConfig) -> None:
         super().__init__()
         causal, scale = config.attention.causal, config.model.layer_scale
-        channels, strides = conv_shape(config.model, config.attention, config.bottleneck)
+        channels, strides = conv_shape(config)
         dimensions = config.bottleneck.dimensions
         layers: list[nn.Module] = [_convolution(dimensions, channels[-1], 3, causal)]
         steps = [*zip(strides, channels, channels[1:], strict=False)]
@@ -95,9 +86,3 @@ class ResidualUnit(nn.Module):
         """(batch, time, channels) -> the same shape."""
         out: Tensor = x + self.layers(x)
         return out
-
-
-def _convolution(
-    inputs: int, outputs: int, kernel: int, causal: bool, stride: int = 1
-) -> Convolution:
-    return Convolution(inputs, outputs, kernel, causal, stride, GAIN)

@@ -26,13 +26,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
 from taae.codec.config import Rounding, TrainingMode
-from taae.utils.errors import TaaeError
 
 EPSILON = 1e-3  # Mentzer et al.: keeps tanh * h from rounding to a level that does not exist
 
@@ -64,6 +62,12 @@ def level(number: Tensor, levels: Levels, rounding: Rounding) -> Tensor:
     if rounding == "symmetric":
         return number * 2 / (levels - 1) - 1
     return number / (levels // 2) - 1
+
+
+def grid(levels: int, rounding: Rounding, device: torch.device) -> Tensor:
+    """Return the values of all levels in float32, lowest first."""
+    numbers = torch.arange(levels, dtype=torch.float32, device=device)
+    return level(numbers, levels, rounding)
 
 
 def step(levels: Levels, rounding: Rounding) -> float | Tensor:
@@ -103,28 +107,12 @@ class FSQ(nn.Module):
         random_levels: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        if rounding not in get_args(Rounding):
-            raise TaaeError(f"bottleneck.rounding: '{rounding}' is none of {get_args(Rounding)}")
-        if training not in get_args(TrainingMode):
-            raise TaaeError(
-                f"bottleneck.training: '{training}' is none of {get_args(TrainingMode)}"
-            )
-        for key, count in [("levels", levels), *(("random_levels", n) for n in random_levels)]:
-            if count < 2:
-                raise TaaeError(f"bottleneck.{key}: {count}; a quantizer has at least 2 levels")
-            if rounding == "original" and count == 2:
-                raise TaaeError(f"bottleneck.{key}: original rounding is not defined for 2 levels")
         self.levels = levels
         self.rounding = rounding
         self.mode = training
         self.random_levels = tuple(random_levels)
         self.parts = 1
         self.register_buffer("part", torch.zeros(1, dtype=torch.int64), persistent=False)
-
-    @property
-    def step(self) -> float:
-        """Distance between neighbouring levels."""
-        return float(step(self.levels, self.rounding))
 
     def bound(self, x: Tensor) -> Tensor:
         """Return b(x) of any shape, see `bound`."""
@@ -136,8 +124,7 @@ class FSQ(nn.Module):
 
     def dequantize(self, codes: Tensor) -> Tensor:
         """Return the levels (float32) that int64 `codes` of any shape stand for."""
-        numbers = torch.arange(self.levels, dtype=torch.float32, device=codes.device)
-        return level(numbers, self.levels, self.rounding)[codes]
+        return grid(self.levels, self.rounding, codes.device)[codes]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the quantised latents of `x` (batch, ..., dimensions), float32 or wider.
@@ -169,8 +156,3 @@ class FSQ(nn.Module):
         """Draw from U(0, 1) for each of the batch items `x`; a tensor (items, *item)."""
         whole = torch.rand(self.parts, len(x), *item, device=x.device)
         return whole.index_select(0, self.part)[0]
-
-    def extra_repr(self) -> str:
-        """Show the settings when a model is printed."""
-        shown = f"levels={self.levels}, rounding={self.rounding}, training={self.mode}"
-        return shown + (f", random_levels={self.random_levels}" if self.random_levels else "")

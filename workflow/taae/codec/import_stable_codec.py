@@ -8,8 +8,6 @@ too few or too many, or a key that asks for another computation, is an error.
 
 from __future__ import annotations
 
-import json
-import math
 import pickle
 from pathlib import Path
 
@@ -18,43 +16,35 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from taae.codec.base import Codec
-from taae.codec.config import Attention, Bottleneck, CodecConfig, Model
-from taae.codec.load import build
+from taae.codec.codec import Codec
 from taae.codec.pretrained import PROVENANCE
-from taae.codec.stable_audio_tools import Autoencoder, ModelConfig
-from taae.codec.taae import ROTARY_SHARE
-from taae.codec.window import window_sides
+from taae.codec.stable_audio_tools import read_config
+from taae.codec.taae import Rotary
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic, file_sha256, write_json
 from taae.utils.log import log
 from taae.utils.provenance import provenance
-from taae.utils.settings import validate
 
-HEAD_DIM = 128  # or the width where that is less
-FF_MULT = 4
-NORM_EPS = 1e-2
-LAYER_SCALE = 1e-5  # initial; plays no part in a trained model
-TYPES = {"encoder": "taae", "decoder": "taae", "bottleneck": "dithered_fsq"}
-TYPES |= {"pretransform": "patched"}
 # Where a training's checkpoint holds the codec: its averaged weights first, as in the export.
 PREFIXES = ("autoencoder_ema.ema_model.", "autoencoder.", "")
-LAYER = {  # their names -> ours
-    "pre_norm.gamma": "attention_norm.weight",
-    "self_attn.to_qkv.weight": "attention.to_qkv.weight",
-    "self_attn.q_norm.weight": "attention.q_norm.weight",
-    "self_attn.q_norm.bias": "attention.q_norm.bias",
-    "self_attn.k_norm.weight": "attention.k_norm.weight",
-    "self_attn.k_norm.bias": "attention.k_norm.bias",
-    "self_attn.to_out.weight": "attention.to_out.weight",
-    "self_attn_scale.scale": "attention_scale",
-    "ff_norm.gamma": "feed_norm.weight",
-    "ff.ff.0.proj.weight": "feed.up.weight",
-    "ff.ff.0.proj.bias": "feed.up.bias",
-    "ff.ff.2.weight": "feed.down.weight",
-    "ff.ff.2.bias": "feed.down.bias",
-    "ff_scale.scale": "feed_scale",
+LAYER = {  # our names -> theirs
+    "attention_norm.weight": "pre_norm.gamma",
+    "attention.to_qkv.weight": "self_attn.to_qkv.weight",
+    "attention.q_norm.weight": "self_attn.q_norm.weight",
+    "attention.q_norm.bias": "self_attn.q_norm.bias",
+    "attention.k_norm.weight": "self_attn.k_norm.weight",
+    "attention.k_norm.bias": "self_attn.k_norm.bias",
+    "attention.to_out.weight": "self_attn.to_out.weight",
+    "attention_scale": "self_attn_scale.scale",
+    "feed_norm.weight": "ff_norm.gamma",
+    "feed.up.weight": "ff.ff.0.proj.weight",
+    "feed.up.bias": "ff.ff.0.proj.bias",
+    "feed.down.weight": "ff.ff.2.weight",
+    "feed.down.bias": "ff.ff.2.bias",
+    "feed_scale": "ff_scale.scale",
 }
+# Newer versions of torch: original0 for weight_g, original1 for weight_v.
+NEWER = "parametrizations.weight.original"
 SHOWN = 3  # tensors that an error names
 
 
@@ -71,12 +61,16 @@ def import_model(config: Path, checkpoint: Path, output: Path) -> None:
     """
     if output.exists():
         raise TaaeError(f"{output}: is there already; name a new folder")
-    ours = read_config(config)
-    tensors, prefix = _codec_tensors(read_tensors(checkpoint), checkpoint)
+    ours, tensors = read_config(config), read_tensors(checkpoint)
+    prefixes = (p for p in PREFIXES if any(name.startswith(f"{p}encoder.") for name in tensors))
+    prefix = next(prefixes, None)
+    if prefix is None:
+        raise TaaeError(f"{checkpoint}: has no tensor encoder.*, so it is no checkpoint of a codec")
     with torch.device("meta"):
-        codec = build(ours)
+        codec = Codec(ours)
+    below = {n.removeprefix(prefix): each for n, each in tensors.items() if n.startswith(prefix)}
     try:
-        codec.load_state_dict(convert(tensors, codec), assign=True)
+        codec.load_state_dict(convert(below, codec), assign=True)
     except TaaeError as error:
         raise TaaeError(f"{checkpoint}: {error}") from None
     count = sum(weight.numel() for weight in codec.parameters())
@@ -92,89 +86,6 @@ def import_model(config: Path, checkpoint: Path, output: Path) -> None:
         codec.save_pretrained(folder)
         write_json(provenance(torch.device("cpu"), about), folder / PROVENANCE)
     log(f"{output}: {count / 1e6:.1f}M parameters, from {prefix}* of {checkpoint.name}")
-
-
-def read_config(path: Path) -> CodecConfig:
-    """Return the codec that a model_config.json describes.
-
-    Raises:
-        TaaeError: names the key that cannot be read, is unknown or asks for something else.
-    """
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        parts = {name: config["model"][name]["type"] for name in TYPES}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TaaeError(
-            f"{path}: not the model_config.json of a speech codec ({type(error).__name__}: {error})"
-        ) from error
-    for name, type_ in TYPES.items():
-        if parts[name] != type_:
-            raise TaaeError(
-                f"{path}: model.{name}.type: '{parts[name]}' is another architecture;"
-                f" only '{type_}' can be converted"
-            )
-    try:
-        return _codec_config(validate(ModelConfig, config).model)
-    except TaaeError as error:
-        raise TaaeError(f"{path}: config: {error}") from None
-
-
-def _codec_config(config: Autoencoder) -> CodecConfig:
-    encoder, decoder = config.encoder.config, config.decoder.config
-    bottleneck = config.bottleneck.config
-    patch, strides = config.pretransform.config.patch_size, encoder.strides
-    width, depths = encoder.channels * encoder.c_mults[0], encoder.transformer_depths
-    rates = len(depths)
-    if not len(encoder.c_mults) == len(strides) == rates:
-        raise TaaeError(
-            "model.encoder.config: c_mults, strides and transformer_depths differ in length"
-        )
-    levels, dimensions = bottleneck.levels, bottleneck.dim
-    levels = [levels] * dimensions if isinstance(levels, int) else levels
-    sides = encoder.sliding_window
-    window = 2 * max(1, sides[1])
-    head_dim = min(HEAD_DIM, width)
-    for key, found, needed in [
-        ("encoder.config.in_channels", encoder.in_channels, patch),
-        ("decoder.config.out_channels", decoder.out_channels, patch),
-        ("encoder.config.c_mults", encoder.c_mults, encoder.c_mults[:1] * rates),
-        ("encoder.config.strides", strides, [1, *(s + s % 2 for s in strides[1:])]),
-        ("decoder.config.channels", decoder.channels, encoder.channels),
-        ("decoder.config.c_mults", decoder.c_mults, encoder.c_mults),
-        ("decoder.config.strides", decoder.strides, strides),
-        ("decoder.config.transformer_depths", decoder.transformer_depths, depths),
-        ("encoder.config.sliding_window", sides, [*window_sides(window, causal=False)]),
-        ("decoder.config.sliding_window", decoder.sliding_window, sides),
-        ("encoder.config.latent_dim", encoder.latent_dim, dimensions),
-        ("decoder.config.latent_dim", decoder.latent_dim, dimensions),
-        ("latent_dim", config.latent_dim, dimensions),
-        ("bottleneck.config.levels", levels, levels[:1] * dimensions),
-        ("downsampling_ratio", config.downsampling_ratio, patch * math.prod(strides)),
-    ]:
-        if found != needed:
-            raise TaaeError(
-                f"model.{key}: {found}, but only {needed} fits the rest and can be converted"
-            )
-    if width % head_dim or head_dim % 4:
-        raise TaaeError(
-            f"model.encoder.config.channels: a width of {width} does not divide into heads"
-            f" of {head_dim}"
-        )
-    return CodecConfig(
-        Model(
-            patch=patch,
-            layers=depths,
-            strides=strides[1:],
-            width=width,
-            head_dim=head_dim,
-            ff_mult=FF_MULT,
-            norm_eps=NORM_EPS,
-            layer_scale=LAYER_SCALE,
-            biases=True,
-        ),
-        Attention(window, causal=False),
-        Bottleneck(dimensions, levels[0], "symmetric", "hybrid"),
-    )
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -201,15 +112,6 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _codec_tensors(tensors: dict[str, Tensor], path: Path) -> tuple[dict[str, Tensor], str]:
-    """Return the codec's tensors and the prefix that they had in a checkpoint of a training."""
-    for prefix in PREFIXES:
-        if any(name.startswith(f"{prefix}encoder.") for name in tensors):
-            size = len(prefix)
-            return {n[size:]: each for n, each in tensors.items() if n.startswith(prefix)}, prefix
-    raise TaaeError(f"{path}: has no tensor encoder.*, so it is no checkpoint of a codec")
-
-
 def convert(tensors: dict[str, Tensor], codec: Codec) -> dict[str, Tensor]:
     """Return the weights of our codec from the tensors of a stable-audio-tools checkpoint.
 
@@ -220,85 +122,60 @@ def convert(tensors: dict[str, Tensor], codec: Codec) -> dict[str, Tensor]:
     Raises:
         TaaeError: names tensors that are missing, too many, or not of the config's shape.
     """
-    model = codec.config.model
-    found, names, constants = _without_weight_norm(tensors), tensor_names(model), _constants(model)
-    for wrong, what in (
-        ((names | constants).keys() - found.keys(), "missing"),
-        (found.keys() - (names | constants).keys(), "unexpected"),
-    ):
+    found, model, expected = _without_weight_norm(tensors), codec.config.model, codec.state_dict()
+    del expected["decoder.project_out.conv.bias"]  # theirs has none
+    names = {_their_name(name, len(model.layers)): name for name in expected}
+    layers = [name.removesuffix("pre_norm.gamma") for name in names if "pre_norm" in name]
+    constants = {
+        **{f"{norm}.beta": torch.zeros(model.width) for norm in ("pre_norm", "ff_norm")},
+        "rope.inv_freq": Rotary(model.head_dim).frequencies,
+    }
+    known = names.keys() | {layer + name for layer in layers for name in constants}
+    for what, wrong in (("missing", known - found.keys()), ("unexpected", found.keys() - known)):
         if wrong:
             some = ", ".join(sorted(wrong)[:SHOWN])
             rest = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
             raise TaaeError(f"{what} {some}{rest}; this is not the model of the config")
-    for name, value in constants.items():
-        if found[name].shape != value.shape or not torch.allclose(found[name].float(), value):
-            raise TaaeError(f"{name}: is not the constant that every such model has there")
-    weights = {}
-    for name, (module, parameter) in names.items():
-        shape = getattr(codec.get_submodule(module), parameter).shape
-        if found[name].shape != shape:
-            raise TaaeError(f"{name}: is {[*found[name].shape]}, by the config {[*shape]}")
-        weight = found[name].float()
-        if parameter == "weight" and weight.dim() == 3:  # convolutions are kept as matrices
-            parameter, weight = "parametrizations.weight.original", weight.flatten(1)
-        weights[f"{module}.{parameter}"] = weight
-    weights["decoder.project_out.conv.bias"] = torch.zeros(model.patch)  # theirs has none
+    for layer in layers:
+        for name, value in constants.items():
+            weight = found[layer + name]
+            if weight.shape != value.shape or not torch.allclose(weight.float(), value):
+                raise TaaeError(f"{layer}{name}: is not the constant that every such model has")
+    weights = {"decoder.project_out.conv.bias": torch.zeros(model.patch)}
+    for theirs, ours in names.items():
+        weight = found[theirs].float()
+        if weight.dim() == 3:  # of a convolution, which ours keeps as a matrix
+            weight = weight.flatten(1)
+        if weight.shape != expected[ours].shape:
+            raise TaaeError(
+                f"{theirs}: is {[*weight.shape]}, by the config {[*expected[ours].shape]}"
+            )
+        weights[ours] = weight
     return weights
 
 
-def tensor_names(model: Model) -> dict[str, tuple[str, str]]:
-    """Return where each of their tensors is in ours: (module, parameter); without constants.
+def _their_name(ours: str, rates: int) -> str:
+    """Return the name that one of our weights has in stable-audio-tools.
 
     Their layers are numbered: a convolution, a block per rate, an activation (here: none), a
     convolution. The strided convolution of a block is before its transformer layers in the
-    encoder and after them in the decoder; the block at the fastest rate has none.
+    encoder and after them in the decoder; the block at the fastest rate has none. The first and
+    the last of a block's transformer layers swap the axes and have no weights.
     """
-    rates = len(model.layers)
-    convolutions = {
-        "encoder.layers.0": "encoder.project_in",
-        f"encoder.layers.{rates + 2}": "encoder.project_out",
-        "decoder.layers.0": "decoder.project_in",
-        f"decoder.layers.{rates + 2}": "decoder.project_out",
-    }
-    names = {}
-    for depth in range(rates - 1):
-        convolutions[f"encoder.layers.{depth + 2}.layers.1"] = f"encoder.down.{depth}"
-        convolutions[f"decoder.layers.{depth + 1}.layers.2"] = f"decoder.up.{depth}"
-    for theirs, ours in convolutions.items():
-        names[f"{theirs}.weight"] = (f"{ours}.conv", "weight")
-        names[f"{theirs}.bias"] = (f"{ours}.conv", "bias")
-    del names[f"decoder.layers.{rates + 2}.bias"]
-    for theirs, ours in _layers(model).items():
-        for name, path in LAYER.items():
-            module, _, parameter = f"{ours}.{path}".rpartition(".")
-            names[f"{theirs}.{name}"] = (module, parameter)
-    return names
-
-
-def _layers(model: Model) -> dict[str, str]:
-    """Return the prefix of each transformer layer, theirs -> ours."""
-    found = {}
-    for side, place, depths in (
-        ("encoder", 2, model.layers),
-        ("decoder", 0, model.layers[::-1]),
-    ):
-        for block, depth in enumerate(depths):
-            for layer in range(depth):
-                # The first and the last of theirs swap the axes and have no weights.
-                theirs = f"{side}.layers.{block + 1}.layers.{place}.{layer + 1}"
-                found[theirs] = f"{side}.blocks.{block}.layers.{layer}"
-    return found
-
-
-def _constants(model: Model) -> dict[str, Tensor]:
-    """Return their constant tensors, with the values that our code has for them."""
-    rotated = model.head_dim // ROTARY_SHARE
-    values = {
-        "pre_norm.beta": torch.zeros(model.width),
-        "ff_norm.beta": torch.zeros(model.width),
-        "rope.inv_freq": 10_000.0 ** -(torch.arange(0, rotated, 2) / rotated),
-    }
-    return {f"{layer}.{name}": value for layer in _layers(model) for name, value in values.items()}
+    side, part, *path = ours.split(".")
+    if part == "blocks":
+        block, _, layer, *inside = path
+        place = f"{int(block) + 1}.layers.{2 if side == 'encoder' else 0}.{int(layer) + 1}"
+        return f"{side}.layers.{place}.{LAYER['.'.join(inside)]}"
+    depth = int(path[0]) if part in ("down", "up") else 0
+    place = {
+        "project_in": "0",
+        "down": f"{depth + 2}.layers.1",
+        "up": f"{depth + 1}.layers.2",
+        "project_out": f"{rates + 2}",
+    }[part]
+    kind = "bias" if path[-1] == "bias" else "weight"
+    return f"{side}.layers.{place}.{kind}"
 
 
 def _without_weight_norm(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -306,18 +183,16 @@ def _without_weight_norm(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
     |v| is taken over all dimensions but the first (Salimans and Kingma, arXiv 1602.07868).
     """
-    merged = dict(tensors)
-    for g_end, v_end in (
-        ("weight_g", "weight_v"),
-        ("parametrizations.weight.original0", "parametrizations.weight.original1"),
-    ):
-        for name in tensors:
-            base = name.removesuffix(g_end)
-            if base == name or base + v_end not in tensors:
-                continue
-            g, v = merged.pop(name).double(), merged.pop(base + v_end).double()
-            if g.numel() != v.shape[0]:
-                raise TaaeError(f"{name}: is {[*g.shape]}, beside a {v_end} of {[*v.shape]}")
+    merged = {
+        name.replace(f"{NEWER}0", "weight_g").replace(f"{NEWER}1", "weight_v"): tensor
+        for name, tensor in tensors.items()
+    }
+    for name in [name for name in merged if name.endswith("weight_g")]:
+        base = name.removesuffix("_g")
+        if base + "_v" in merged:
+            g, v = merged.pop(name).double(), merged.pop(base + "_v").double()
+            if g.numel() != len(v):
+                raise TaaeError(f"{name}: is {[*g.shape]}, beside a weight_v of {[*v.shape]}")
             norm = v.flatten(1).norm(dim=1).reshape(g.shape)
-            merged[f"{base}weight"] = (g / norm * v).float()
+            merged[base] = (g / norm * v).float()
     return merged

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from taae.codec.config import Attention, Bottleneck, Model
-from taae.codec.window import window_sides
+from taae.codec.attention_window import window_sides
+from taae.codec.config import CodecConfig
 
 Span = tuple[int, int]  # first and last index, both included
 WIDEST_STRIDE = 8  # of a convolutional codec, unless the hop has a larger prime factor
@@ -45,73 +45,82 @@ class LayerGeometry:
         return first * self.stride - self.left, last * self.stride + self.right
 
 
-def codec_layers(
-    model: Model, attention: Attention, bottleneck: Bottleneck
-) -> tuple[list[LayerGeometry], list[LayerGeometry]]:
+def codec_layers(config: CodecConfig) -> tuple[list[LayerGeometry], list[LayerGeometry]]:
     """Return the layers of the encoder and of the decoder, in the order of computation."""
+    model = config.model
     if model.kind == "conv":
-        channels, strides = conv_shape(model, attention, bottleneck)
-        return _conv_layers(channels, strides, attention.causal, bottleneck.dimensions)
-    width, causal = model.width, attention.causal
-    transformers = [[_transformer_layer(model, attention)] * depth for depth in model.layers]
-    encoder = [framing(model.patch), convolution(model.patch, width, 7, causal), *transformers[0]]
-    decoder = [
-        framing(model.patch, transposed=True),
-        convolution(width, model.patch, 7, causal),
-        *transformers[0],
+        return _conv_layers(config, *conv_shape(config))
+    blocks = [[_transformer_layer(config)] * depth for depth in model.layers]
+    return _mirrored(config, model.patch, [model.width] * len(blocks), model.strides, blocks)
+
+
+def _conv_layers(
+    config: CodecConfig, channels: list[int], strides: list[int]
+) -> tuple[list[LayerGeometry], list[LayerGeometry]]:
+    """Return the layers of `taae.codec.conv`: a residual unit at each rate but the latents'."""
+    causal = config.attention.causal
+    units = [
+        [convolution(width, width // 2, 3, causal), convolution(width // 2, width, 1, causal)]
+        for width in channels[:-1]
     ]
-    for stride, layers in zip(model.strides, transformers[1:], strict=True):
-        encoder += [resampling(width, width, stride, causal), *layers]
-        decoder += [resampling(width, width, stride, causal, transposed=True), *layers]
-    encoder.append(convolution(width, bottleneck.dimensions, 3, causal))
-    decoder.append(convolution(bottleneck.dimensions, width, 3, causal))
+    return _mirrored(config, 1, channels, strides, [*units, []])
+
+
+def _mirrored(
+    config: CodecConfig,
+    patch: int,
+    channels: list[int],
+    strides: list[int],
+    blocks: Sequence[Sequence[LayerGeometry]],
+) -> tuple[list[LayerGeometry], list[LayerGeometry]]:
+    """Return encoder and decoder with these channels and blocks of layers at each rate."""
+    causal, dimensions = config.attention.causal, config.bottleneck.dimensions
+    ends = convolution(patch, channels[0], 7, causal), convolution(channels[0], patch, 7, causal)
+    encoder = [LayerGeometry(patch, 0, patch - 1), ends[0], *blocks[0]]
+    decoder = [LayerGeometry(patch, 0, patch - 1, transposed=True), ends[1], *blocks[0]]
+    for stride, fast, slow, block in zip(strides, channels, channels[1:], blocks[1:], strict=False):
+        encoder += [convolution(fast, slow, 2 * stride, causal, stride), *block]
+        decoder += [upsampling(slow, fast, stride, causal), *block]
+    encoder.append(convolution(channels[-1], dimensions, 3, causal))
+    decoder.append(convolution(dimensions, channels[-1], 3, causal))
     return encoder, decoder[::-1]
 
 
-def framing(patch: int, transposed: bool = False) -> LayerGeometry:
-    """`patch` samples become one frame, or one frame becomes `patch` samples."""
-    return LayerGeometry(patch, 0, patch - 1, transposed)
-
-
-def convolution(inputs: int, outputs: int, kernel: int, causal: bool) -> LayerGeometry:
-    """Convolution of odd kernel with bias, "same" length."""
-    around = kernel - 1
+def convolution(
+    inputs: int, outputs: int, kernel: int, causal: bool, stride: int = 1
+) -> LayerGeometry:
+    """`taae.codec.layers.Convolution`."""
+    around = kernel - stride
+    left = around if causal else around // 2
     return LayerGeometry(
-        stride=1,
-        left=around if causal else around // 2,
-        right=0 if causal else around // 2,
+        stride,
+        left,
+        right=kernel - 1 - left,
         parameters=outputs * (inputs * kernel + 1),
         macs=outputs * inputs * kernel,
         state=around * inputs,
     )
 
 
-def resampling(
-    fast: int, slow: int, stride: int, causal: bool, transposed: bool = False
-) -> LayerGeometry:
-    """Convolution with bias, kernel 2 * stride, down or up by `stride`.
-
-    Args:
-        fast: features at the faster rate.
-        slow: features at the slower rate.
-    """
-    past = 0 if transposed else stride
-    left = past if causal else stride // 2
-    weights = fast * slow * 2 * stride
+def upsampling(inputs: int, outputs: int, stride: int, causal: bool) -> LayerGeometry:
+    """`taae.codec.layers.Upsampling`."""
+    left = 0 if causal else stride // 2
+    weights = inputs * outputs * 2 * stride
     return LayerGeometry(
-        stride=stride,
-        left=left,
+        stride,
+        left,
         right=2 * stride - 1 - left,
-        transposed=transposed,
-        parameters=weights + (fast if transposed else slow),
+        transposed=True,
+        parameters=weights + outputs,
         macs=weights,
-        state=slow if transposed else stride * fast,
+        state=inputs,
     )
 
 
-def _transformer_layer(model: Model, attention: Attention) -> LayerGeometry:
+def _transformer_layer(config: CodecConfig) -> LayerGeometry:
     """Attention within its window, and the feed-forward network of single frames."""
-    left, right = window_sides(attention.window, attention.causal)
+    model, window = config.model, config.attention.window
+    left, right = window_sides(window, config.attention.causal)
     width = model.width
     matrices = (4 + 3 * model.ff_mult) * width**2
     biases = (2 * model.ff_mult + 1) * width + 2 * model.head_dim if model.biases else 0
@@ -120,30 +129,26 @@ def _transformer_layer(model: Model, attention: Attention) -> LayerGeometry:
         left=left,
         right=right,
         parameters=matrices + 4 * width + 2 * model.head_dim + biases,
-        macs=matrices + 2 * attention.window * width,
+        macs=matrices + 2 * window * width,
         state=2 * left * width,
     )
 
 
-def conv_shape(
-    model: Model, attention: Attention, bottleneck: Bottleneck
-) -> tuple[list[int], list[int]]:
+def conv_shape(config: CodecConfig) -> tuple[list[int], list[int]]:
     """Return channels at each rate and strides between them, from the waveform inwards.
 
     The channels double with each stride, and are as many as come nearest to the number of
     parameters of the TAAE of the same config. The product of the strides is its hop.
     """
-    twin = replace(model, kind="taae")
-    budget = parameter_count(twin, attention, bottleneck)
-    strides = conv_strides(model.hop)
+    strides = conv_strides(config.model.hop)
+    budget = parameter_count(replace(config, model=replace(config.model, kind="taae")))
 
     def channels(size: int) -> list[int]:
         # Even, for the halves within residual units; in steps finer than doubling 2, 4, 6 ...
         return [2 * max(1, round(size * 2**depth / 16)) for depth in range(len(strides) + 1)]
 
     def excess(size: int) -> int:
-        layers = _conv_layers(channels(size), strides, attention.causal, bottleneck.dimensions)
-        return _parameters(*layers) - budget
+        return _parameters(*_conv_layers(config, channels(size), strides)) - budget
 
     size = 1
     while excess(size + 1) <= 0:
@@ -166,37 +171,10 @@ def conv_strides(hop: int) -> list[int]:
     return sorted(strides)
 
 
-def _conv_layers(
-    channels: list[int], strides: list[int], causal: bool, dimensions: int
-) -> tuple[list[LayerGeometry], list[LayerGeometry]]:
-    """Return the layers of `taae.codec.conv`."""
-    encoder, decoder = (
-        [convolution(1, channels[0], 7, causal)],
-        [convolution(channels[0], 1, 7, causal)],
-    )
-    for stride, fast, slow in zip(strides, channels, channels[1:], strict=False):
-        unit = [convolution(fast, fast // 2, 3, causal), convolution(fast // 2, fast, 1, causal)]
-        encoder += [*unit, resampling(fast, slow, stride, causal)]
-        decoder += [*unit[::-1], resampling(fast, slow, stride, causal, transposed=True)]
-    encoder.append(convolution(channels[-1], dimensions, 3, causal))
-    decoder.append(convolution(dimensions, channels[-1], 3, causal))
-    return encoder, decoder[::-1]
-
-
-def parameter_count(model: Model, attention: Attention, bottleneck: Bottleneck) -> int:
+def parameter_count(config: CodecConfig) -> int:
     """Return how many numbers of a codec are trained."""
-    return _parameters(*codec_layers(model, attention, bottleneck))
+    return _parameters(*codec_layers(config))
 
 
-def _parameters(*parts: Sequence[LayerGeometry]) -> int:
-    return sum(layer.parameters for part in parts for layer in part)
-
-
-def receptive_span(layers: Sequence[LayerGeometry], outputs: Span) -> Span:
-    """Return the inputs of `layers` that a span of their outputs depends on.
-
-    Indices go on without end in both directions; a recording cuts them at its own ends.
-    """
-    for layer in reversed(layers):
-        outputs = layer.inputs_of(outputs)
-    return outputs
+def _parameters(*chains: Sequence[LayerGeometry]) -> int:
+    return sum(layer.parameters for chain in chains for layer in chain)

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrize import register_parametrization
 
+WAVE_RMS = 0.1  # of speech at -20 LUFS, about
+
 
 class Convolution(nn.Module):
     """Convolution over time: `stride` frames become one; centred or causal.

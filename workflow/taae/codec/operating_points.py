@@ -32,7 +32,7 @@ class Stage(NamedTuple):
     scale: float
 
 
-PRESETS: dict[str, tuple[Stage, ...]] = {
+PRESET_POINTS: dict[str, tuple[Stage, ...]] = {
     "1x46656": (Stage(6, 1.0),),
     "2x15625": (Stage(5, 1.0), Stage(5, 1 / 4)),
     "4x729": (Stage(3, 1.0), Stage(3, 1 / 2), Stage(3, 1 / 4), Stage(3, 1 / 8)),
@@ -43,49 +43,32 @@ def stages_of(point: str) -> tuple[Stage, ...]:
     """Return the stages of an operating point; none for `native`."""
     if point == NATIVE:
         return ()
-    if point in PRESETS:
-        return PRESETS[point]
+    if point in PRESET_POINTS:
+        return PRESET_POINTS[point]
     try:
-        stages = []
-        for part in point.split("+"):
-            levels, scale = part.split("@")
-            stages.append(Stage(int(levels), float(scale)))
+        pairs = [part.split("@") for part in point.split("+")]
+        stages = tuple(Stage(int(levels), float(scale)) for levels, scale in pairs)
     except ValueError:
         raise TaaeError(
-            f"operating point '{point}': there are {NATIVE}, {', '.join(PRESETS)}, and free"
+            f"operating point '{point}': there are {NATIVE}, {', '.join(PRESET_POINTS)}, and free"
             " stages LEVELS@SCALE joined by +, such as 5@1+5@0.25"
         ) from None
-    check(stages)
-    return tuple(stages)
+    for levels, scale in stages:
+        if not (2 <= levels <= MOST_LEVELS and 0 < scale < math.inf):
+            raise TaaeError(
+                f"operating point '{point}': stage {levels}@{scale:g}; levels are 2 to"
+                f" {MOST_LEVELS}, and a scale is above 0"
+            )
+    return stages
 
 
 def name_of(stages: Sequence[Stage]) -> str:
     """Return the name of the operating point with these stages: the inverse of `stages_of`."""
-    for name, known in {NATIVE: (), **PRESETS}.items():
+    for name, known in {NATIVE: (), **PRESET_POINTS}.items():
         if tuple(stages) == known:
             return name
     # Six digits, which survive the float32 of a .taae file.
     return "+".join(f"{levels}@{scale:.6g}" for levels, scale in stages)
-
-
-def check(stages: Sequence[Stage]) -> None:
-    """Raise a `TaaeError` for stages that cannot quantize."""
-    for levels, scale in stages:
-        if not 2 <= levels <= MOST_LEVELS:
-            raise TaaeError(f"stage {levels}@{scale:g}: levels are 2 to {MOST_LEVELS}")
-        if not (math.isfinite(scale) and scale > 0):
-            raise TaaeError(f"stage {levels}@{scale:g}: a scale is above 0")
-
-
-def alphabet(levels: int, dimensions: int, stages: Sequence[Stage] = ()) -> tuple[int, ...]:
-    """Return the number of values of each column of the codes.
-
-    Args:
-        levels, dimensions: of the trained bottleneck.
-        stages: of the operating point; the columns of the first stage come first.
-    """
-    counts = [stage.levels for stage in stages] or [levels]
-    return tuple(count for count in counts for _ in range(dimensions))
 
 
 def nominal_bitrate(alphabet: Sequence[int], frame_rate: float) -> float:

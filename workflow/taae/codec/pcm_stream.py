@@ -9,7 +9,7 @@ from typing import BinaryIO
 import numpy as np
 import torch
 
-from taae.codec.base import Codec
+from taae.codec.codec import Codec
 from taae.codec.streaming import StreamingDecoder, StreamingEncoder
 from taae.utils.audio import from_int16, to_int16
 from taae.utils.errors import TaaeError
@@ -75,15 +75,12 @@ class PcmStream:
 
         `rtf` is compute time over duration: below 1 the stream keeps up.
         """
-        times = np.array(self.seconds)
-        found: dict[str, float | int | None] = {
+        times, duration = 1000 * np.array(self.seconds), self.read / self.rate
+        points = np.percentile(times, [50, 95, 99]).round(3).tolist() if len(times) else [None] * 3
+        return {
             "samples": self.read,
             "frames": -(-self.read // self.hop),
             "chunk_frames": self.chunk,
+            **dict(zip(("frame_ms_median", "frame_ms_p95", "frame_ms_p99"), points, strict=True)),
+            "rtf": round(self.spent / duration, 4) if duration else None,
         }
-        for name, share in (("median", 50), ("p95", 95), ("p99", 99)):
-            milli = round(1000 * float(np.percentile(times, share)), 3) if len(times) else None
-            found[f"frame_ms_{name}"] = milli
-        duration = self.read / self.rate
-        found["rtf"] = round(self.spent / duration, 4) if duration else None
-        return found

@@ -12,24 +12,30 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from taae.codec.config import CodecConfig, saved_config
+from taae.codec.config import CodecConfig
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic, file_sha256, write_json
+from taae.utils.settings import validate
 
 WEIGHTS, CONFIG, PROVENANCE = "model.safetensors", "config.json", "provenance.json"
+LATER = {"kind", "biases", "preset", "random_levels"}  # keys that older models have not
 
 
 def read_config(folder: Path) -> CodecConfig:
-    """Return the config of the codec in a model folder.
+    """Return the config of the codec in a model folder; defaults of studies play no part in it.
 
     Raises:
         TaaeError: the file is missing, or is not the config of a codec.
     """
     path = folder / CONFIG
     try:
-        return saved_config(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise TaaeError(f"{path}: no such file; is {folder} a model?") from None
+        content = json.loads(path.read_text(encoding="utf-8"))
+        config: CodecConfig = validate(CodecConfig, content)
+        for name in ("model", "attention", "bottleneck"):
+            given = content[name].keys() | LATER
+            for lacking in getattr(config, name).__dataclass_fields__.keys() - given:
+                raise TaaeError(f"{name}: no key '{lacking}'")
+        return config
     except OSError as error:
         raise TaaeError(f"{path}: {error.strerror}; is {folder} a model?") from error
     except (ValueError, TaaeError) as error:

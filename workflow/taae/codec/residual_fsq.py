@@ -20,8 +20,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from taae.codec.fsq import FSQ, level, nearest
-from taae.codec.operating_points import Stage, check
+from taae.codec.fsq import FSQ, grid, nearest
+from taae.codec.operating_points import Stage
 
 
 class ResidualFSQ(nn.Module):
@@ -34,7 +34,6 @@ class ResidualFSQ(nn.Module):
 
     def __init__(self, trained: FSQ, stages: Sequence[Stage]) -> None:
         super().__init__()
-        check(stages)
         self.trained = trained
         self.stages = tuple(stages)
 
@@ -47,7 +46,7 @@ class ResidualFSQ(nn.Module):
         for stage in self.stages:
             number = nearest(residual / stage.scale, stage.levels, "symmetric")
             codes.append(number.clamp(0, stage.levels - 1).long())
-            residual = residual - _grid(stage, x.device)[codes[-1]]
+            residual = residual - _values(stage, codes[-1])
         return torch.cat(codes, dim=-1)
 
     def dequantize(self, codes: Tensor) -> Tensor:
@@ -55,19 +54,13 @@ class ResidualFSQ(nn.Module):
         parts = codes.unflatten(-1, (len(self.stages), -1)).unbind(-2)
         total = torch.zeros((), device=codes.device)
         for part, stage in zip(parts, self.stages, strict=True):
-            total = total + _grid(stage, codes.device)[part]
+            total = total + _values(stage, part)
         return total
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the quantised latents of `x`, of the same shape."""
         return self.dequantize(self.quantize(x))
 
-    def extra_repr(self) -> str:
-        """Show the stages when a model is printed."""
-        return ", ".join(f"{levels}@{scale:g}" for levels, scale in self.stages)
 
-
-def _grid(stage: Stage, device: torch.device) -> Tensor:
-    """Return the values of a stage, lowest first."""
-    numbers = torch.arange(stage.levels, dtype=torch.float32, device=device)
-    return stage.scale * level(numbers, stage.levels, "symmetric")
+def _values(stage: Stage, codes: Tensor) -> Tensor:
+    return stage.scale * grid(stage.levels, "symmetric", codes.device)[codes]

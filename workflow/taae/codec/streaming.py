@@ -10,15 +10,13 @@ replaced by ones that remember the past.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from taae.codec.base import Codec
+from taae.codec.attention import window_mask
+from taae.codec.codec import Codec
 from taae.codec.complexity import milliseconds, profile
 from taae.codec.layers import Convolution, Upsampling
 from taae.codec.taae import Layer, Transformer
@@ -31,31 +29,31 @@ class _Stream:
     """Encoder or decoder of a codec on a stream."""
 
     def __init__(self, codec: Codec, part: nn.Module, batch: int) -> None:
-        config = codec.config
-        if not config.attention.causal:
-            ahead = profile(config.model, config.attention, config.bottleneck).codec.look_ahead
+        if not codec.config.attention.causal:
+            ahead = milliseconds(profile(codec.config).look_ahead)
             raise TaaeError(
-                f"this codec looks {milliseconds(ahead):g} ms ahead, so it cannot answer frame by"
-                " frame; train one with attention.causal: true"
+                f"this codec looks {ahead:g} ms ahead, so it cannot answer frame by frame; train"
+                " one with attention.causal: true"
             )
-        self.codec, self.batch = codec, batch
-        self.network = _with_memory(part)
+        self.codec, self.part, self.batch = codec, part, batch
         self._begin()
 
     def _begin(self) -> None:
         """Set the state before the first frame: as if there had been silence."""
-        self.pending = next(self.network.parameters()).new_zeros(self.batch, 0)
-        for each in self._memories():
-            each.begin(self.batch)
+        self.network = _with_memory(self.part, self.batch)
+        self.pending = next(self.part.parameters()).new_zeros(self.batch, 0)
 
-    def _memories(self) -> Iterator[StreamingConvolution | StreamingTransformer]:
-        for each in self.network.modules():
-            if isinstance(each, StreamingConvolution | StreamingTransformer):
-                yield each
+    def _blocks(self, x: Tensor, size: int) -> list[Tensor]:
+        """Return what becomes of `x` (batch, time, ...), `size` at once."""
+        return [self.network(block) for block in x.split(size, 1)] if x.shape[1] else []
 
     def state(self) -> list[Tensor]:
         """Return all tensors that the stream remembers; they have one size at every frame."""
-        return [self.pending, *(tensor for each in self._memories() for tensor in each.state())]
+        kept = [self.pending]
+        for each in self.network.modules():
+            if isinstance(each, StreamingConvolution | StreamingTransformer):
+                kept += each.state()
+        return kept
 
 
 class StreamingEncoder(_Stream):
@@ -84,9 +82,8 @@ class StreamingEncoder(_Stream):
         wave = torch.cat([self.pending, wave.to(self.pending)], 1)
         ready = wave.shape[1] // hop * hop
         self.pending = wave[:, ready:].clone()
-        blocks = wave[:, :ready].split(BLOCK * hop, 1) if ready else ()
         none = wave.new_empty(self.batch, 0, self.codec.config.bottleneck.dimensions)
-        latents = torch.cat([none, *(self.network(block) for block in blocks)], 1)
+        latents = torch.cat([none, *self._blocks(wave[:, :ready], BLOCK * hop)], 1)
         return self.codec.quantizer.quantize(latents)
 
     def flush(self) -> Tensor:
@@ -111,8 +108,7 @@ class StreamingDecoder(_Stream):
                 f"codes are ({self.batch}, frames, dimensions); got {list(codes.shape)}"
             )
         latents = self.codec.quantizer.dequantize(codes).to(self.pending)
-        blocks = latents.split(BLOCK, 1) if latents.shape[1] else ()
-        return torch.cat([self.pending, *(self.network(block) for block in blocks)], 1)
+        return torch.cat([self.pending, *self._blocks(latents, BLOCK)], 1)
 
     def flush(self) -> Tensor:
         """Return the rest of the samples, (batch, 0): none; and begin a new stream."""
@@ -120,14 +116,16 @@ class StreamingDecoder(_Stream):
         return self.pending
 
 
-def _with_memory(module: nn.Module) -> nn.Module:
+def _with_memory(module: nn.Module, batch: int) -> nn.Module:
     """Return a copy of `module` that shares its weights and remembers the past of one stream."""
     if isinstance(module, Convolution | Upsampling):
-        return StreamingConvolution(module)
+        return StreamingConvolution(module, batch)
     if isinstance(module, Transformer):
-        return StreamingTransformer(module)
+        return StreamingTransformer(module, batch)
     twin = copy.copy(module)
-    twin._modules = {name: child and _with_memory(child) for name, child in module._modules.items()}
+    twin._modules = {
+        name: child and _with_memory(child, batch) for name, child in module._modules.items()
+    }
     return twin
 
 
@@ -137,7 +135,7 @@ class StreamingConvolution(nn.Module):
     For a few frames that is several times faster than to set up a convolution.
     """
 
-    def __init__(self, layer: Convolution | Upsampling) -> None:
+    def __init__(self, layer: Convolution | Upsampling, batch: int) -> None:
         super().__init__()
         conv = layer.conv
         assert isinstance(conv, nn.Conv1d | nn.ConvTranspose1d)
@@ -146,19 +144,16 @@ class StreamingConvolution(nn.Module):
         if isinstance(conv, nn.ConvTranspose1d):
             # Outputs j * stride + r see frame j - 1 through tap stride + r, frame j through tap r.
             self.kernel, self.stride, self.repeat = 2, 1, stride
-            self.inputs = weight.shape[0]
+            inputs = weight.shape[0]
             taps = weight.unflatten(2, (2, stride)).flip(2)  # (in, out, frame, r)
-            weight = taps.permute(3, 1, 0, 2).reshape(-1, 2 * self.inputs)
+            weight = taps.permute(3, 1, 0, 2).reshape(-1, 2 * inputs)
             bias = bias.repeat(stride)
         else:
             self.kernel, self.stride, self.repeat = weight.shape[2], stride, 1
-            self.inputs = weight.shape[1]
+            inputs = weight.shape[1]
             weight = weight.flatten(1)
         self.weight, self.bias = nn.Parameter(weight, False), nn.Parameter(bias, False)
-
-    def begin(self, batch: int) -> None:
-        """Set the state before the first frame."""
-        self.tail = self.weight.new_zeros(batch, self.kernel - self.stride, self.inputs)
+        self.tail = weight.new_zeros(batch, self.kernel - self.stride, inputs)
 
     def state(self) -> list[Tensor]:
         """Return the input frames (batch, frames, inputs) that the next output still needs."""
@@ -176,14 +171,11 @@ class StreamingConvolution(nn.Module):
 class StreamingTransformer(nn.Module):
     """The transformer layers of one rate: the number of past frames, and a cache per layer."""
 
-    def __init__(self, transformer: Transformer) -> None:
+    def __init__(self, transformer: Transformer, batch: int) -> None:
         super().__init__()
         self.rotary, self.layers = transformer.rotary, transformer.layers
-
-    def begin(self, batch: int) -> None:
-        """Set the state before the first frame."""
         self.position = 0
-        self.caches = [AttentionCache.empty(layer, batch) for layer in self.layers]
+        self.caches = [AttentionCache(layer, batch) for layer in self.layers]
 
     def state(self) -> list[Tensor]:
         """Return the keys and values of all layers."""
@@ -198,7 +190,6 @@ class StreamingTransformer(nn.Module):
         return x
 
 
-@dataclass
 class AttentionCache:
     """The keys, with rotary positions applied, and values that coming queries can still see.
 
@@ -206,36 +197,22 @@ class AttentionCache:
     a stream these are fewer than window - 1.
     """
 
-    keys: Tensor
-    values: Tensor
-    filled: int = 0
-
-    @classmethod
-    def empty(cls, layer: nn.Module, batch: int) -> AttentionCache:
-        """Return the cache of a transformer layer before the first frame."""
+    def __init__(self, layer: nn.Module, batch: int) -> None:
         assert isinstance(layer, Layer)
         attention = layer.attention
-        zeros = attention.to_qkv.weight.new_zeros
-        heads = attention.to_qkv.in_features // attention.head_dim
-        shape = (batch, heads, attention.left, attention.head_dim)
-        return cls(zeros(shape), zeros(shape))
+        weight = attention.to_qkv.weight
+        heads = weight.shape[1] // attention.head_dim
+        self.keys = weight.new_zeros(batch, heads, attention.left, attention.head_dim)
+        self.values, self.filled = self.keys, 0
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend from the next frames to themselves and the past, (batch, heads, time, dim)."""
-        past, time = self.keys.shape[2], q.shape[2]
+        past, time, filled = self.keys.shape[2], q.shape[2], self.filled
         keys, values = torch.cat([self.keys, k], 2), torch.cat([self.values, v], 2)
         self.keys, self.values = keys[:, :, time:], values[:, :, time:]
-        unused = past - self.filled
-        self.filled = min(past, self.filled + time)
-        mask = None if time == 1 else _mask(time, past, q.device)[:, unused:]
+        self.filled = min(past, filled + time)
+        seen = filled + time
+        mask = None if time == 1 else window_mask(time, seen, -filled, past, 0, q.device, q.dtype)
         return F.scaled_dot_product_attention(
-            q, keys[:, :, unused:], values[:, :, unused:], attn_mask=mask
+            q, keys[:, :, -seen:], values[:, :, -seen:], attn_mask=mask
         )
-
-
-@lru_cache(maxsize=64)
-def _mask(time: int, past: int, device: torch.device) -> Tensor:
-    """Return which of `past` older and `time` own keys each of `time` queries sees."""
-    query = torch.arange(time, device=device)[:, None]
-    key = torch.arange(-past, time, device=device)
-    return (key <= query) & (key >= query - past)

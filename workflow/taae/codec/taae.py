@@ -13,26 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from taae.codec.attention import sliding_window_attention
-from taae.codec.base import WAVE_RMS, Codec
+from taae.codec.attention_window import window_sides
 from taae.codec.config import CodecConfig
-from taae.codec.layers import Convolution, Upsampling
-from taae.codec.window import window_sides
+from taae.codec.layers import WAVE_RMS, Convolution, Upsampling
 
 SEGMENT = 512  # frames of a layer computed at once in inference, or more for wide windows
 QK_NORM_EPS = 1e-6
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]  # queries, keys, values -> attended values
-ROTARY_SHARE = 2  # 1 / share of each head's features that rotate with the position
-
-
-class TAAE(Codec):
-    """The transformer codec."""
-
-    kind = "taae"
-
-    @classmethod
-    def build(cls, config: CodecConfig) -> tuple[Encoder, Decoder]:
-        """Return a new encoder and a new decoder."""
-        return Encoder(config), Decoder(config)
 
 
 class Encoder(nn.Module):
@@ -163,13 +150,12 @@ class SelfAttention(nn.Module):
         qkv = self.to_qkv(x).unflatten(2, (3, -1, self.head_dim))
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (batch, heads, time, head_dim)
         q, k = rotate(self.q_norm(q), rope).to(v.dtype), rotate(self.k_norm(k), rope).to(v.dtype)
-        attended = attend(q, k, v) if attend else self.within_window(q, k, v)
+        if attend is None:
+            attended = sliding_window_attention(q, k, v, self.left, self.right)
+        else:
+            attended = attend(q, k, v)
         out: Tensor = self.to_out(attended.transpose(1, 2).flatten(2))
         return out
-
-    def within_window(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attend over a whole recording."""
-        return sliding_window_attention(q, k, v, self.left, self.right)
 
 
 class SwiGLU(nn.Module):
@@ -190,15 +176,16 @@ class SwiGLU(nn.Module):
 class Rotary(nn.Module):
     """Rotary positions (Su et al., arXiv 2104.09864) on the first half of a head's features."""
 
+    frequencies: Tensor
+
     def __init__(self, head_dim: int) -> None:
         super().__init__()
-        rotated = head_dim // ROTARY_SHARE
+        rotated = head_dim // 2
         frequencies = 10_000.0 ** -(torch.arange(0, rotated, 2) / rotated)
         self.register_buffer("frequencies", frequencies, persistent=False)
 
     def forward(self, start: int, time: int) -> tuple[Tensor, Tensor]:
         """Return cosines and sines of positions start .. start + time - 1: (time, head_dim / 4)."""
-        assert isinstance(self.frequencies, Tensor)
         positions = torch.arange(start, start + time, device=self.frequencies.device)
         # In float32, angles half an hour into a recording would be wrong by 0.01 rad.
         angles = positions[:, None].double() * self.frequencies.double()

@@ -16,7 +16,7 @@ from taae.codec.bitstream.entropy_model import (
     Order,
     entropy_model_path,
 )
-from taae.codec.operating_points import Stage, alphabet, nominal_bitrate, stages_of
+from taae.codec.operating_points import Stage, nominal_bitrate, stages_of
 from taae.codec.pretrained import read_config
 from taae.evaluation.codebook import count_codes, health, histogram, load_codes, surprise
 from taae.evaluation.decoded import CODES, TABLE
@@ -40,7 +40,7 @@ def probe_codes(decoded: Path, model: Path, entropy_models: Path, point: str, ou
     lengths = read_csv(decoded / TABLE, ["utterance", "samples"], ["utterance"])
     config = read_config(model)
     dimensions, stages = config.bottleneck.dimensions, stages_of(point)
-    values = alphabet(config.bottleneck.levels, dimensions, stages)
+    values = config.bottleneck.alphabet(stages)
     with atomic(output / "coded") as folder:
         table = rates(
             codes,

@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from taae.codec.base import Codec
+from taae.codec.codec import Codec, load_codec
 from taae.codec.complexity import milliseconds, profile
-from taae.codec.load import load_codec
 from taae.codec.pcm_stream import PcmStream
 from taae.utils.memory import peak_mib
 from taae.utils.sample_rate import SAMPLE_RATE
@@ -35,16 +34,15 @@ def measure(model: Path, threads: int = 1) -> dict[str, Any]:
     """
     torch.set_num_threads(threads)
     codec = load_codec(model)
-    config = codec.config
-    costs = profile(config.model, config.attention, config.bottleneck)
+    costs = profile(codec.config)
     state = costs.state_bytes
     live = _stream(codec) if state is not None else {}
     return {
         "parameters": costs.parameters,
         "flops_per_second": costs.flops_per_second,
-        "receptive_field_ms": milliseconds(costs.codec.receptive_field),
-        "look_ahead_ms": milliseconds(costs.codec.look_ahead),
-        "latency_ms": costs.latency_ms,
+        "receptive_field_ms": milliseconds(costs.receptive_field),
+        "look_ahead_ms": milliseconds(costs.look_ahead),
+        "latency_ms": milliseconds(costs.latency),
         "state_kib": state / 1024 if state is not None else None,
         "chunk_ms_median": live.get("frame_ms_median"),
         "chunk_ms_p99": live.get("frame_ms_p99"),

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from taae.codec.load import load_codec
+from taae.codec.codec import load_codec
 from taae.codec.operating_points import NATIVE, stages_of
 from taae.corpus.store import Split
 from taae.evaluation.decoded import AUDIO, CODES, TABLE

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from taae.codec.bitstream.entropy_model import ORDERS, Codes, EntropyModel, entropy_model_path
-from taae.codec.load import load_codec
-from taae.codec.operating_points import alphabet, stages_of
+from taae.codec.codec import load_codec
+from taae.codec.operating_points import stages_of
 from taae.corpus.store import Split
 from taae.utils.log import progress
 from taae.utils.sample_rate import SAMPLE_RATE
@@ -42,9 +42,8 @@ def fit_entropy_models(
         latents = codec.latents(wave)
         for point, view in views.items():
             codes[point].append(view.quantizer.quantize(latents)[0].to(torch.uint8).cpu().numpy())
-    bottleneck = codec.config.bottleneck
     for point in points:
-        levels = alphabet(bottleneck.levels, bottleneck.dimensions, stages_of(point))
+        levels = codec.config.bottleneck.alphabet(stages_of(point))
         for order in ORDERS:
             EntropyModel.fit(codes[point], levels, order).save(
                 entropy_model_path(output, point, order)

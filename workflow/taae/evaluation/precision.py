@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from taae.codec.load import load_codec
+from taae.codec.codec import load_codec
 from taae.codec.operating_points import NATIVE, stages_of
 from taae.corpus.store import Split
 from taae.utils.log import progress

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from taae.codec.window import removed_share
+from taae.codec.attention_window import removed_share
 from taae.utils.errors import TaaeError
 
 if TYPE_CHECKING:

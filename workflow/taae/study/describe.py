@@ -17,9 +17,8 @@ from typing import Any, get_args, get_type_hints
 
 from pydantic import TypeAdapter
 
-from taae.codec.config import Attention, Bottleneck, Model
+from taae.codec.config import SHAPES, Attention, Bottleneck, CodecConfig, Model
 from taae.codec.layer_geometry import parameter_count
-from taae.codec.presets import PRESETS
 from taae.study.config import StudyConfig
 
 SCHEMA = Path("workflow/schemas/study.schema.json")
@@ -82,10 +81,10 @@ def _reference(found: dict[str, Any]) -> str:
             parts.append(_table(["key", "type and range", "unit", "default", "what it is"], rows))
     parts.append("## Presets of `model.preset`")
     rows = []
-    for name, shape in PRESETS.items():
-        count = parameter_count(Model(**shape), Attention(), Bottleneck()) / 1e6
+    for name, shape in SHAPES.items():
+        count = parameter_count(CodecConfig(Model(**shape), Attention(), Bottleneck())) / 1e6
         rows.append([f"`{name}`", f"{count:.1f}M", *map(str, shape.values())])
-    parts.append(_table(["preset", "parameters", *PRESETS["demo"]], rows))
+    parts.append(_table(["preset", "parameters", *SHAPES["demo"]], rows))
     return "\n\n".join(parts) + "\n"
 
 

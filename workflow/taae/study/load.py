@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
+from taae.codec.config import shaped
 from taae.codec.operating_points import NATIVE, name_of, stages_of
-from taae.codec.presets import expand
 from taae.codec.pretrained import read_config
 from taae.evaluation.config import Bitrates, Metrics
 from taae.evaluation.metrics import MOSNET_HELP
@@ -80,7 +80,7 @@ def resolve(config: Json) -> Study:
 
 def _with_variants(config: Json) -> Json:
     """Return the config with every preset expanded, and each variant laid over the baseline."""
-    config = {name: expand(body) if name == "model" else body for name, body in config.items()}
+    config = {name: shaped(body) if name == "model" else body for name, body in config.items()}
     base = {name: config[name] for name in SECTIONS if name in config}
     variants = config.get("variants")
     if isinstance(variants, dict):
@@ -96,7 +96,7 @@ def _laid(name: str, base: Json, override: Any) -> Any:
     if not override:
         raise TaaeError(f"variants.{name}: changes nothing")
     if "pretrained" not in override:
-        return merge(base, {k: expand(v) if k == "model" else v for k, v in override.items()})
+        return merge(base, {k: shaped(v) if k == "model" else v for k, v in override.items()})
     others = [key for key in override if key != "pretrained"]
     try:
         if others:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import mul
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from taae.codec.attention_window import window_sides
 from taae.codec.config import Attention, Bottleneck, CodecConfig, Model
-from taae.codec.operating_points import NATIVE, alphabet, nominal_bitrate, stages_of
-from taae.codec.window import rates, window_sides
+from taae.codec.operating_points import NATIVE, nominal_bitrate, stages_of
 from taae.utils.errors import TaaeError
 from taae.utils.sample_rate import SAMPLE_RATE
 from taae.utils.settings import Distinct, NonEmpty, Settings, Share, default
@@ -244,8 +246,7 @@ class Variant(Settings):
 
     def bitrate_at(self, point: str) -> float:
         """Nominal bits per second at an operating point."""
-        bottleneck = self.bottleneck
-        values = alphabet(bottleneck.levels, bottleneck.dimensions, stages_of(point))
+        values = self.bottleneck.alphabet(stages_of(point))
         return nominal_bitrate(values, SAMPLE_RATE / self.model.hop)
 
     @property
@@ -256,7 +257,8 @@ class Variant(Settings):
 
     def rates(self) -> list[float]:
         """Frames per second at each depth, from the waveform inwards."""
-        return [float(rate) for rate in rates(SAMPLE_RATE, self.model.patch, self.model.strides)]
+        frames = accumulate([self.model.patch, *self.model.strides], mul)  # in samples
+        return [SAMPLE_RATE / samples for samples in frames]
 
     def check(self) -> None:
         """Raise a `TaaeError` for a codec that cannot be built."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
-from taae.codec.base import WAVE_RMS
+from taae.codec.layers import WAVE_RMS
 from taae.training.losses import Spectrum
 
 OVERLAP = 4  # windows that a sample lies in

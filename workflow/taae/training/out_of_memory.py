@@ -20,7 +20,7 @@ LACKING = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
 @contextmanager
 def explain_model_out_of_memory(variant: Variant, device: torch.device) -> Iterator[None]:
     """Raise a `TaaeError` that says what to change, where a training's weights do not fit."""
-    count = parameter_count(variant.model, variant.attention, variant.bottleneck)
+    count = parameter_count(variant.codec)
     what = (
         f"model: {count / 1e6:.1f}M parameters, their average and what else a training keeps"
         " between its steps"

@@ -14,7 +14,7 @@ from types import FrameType
 import pandas as pd
 import torch
 
-from taae.codec.base import Codec
+from taae.codec.codec import Codec
 from taae.corpus.store import identity_of
 from taae.training import checkpoint
 from taae.training.config import Variant

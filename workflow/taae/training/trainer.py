@@ -13,10 +13,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.checkpoint import checkpoint
 
-from taae.codec.base import Codec
+from taae.codec.codec import Codec
 from taae.codec.conv import ResidualUnit
 from taae.codec.fsq import FSQ
-from taae.codec.load import build
 from taae.codec.taae import Layer
 from taae.corpus.store import Split
 from taae.training import segments
@@ -58,7 +57,7 @@ class Trainer:
         self.gpu = torch.cuda.current_device() if device.type == "cuda" else None
         self.processes = processes
         self.batches = segments.Prefetcher(partial(self._batch, Split.open(corpus, "train")))
-        self.codec = build(variant.codec).to(device)
+        self.codec = Codec(variant.codec).to(device)
         assert isinstance(self.codec.quantizer, FSQ)
         self.quantizer = self.codec.quantizer
         self.quantizer.parts = training.parts

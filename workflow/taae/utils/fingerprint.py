@@ -26,7 +26,7 @@ PACKAGE = Path(__file__).parents[1]
 # Modules that carry values between stages and change no result, and those that the study is made
 # of, since every rule has its own part of it among its params; their few formulas are not tracked.
 STUDY = {
-    *("codec/config", "codec/presets", "corpus/config", "evaluation/config", "training/config"),
+    *("codec/config", "corpus/config", "evaluation/config", "training/config"),
     *("evaluation/other_codecs/config", "study/config", "study/load", "study/study"),
     *("utils/sample_rate", "utils/settings"),
 }

@@ -15,7 +15,7 @@ import pandas as pd
 
 from taae.analysis.score_files import share_seeds, untrained
 from taae.analysis.statistics import PAIR, compare, complete, holm, mean_interval
-from taae.codec.window import window_sides
+from taae.codec.attention_window import window_sides
 from taae.evaluation.metrics import METRICS
 from taae.evaluation.scoring.status import Status
 from taae.study.checks import training_coverage

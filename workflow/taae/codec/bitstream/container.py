@@ -5,7 +5,7 @@ Byte by byte, numbers little-endian:
     offset  bytes
     0       4      "TAAE"
     4       1      version of this layout: 1
-    5       1      form of the payload: 0 packed (`taae.codec.bitstream.packing`), 1 range coded
+    5       1      form of the payload: 0 packed (see below), 1 range coded
                    (`taae.codec.bitstream.entropy_model`)
     6       4      CRC-32 (zlib's) of the whole file but these four bytes
     10      4      fingerprint of the model: SHA-256 of its config.json and model.safetensors,
@@ -18,31 +18,35 @@ Byte by byte, numbers little-endian:
     27+5n          the payload, to the end of the file
 
 A CRC-32 finds every change of up to four neighbouring bytes, and misses 1 in 2^32 of others.
+
+Packed codes have their nominal bitrate. They are the digits of one number per block of 1024 frames,
+frame after frame, the first digit lowest, each in the base of its column; a block is written in the
+fewest bytes that hold its largest number. Bits per code would round 17 levels up to 32; this wastes
+less than a byte per block.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from taae.codec.bitstream import packing
-from taae.codec.bitstream.entropy_model import EntropyModel
+from taae.codec.bitstream.entropy_model import Codes, EntropyModel
 from taae.codec.operating_points import Stage
+from taae.codec.pretrained import CONFIG, WEIGHTS
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic
 
 MAGIC, VERSION = b"TAAE", 1
-_FIXED = struct.Struct("<4s4sIfB")  # from offset 10 to 27
-_START, _STAGE = struct.Struct("<4sBBI"), struct.Struct("<Bf")
-_NO_MODEL = bytes(4)
+_HEADER, _STAGE = struct.Struct("<4sBBI4s4sIfB"), struct.Struct("<Bf")
 _CRC = slice(6, 10)
+BLOCK = 1024  # frames
 
 
 @dataclass(frozen=True)
@@ -53,13 +57,13 @@ class Packet:
     samples: int
     level: float
     stages: tuple[Stage, ...]
-    entropy_model: bytes  # fingerprint of the entropy model; empty where the payload is packed
+    entropy_model: bytes  # its fingerprint; empty where the payload is packed
     payload: bytes
 
     @classmethod
     def of(
         cls,
-        codes: NDArray[np.uint8],
+        codes: Codes,
         alphabet: Sequence[int],
         entropy_model: EntropyModel | None,
         *,
@@ -71,44 +75,43 @@ class Packet:
         """Code (frames, columns) with the entropy model, or packed where that takes fewer bytes.
 
         Args:
-            alphabet: values of each column (`taae.codec.operating_points.alphabet`).
+            alphabet: values of each column (`taae.codec.config.Bottleneck.alphabet`).
             entropy_model: fitted at the same operating point.
             model: of `model_fingerprint`.
             samples, level, stages: see the module.
         """
+        packed = pack(codes, alphabet)
         if entropy_model is not None:
-            _check_alphabet(entropy_model, alphabet)
             payload = entropy_model.encode(codes)
-            if len(payload) < packing.size(len(codes), alphabet):
+            if len(payload) < len(packed):
                 return cls(model, samples, level, stages, entropy_model.fingerprint, payload)
-        return cls(model, samples, level, stages, b"", packing.pack(codes, alphabet))
+        return cls(model, samples, level, stages, b"", packed)
 
     def codes(
         self, frames: int, alphabet: Sequence[int], entropy_model: EntropyModel | None
-    ) -> NDArray[np.uint8]:
+    ) -> Codes:
         """Return the codes (frames, columns) that went in.
 
         Raises:
             TaaeError: the payload needs another entropy model, or is not that many frames.
         """
         if not self.entropy_model:
-            return packing.unpack(self.payload, frames, alphabet)
+            return unpack(self.payload, frames, alphabet)
         if entropy_model is None:
             raise TaaeError("the codes are range coded; decoding needs the entropy model")
         if entropy_model.fingerprint != self.entropy_model:
             raise TaaeError("the codes are range coded with another entropy model")
-        _check_alphabet(entropy_model, alphabet)
         return entropy_model.decode(self.payload, frames)
 
     def to_bytes(self) -> bytes:
         """Return the content of the file."""
-        start = _START.pack(MAGIC, VERSION, bool(self.entropy_model), 0)
-        fixed = _FIXED.pack(
-            self.model, self.entropy_model or _NO_MODEL, self.samples, self.level, len(self.stages)
+        header = _HEADER.pack(
+            *(MAGIC, VERSION, bool(self.entropy_model), 0, self.model, self.entropy_model),
+            *(self.samples, self.level, len(self.stages)),
         )
         stages = b"".join(_STAGE.pack(*stage) for stage in self.stages)
-        data = bytearray(start + fixed + stages + self.payload)
-        data[_CRC] = struct.pack("<I", _checksum(data))
+        data = bytearray(header + stages + self.payload)
+        data[_CRC] = _checksum(data)
         return bytes(data)
 
     @classmethod
@@ -120,18 +123,20 @@ class Packet:
         """
         if data[:4] != MAGIC[: len(data)] or not data:
             raise TaaeError("not a .taae file")
-        if len(data) < _START.size + _FIXED.size:
+        if len(data) < _HEADER.size:
             raise TaaeError(f"truncated: {len(data)} bytes are less than a header")
-        _, version, coded, checksum = _START.unpack_from(data)
+        _, version, coded, _, model, entropy_model, samples, level, count = _HEADER.unpack_from(
+            data
+        )
         if version != VERSION:
             raise TaaeError(f"version {version} of the format; this program reads {VERSION}")
-        if checksum != _checksum(data):
+        if data[_CRC] != _checksum(data):
             raise TaaeError("damaged or truncated: its checksum does not hold")
-        model, entropy_model, samples, level, count = _FIXED.unpack_from(data, _START.size)
-        first = _START.size + _FIXED.size
-        payload = first + count * _STAGE.size
-        stages = tuple(Stage(*pair) for pair in _STAGE.iter_unpack(data[first:payload]))
-        return cls(model, samples, level, stages, entropy_model if coded else b"", data[payload:])
+        payload = _HEADER.size + count * _STAGE.size
+        pairs = _STAGE.iter_unpack(data[_HEADER.size : payload])
+        stages = tuple(Stage(*pair) for pair in pairs)
+        used = entropy_model if coded else b""
+        return cls(model, samples, level, stages, used, data[payload:])
 
 
 def write_taae(path: Path, packet: Packet) -> None:
@@ -153,21 +158,43 @@ def read_taae(path: Path) -> Packet:
 def model_fingerprint(folder: Path) -> bytes:
     """Return four bytes of a hash of a saved model: another has other bytes, almost surely."""
     hashed = hashlib.sha256()
-    for name in ("config.json", "model.safetensors"):
-        try:
-            hashed.update((folder / name).read_bytes())
-        except FileNotFoundError:
-            raise TaaeError(f"{folder / name}: no such file; is {folder} a model?") from None
+    for name in (CONFIG, WEIGHTS):
+        hashed.update((folder / name).read_bytes())
     return hashed.digest()[:4]
 
 
-def _checksum(data: bytes | bytearray) -> int:
-    return zlib.crc32(data[_CRC.stop :], zlib.crc32(data[: _CRC.start]))
+def pack(codes: Codes, levels: Sequence[int]) -> bytes:
+    """Return codes (frames, columns), each below its column's `levels`, as bytes."""
+    packed = b""
+    for frames, length in _blocks(len(codes), levels):
+        number = 0
+        for frame in codes[frames][::-1].tolist():
+            for digit, base in zip(frame[::-1], levels[::-1], strict=True):
+                number = number * base + digit
+        packed += number.to_bytes(length, "little")
+    return packed
 
 
-def _check_alphabet(entropy_model: EntropyModel, alphabet: Sequence[int]) -> None:
-    if entropy_model.levels != tuple(alphabet):
-        raise TaaeError(
-            f"the entropy model is of codes with {list(entropy_model.levels)} levels, not"
-            f" {list(alphabet)}; it was fitted for another codec or operating point"
-        )
+def unpack(data: bytes, frames: int, levels: Sequence[int]) -> Codes:
+    """Return the codes (frames, columns) that `pack` turned into `data`."""
+    if len(data) != sum(length for _, length in _blocks(frames, levels)):
+        raise TaaeError(f"{len(data)} bytes are not {frames} frames of {list(levels)} levels")
+    codes = np.empty((frames, len(levels)), np.uint8)
+    for block, length in _blocks(frames, levels):
+        number, data = int.from_bytes(data[:length], "little"), data[length:]
+        for frame in codes[block]:
+            for column, base in enumerate(levels):
+                number, frame[column] = divmod(number, base)
+    return codes
+
+
+def _blocks(frames: int, levels: Sequence[int]) -> Iterator[tuple[slice, int]]:
+    """Yield the frames and the number of bytes of each block."""
+    for start in range(0, frames, BLOCK):
+        count = min(BLOCK, frames - start)
+        largest: int = math.prod(levels) ** count - 1
+        yield slice(start, start + count), (largest.bit_length() + 7) // 8
+
+
+def _checksum(data: bytes | bytearray) -> bytes:
+    return struct.pack("<I", zlib.crc32(data[_CRC.stop :], zlib.crc32(data[: _CRC.start])))

@@ -39,7 +39,7 @@ class EntropyModel:
     """Models each column of the codes (frames, columns) on its own.
 
     Attributes:
-        levels: number of values of each column (`taae.codec.operating_points.alphabet`), 2 to 255.
+        levels: number of values of each column (`taae.codec.config.Bottleneck.alphabet`), 2 to 255.
         frequencies: uint16 (columns, contexts, largest of levels), each row summing to 2^16.
             One context (order 0), or (order 1) one for the first frame and one for each value
             that the column had in the frame before.
@@ -83,15 +83,11 @@ class EntropyModel:
         content = shape.tobytes() + self.frequencies.astype("<u2").tobytes()
         return hashlib.sha256(content).digest()[:4]
 
-    def bits(self, codes: Codes) -> float:
-        """Return the ideal length of the coded form: the sum of -log2 p."""
-        contexts = self._contexts(_checked(codes, self.levels))
-        found = self.frequencies[np.arange(len(self.levels)), contexts, codes]
-        return float(-np.log2(found / TOTAL).sum())
-
     def encode(self, codes: Codes) -> bytes:
         """Return codes (frames, columns) range coded, as whole 32-bit little-endian words."""
-        contexts = self._contexts(_checked(codes, self.levels))
+        contexts = np.zeros(_checked(codes, self.levels).shape, np.intp)
+        if self.order == 1:
+            contexts[1:] = codes[:-1].astype(np.intp) + 1
         coder = stream.queue.RangeEncoder()
         for start in range(0, len(codes), BLOCK):
             block = slice(start, start + BLOCK)
@@ -105,7 +101,7 @@ class EntropyModel:
         coder = stream.queue.RangeDecoder(np.frombuffer(data, "<u4").astype(np.uint32))
         codes = np.empty((frames, len(self.levels)), np.uint8)
         columns = np.arange(len(self.levels))
-        context = np.zeros(len(self.levels), np.intp)
+        context = np.zeros_like(columns)
         for frame in range(frames):
             codes[frame] = coder.decode(_FAMILY, self._shares[columns, context])
             if self.order == 1:
@@ -141,12 +137,6 @@ class EntropyModel:
     def _shares(self) -> NDArray[np.float32]:
         return self.frequencies.astype(np.float32) / np.float32(TOTAL)
 
-    def _contexts(self, codes: Codes) -> NDArray[np.intp]:
-        contexts = np.zeros(codes.shape, np.intp)
-        if self.order == 1:
-            contexts[1:] = codes[:-1].astype(np.intp) + 1
-        return contexts
-
 
 # perfect=True searches for the best fixed-point form of the shares, in floating point; this one is
 # a product and a truncation, alike on every machine.
@@ -168,9 +158,10 @@ def _frequencies(tables: NDArray[np.float64], used: NDArray[np.bool_]) -> NDArra
     Every value in use gets 1 first; the rest is distributed by largest remainder.
     """
     used = np.broadcast_to(used[:, None], tables.shape)
-    exact = tables * (TOTAL - used.sum(2, keepdims=True))
+    free = TOTAL - used.sum(2, keepdims=True)
+    exact = tables * free
     whole = np.floor(exact)
-    missing = TOTAL - used.sum(2, keepdims=True) - whole.sum(2, keepdims=True)
+    missing = free - whole.sum(2, keepdims=True)
     rank = np.argsort(np.argsort(whole - exact, axis=2, kind="stable"), axis=2, kind="stable")
     frequencies: NDArray[np.uint16] = (whole + used + (rank < missing)).astype(np.uint16)
     return frequencies

@@ -10,11 +10,10 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from taae.codec.base import Codec
 from taae.codec.bitstream.container import Packet, model_fingerprint, read_taae, write_taae
 from taae.codec.bitstream.entropy_model import ORDERS, EntropyModel, entropy_model_path
-from taae.codec.load import load_codec
-from taae.codec.operating_points import NATIVE, Stage, alphabet, name_of, stages_of
+from taae.codec.codec import load_codec
+from taae.codec.operating_points import NATIVE, name_of, stages_of
 from taae.utils.audio import (
     BLOCK,
     RejectedError,
@@ -37,29 +36,27 @@ def encode_file(
     model: Path,
     point: str = NATIVE,
     entropy_model: Path | None = None,
-    loudness: float = LOUDNESS,
 ) -> None:
-    """Encode a recording of any rate and number of channels, as 16 kHz mono.
+    """Encode a recording of any rate and number of channels, as 16 kHz mono at -20 LUFS.
 
-    It is brought to `loudness`, which should be the loudness of the model's corpus; the file holds
-    the gain that undoes this. A recording that is too short or silent to have a loudness keeps its
-    level.
+    The file holds the gain that leads back to its level. A recording that is too short or silent to
+    have a loudness keeps its level.
 
     Args:
         model: folder of the model.
         point: operating point, see `taae.codec.operating_points`.
         entropy_model: file of an entropy model; by default the one in the model's folder. Without
             an entropy model the codes are packed at the nominal bitrate.
-        loudness: LUFS.
     """
     stages = stages_of(point)
     codec = load_codec(model).with_bottleneck(stages)
-    wave, level = _normalised(source, loudness)
+    wave, level = _normalised(source)
     codes = codec.encode(torch.from_numpy(wave)[None])[0].to(torch.uint8).numpy()
+    path = entropy_model or entropy_model_path(model / "entropy-models", name_of(stages))
     packet = Packet.of(
         codes,
-        _alphabet(codec, stages),
-        _entropy_model(model, stages, entropy_model),
+        codec.config.bottleneck.alphabet(stages),
+        EntropyModel.load(path) if entropy_model or path.exists() else None,
         model=model_fingerprint(model),
         samples=len(wave),
         level=level,
@@ -79,19 +76,16 @@ def decode_file(source: Path, target: Path, model: Path, entropy_model: Path | N
     Raises:
         TaaeError: the file is foreign, damaged, truncated or of another model.
     """
-    packet = read_taae(source)
+    packet, codec = read_taae(source), load_codec(model)
     if packet.model != model_fingerprint(model):
         raise TaaeError(f"{source}: was encoded with another model than {model}")
-    codec = load_codec(model).with_bottleneck(packet.stages)
     frames = -(-packet.samples // codec.hop)
+    alphabet = codec.config.bottleneck.alphabet(packet.stages)
     try:
-        codes = packet.codes(
-            frames,
-            _alphabet(codec, packet.stages),
-            _entropy_model_of(packet, model, entropy_model),
-        )
+        codes = packet.codes(frames, alphabet, _entropy_model_of(packet, model, entropy_model))
     except TaaeError as error:
         raise TaaeError(f"{source}: {error}") from None
+    codec = codec.with_bottleneck(packet.stages)
     wave = codec.decode(torch.from_numpy(codes).long()[None], packet.samples)[0].numpy()
     with atomic(target) as temporary:
         try:
@@ -101,7 +95,7 @@ def decode_file(source: Path, target: Path, model: Path, entropy_model: Path | N
             raise TaaeError(f"{target}: cannot write ({error}); use .wav or .flac") from error
 
 
-def _normalised(source: Path, loudness: float) -> tuple[NDArray[np.float32], float]:
+def _normalised(source: Path) -> tuple[NDArray[np.float32], float]:
     """Return a recording as the corpus would hold it, and what leads back to its level."""
     try:
         audio, rate = read_audio(source)
@@ -115,29 +109,15 @@ def _normalised(source: Path, loudness: float) -> tuple[NDArray[np.float32], flo
     gain = 1.0
     if len(mono) >= BLOCK * SAMPLE_RATE:
         with suppress(RejectedError):  # silent
-            gain, _ = loudness_gain(mono, loudness)
+            gain, _ = loudness_gain(mono, LOUDNESS)
     return from_int16(to_int16(mono * gain)), 1 / gain
-
-
-def _alphabet(codec: Codec, stages: tuple[Stage, ...]) -> tuple[int, ...]:
-    bottleneck = codec.config.bottleneck
-    return alphabet(bottleneck.levels, bottleneck.dimensions, stages)
 
 
 def _entropy_model_of(packet: Packet, model: Path, given: Path | None) -> EntropyModel | None:
     """Return the entropy model that a file was coded with, if it is there."""
-    if not packet.entropy_model:
-        return None
     if given:
         return EntropyModel.load(given)
     folder, point = model / "entropy-models", name_of(packet.stages)
     paths = [entropy_model_path(folder, point, order) for order in ORDERS]
     models = [EntropyModel.load(path) for path in paths if path.exists()]
     return next((each for each in models if each.fingerprint == packet.entropy_model), None)
-
-
-def _entropy_model(
-    model: Path, stages: tuple[Stage, ...], given: Path | None
-) -> EntropyModel | None:
-    path = given or entropy_model_path(model / "entropy-models", name_of(stages))
-    return EntropyModel.load(path) if given or path.exists() else None

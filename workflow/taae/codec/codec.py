@@ -1,12 +1,13 @@
-"""The codec as its users see it, whatever its layers: `encode`, `decode`, `save_pretrained`."""
+"""The codec as its users see it, of either kind: `load_codec`, `encode`, `decode`."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import ClassVar, Self
+from textwrap import shorten
+from typing import Self
 
 import safetensors.torch
 import torch
@@ -14,6 +15,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from taae.codec import conv, taae
 from taae.codec.config import CodecConfig, Kind
 from taae.codec.fsq import FSQ
 from taae.codec.operating_points import Stage
@@ -22,29 +24,25 @@ from taae.codec.residual_fsq import ResidualFSQ
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic, write_json
 
-WAVE_RMS = 0.1  # of speech at -20 LUFS, about
+NETWORKS: dict[Kind, tuple[Callable[[CodecConfig], nn.Module], ...]] = {
+    "taae": (taae.Encoder, taae.Decoder),
+    "conv": (conv.Encoder, conv.Decoder),
+}
 
 
 class Codec(nn.Module):
     """Encoder, quantizer, decoder: `encode` and `decode` are its use; `forward` is its training."""
 
-    kind: ClassVar[Kind]
-
     def __init__(self, config: CodecConfig) -> None:
         super().__init__()
         self.config = config
         self.hop = config.model.hop
-        self.encoder, decoder = self.build(config)
         bottleneck = config.bottleneck
+        self.encoder, decoder = (network(config) for network in NETWORKS[config.model.kind])
         self.quantizer: FSQ | ResidualFSQ = FSQ(
             bottleneck.levels, bottleneck.rounding, bottleneck.training, bottleneck.random_levels
         )
         self.decoder = decoder
-
-    @classmethod
-    def build(cls, config: CodecConfig) -> tuple[nn.Module, nn.Module]:
-        """Return a new encoder and a new decoder."""
-        raise NotImplementedError
 
     def forward(self, wave: Tensor) -> Tensor:
         """Return the reconstruction of `wave` (batch, samples), of the same shape."""
@@ -91,13 +89,10 @@ class Codec(nn.Module):
 
     def latents(self, wave: Tensor) -> Tensor:
         """Return what is quantised of `wave` (batch, samples): (batch, frames, dimensions)."""
-        latents: Tensor = self.encoder(self._whole_frames(wave))
-        return latents
-
-    def _whole_frames(self, wave: Tensor) -> Tensor:
         if wave.dim() != 2 or not wave.shape[1]:
             raise TaaeError(f"a waveform is (batch, samples) and not empty; got {list(wave.shape)}")
-        return F.pad(wave, (0, -wave.shape[1] % self.hop))
+        latents: Tensor = self.encoder(F.pad(wave, (0, -wave.shape[1] % self.hop)))
+        return latents
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write the weights (safetensors) and the config (JSON) to `folder`, atomically."""
@@ -110,40 +105,21 @@ class Codec(nn.Module):
                 raise TaaeError(f"{path}: cannot write here ({error})") from error
         write_json(asdict(self.config), Path(folder) / CONFIG)
 
-    @classmethod
-    def from_pretrained(cls, folder: Path | str) -> Self:
-        """Return the codec that `save_pretrained` wrote to `folder`, in evaluation mode.
 
-        For a codec whose kind is not known beforehand there is `taae.codec.load.load_codec`.
+def load_codec(folder: Path | str) -> Codec:
+    """Return the codec of a model folder, of either kind, in evaluation mode.
 
-        Raises:
-            TaaeError: a file is missing or damaged, or the model is of another kind.
-        """
-        folder = Path(folder)
-        config = read_config(folder)
-        if config.model.kind != cls.kind:
-            raise TaaeError(f"{folder}: a codec of kind {config.model.kind} cannot do this")
-        try:
-            codec = cls(config)
-            weights = safetensors.torch.load_file(folder / WEIGHTS)
-        except FileNotFoundError as error:
-            raise TaaeError(f"{error.filename}: no such file; is {folder} a model?") from error
-        except (SafetensorError, RuntimeError) as error:
-            raise TaaeError(
-                f"{folder / WEIGHTS}: not the weights of this codec: {error}"
-            ) from error
-        if difference := _difference(codec.state_dict(), weights):
-            raise TaaeError(f"{folder / WEIGHTS}: not the weights of this codec: {difference}")
-        codec.load_state_dict(weights)
-        return codec.eval()
-
-
-def _difference(expected: dict[str, Tensor], found: dict[str, Tensor]) -> str:
-    """Return what sets the names and shapes of two sets of weights apart; empty: nothing."""
-    shapes = [{name: list(w.shape) for name, w in weights.items()} for weights in (expected, found)]
-    names = [name for name in expected | found if shapes[0].get(name) != shapes[1].get(name)]
-    if not names:
-        return ""
-    first = names[0]
-    there, wanted = shapes[1].get(first, "absent"), shapes[0].get(first, "absent")
-    return f"{len(names)} tensors differ, first {first}: {there} instead of {wanted}"
+    Raises:
+        TaaeError: a file is missing or damaged.
+    """
+    path = Path(folder) / WEIGHTS
+    codec = Codec(read_config(Path(folder)))
+    try:
+        codec.load_state_dict(safetensors.torch.load_file(path))
+    except FileNotFoundError as error:
+        raise TaaeError(f"{path}: no such file; is {folder} a model?") from error
+    except (SafetensorError, RuntimeError) as error:
+        raise TaaeError(
+            f"{path}: not the weights of this codec: {shorten(str(error), 300)}"
+        ) from error
+    return codec.eval()

@@ -1,8 +1,6 @@
-"""What a sliding window sees: the arithmetic of windows, rates and depth, without a tensor."""
+"""What a sliding window sees: the arithmetic, without a tensor."""
 
 from __future__ import annotations
-
-from fractions import Fraction
 
 from taae.utils.errors import TaaeError
 
@@ -44,11 +42,3 @@ def removed_share(frames: int, window: int, causal: bool) -> float:
     full = frames * (frames + 1) // 2 if causal else frames**2
     left, right = window_sides(window, causal)
     return 1.0 - visible_pairs(frames, left, right) / full
-
-
-def rates(sample_rate: int, patch: int, strides: list[int]) -> list[Fraction]:
-    """Return the frame rate in Hz at each depth, from the waveform inwards."""
-    found = [Fraction(sample_rate, patch)]
-    for stride in strides:
-        found.append(found[-1] / stride)
-    return found
