@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from librosa.filters import mel
 from scipy.signal import ShortTimeFFT
 from scipy.signal.windows import hann
 from torch import Tensor
@@ -21,7 +22,7 @@ from taae.codec.codec import load_codec
 from taae.training import segments
 from taae.training import train as loop
 from taae.training.config import Loss, Variant
-from taae.training.losses import FLOOR, QUIET, ReconstructionLoss, weighted_sum
+from taae.training.losses import FLOOR, QUIET, ReconstructionLoss, Spectrum, weighted_sum
 from taae.training.losses import weights as weights_of
 from taae.training.optimizer import schedule
 from taae.utils.errors import TaaeError
@@ -59,12 +60,18 @@ def test_terms_of_the_objective_against_scipy() -> None:
     assert S.shape[-1] == (4096 - length) // hop + 1
     magnitude = [0.5 * np.log(np.abs(x) ** 2 + FLOOR**2) for x in (S, T)]
     log_magnitude = np.abs(magnitude[0] - magnitude[1]).mean()
+    bank = mel(sr=16_000, n_fft=length, n_mels=40)
+    bank /= np.linalg.norm(bank, axis=1, keepdims=True)
+    bands = [bank @ np.sqrt(np.abs(x) ** 2 + FLOOR**2) for x in (S, T)]
+    in_bands = [0.5 * np.log(x**2 + FLOOR**2) for x in bands]
+    in_mel_bands = np.abs(in_bands[0] - in_bands[1]).mean()
     rms = [np.sqrt((np.abs(x) ** 2).mean((1, 2))) for x in (S - T, T)]
     complex_ = np.mean(rms[0] / np.maximum(rms[1], QUIET))
     size = [np.abs(x).mean(1) for x in (s - t, t)]
     waveform = np.mean(size[0] / np.maximum(size[1], QUIET))
     # The window is float32, hence the tolerance.
     assert found["log_magnitude"].item() == pytest.approx(log_magnitude, rel=1e-5)
+    assert found["mel"].item() == pytest.approx(in_mel_bands, rel=1e-5)
     assert found["complex"].item() == pytest.approx(complex_, rel=1e-5)
     assert found["waveform"].item() == pytest.approx(waveform, rel=1e-6)
 
@@ -78,6 +85,11 @@ def test_the_objective_of_identical_and_of_silent_signals_is_finite() -> None:
         sum(objective(decoded, torch.zeros(1, 1024)).values()).backward()
         assert decoded.grad is not None
         assert decoded.grad.isfinite().all()
+
+
+def test_every_mel_band_of_every_window_holds_a_bin() -> None:
+    for length in range(16, 4097, 20):
+        assert (Spectrum(length, length // 2).bank.norm(dim=0) > 0.99).all()
 
 
 def test_every_term_is_a_mean_over_segments() -> None:

@@ -22,6 +22,7 @@ from taae.training.config import Training, Variant
 from taae.training.phases import PHASES
 from taae.training.trainer import Trainer
 from taae.utils.memory import MIB, peak_mib
+from taae.utils.precision import resolve
 
 ENDLESS = 2**31  # steps of a training that is never finished
 WARM = 2  # steps before those that count: they compile, and allocate the optimisers' states
@@ -141,7 +142,8 @@ def train(
     if variant.training.compile:
         eager = replace(variant.training, compile=False)
         others["ours, not compiled"] = replace(variant, training=eager)
-    product, product_flops = matrix_product(variant.training.precision, device)
+    precision = resolve(variant.training.precision, device)
+    product, product_flops = matrix_product(precision, device)
     products = []
     with speech_corpus(corpus) as folder:
         arms = {"ours": TimedTraining(variant, folder, device)}
@@ -165,7 +167,7 @@ def train(
     for name, arm in arms.items():
         phases = "  ".join(f"{phase} {1000 * arm.median(phase):7.1f}" for phase in PHASES)
         print(f"{name:24} {1000 * arm.median('wall'):7.1f}  {phases}")
-    print(f"matrix product, {variant.training.precision}: {rate / 1e9:.0f} GFLOP/s")
+    print(f"matrix product, {precision}: {rate / 1e9:.0f} GFLOP/s")
     ours = arms["ours"]
     wall = ours.median("wall")
 
@@ -186,7 +188,7 @@ def train(
         "peak_mib": round(peak + kept / MIB, 1),
         **{f"{phase}_ms": round(1000 * ours.median(phase), 2) for phase in PHASES},
         "parameters": costs(variant).parameters,
-        "precision": variant.training.precision,
+        "precision": precision,
         "compiled": variant.training.compile,
         "device": device_name(device),
         "threads": torch.get_num_threads(),

@@ -16,6 +16,7 @@ from taae.evaluation.decoded import AUDIO, CODES, TABLE
 from taae.utils.audio import write_flac
 from taae.utils.files import atomic, write_csv, write_npz
 from taae.utils.log import progress
+from taae.utils.precision import autocast
 
 
 def decode_split(
@@ -41,8 +42,7 @@ def decode_split(
     data = Split.open(corpus, split)
     codes: dict[str, NDArray[np.uint8]] = {}
     rows = []
-    autocast = torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16")
-    with atomic(output / AUDIO) as folder, autocast:
+    with atomic(output / AUDIO) as folder, autocast(precision, device):
         records = progress(data.utterances, len(data.utterances), "decoding")
         for index, record in enumerate(records):
             wave = torch.from_numpy(data.audio(index))[None].to(device)

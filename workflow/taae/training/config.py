@@ -27,6 +27,8 @@ class Loss(Settings):
 
     log_magnitude: NonNegativeFloat = 1.0
     """Weight of the L1 of log STFT magnitudes."""
+    mel: NonNegativeFloat = 0.0
+    """Weight of the L1 of log magnitudes in mel bands."""
     complex: NonNegativeFloat = 1.0
     """Weight of the relative error of complex STFTs, the term that sees the phase."""
     waveform: NonNegativeFloat = 1.0
@@ -102,8 +104,9 @@ class Training(Settings):
     those of the whole batch but for rounding."""
     segment: PositiveFloat = 5.12
     """[s] Length of a training segment, in whole latent frames."""
-    precision: Literal["bfloat16", "float32"] = "bfloat16"
-    """Of the layers; bfloat16 is by autocast."""
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    """Of the layers; bfloat16 is by autocast; auto: bfloat16 on a GPU and on a CPU that has
+    instructions for it, else float32, since a CPU without them takes a hundred times as long."""
     checkpointing: bool = False
     """Whether to keep no activations within the layers and compute them again in the backward pass:
     less memory, more time, the same gradients."""

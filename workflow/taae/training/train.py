@@ -28,6 +28,7 @@ from taae.utils.files import write_csv, write_json
 from taae.utils.fingerprint import digest, sources
 from taae.utils.huggingface import weights_identity
 from taae.utils.log import log
+from taae.utils.precision import resolve
 from taae.utils.provenance import libraries, provenance
 
 
@@ -122,6 +123,7 @@ def train(
         "parameters": sum(weight.numel() for weight in codec.parameters()),
         "seconds": round(progress.seconds, 1),
         "cpu_seconds": round(computed.item(), 1),
+        "precision": resolve(variant.training.precision, device),
         "gpus": variant.training.all_gpus,
         "gpu_hours": round(variant.training.all_gpus * progress.seconds / 3600, 5),
         "resumptions": progress.resumptions,

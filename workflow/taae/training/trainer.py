@@ -29,6 +29,7 @@ from taae.training.out_of_memory import explain_batch_out_of_memory
 from taae.training.phases import Phases
 from taae.utils.errors import TaaeError
 from taae.utils.log import log
+from taae.utils.precision import autocast
 
 VALIDATION_SEGMENTS = 16
 LOG_EVERY = 20  # steps between the training rows of the history
@@ -201,8 +202,7 @@ class Trainer:
             self.progress.note_skipped()
 
     def _autocast(self) -> torch.autocast:
-        enabled = self.variant.training.precision == "bfloat16"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+        return autocast(self.variant.training.precision, self.device.type)
 
     def _record(self) -> float | None:
         """Add rows to the history where they are due; return the validation loss if it was."""

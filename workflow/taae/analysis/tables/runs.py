@@ -41,6 +41,7 @@ def _row(path: Path) -> dict[str, object]:
             "corpus": origin["corpus"][:HASH_DIGITS],
             "parameters": origin["parameters"],
             "device": origin["device"],
+            "precision": origin["precision"],
             "gpus": origin["gpus"],
             "threads": origin["threads"],
             "hours": round(origin["seconds"] / SECONDS_PER_HOUR, 5),

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taae.evaluation.scoring.onnx_parts import Session, part, session
-from taae.evaluation.scoring.signal_metrics import Signal, mel_bank
+from taae.evaluation.scoring.signal_metrics import Signal
+from taae.utils.mel import mel_bank
 from taae.utils.sample_rate import SAMPLE_RATE
 
 Audio = NDArray[np.float32]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from taae.utils.sample_rate import SAMPLE_RATE
+from taae.utils.mel import mel_bank
 
 Signal = NDArray[np.float64]
 
@@ -20,9 +19,6 @@ DAC_FLOOR = 1e-5
 # Energy of the error over the target's, -240 dB. Gain and offset in float64 leave less, 1e-27 or so
 # at equal levels; only an offset of hundreds of times the signal's peak leaves more.
 ROUNDING = 1e-24
-LINEAR_HZ = 200 / 3  # per mel, below 1 kHz: Slaney's scale
-BREAK_HZ, BREAK_MEL = 1000.0, 15.0
-LOG_STEP = np.log(6.4) / 27  # per mel, above
 
 
 def si_sdr(reference: Signal, degraded: Signal) -> float:
@@ -82,22 +78,6 @@ def magnitudes(signal: Signal, window: Signal, hop: int) -> Signal:
     return np.sqrt(spectrum.real**2 + spectrum.imag**2)
 
 
-@cache
-def mel_bank(window: int, bands: int) -> Signal:
-    """Return triangles of equal area (bands, window // 2 + 1) over the bins of an FFT.
-
-    Slaney's scale and scaling (Auditory Toolbox, 1998), from 0 Hz to half of the sampling rate:
-    the default of `librosa.filters.mel`, whose import takes a second in every process.
-    """
-    bins = np.fft.rfftfreq(window, 1 / SAMPLE_RATE)
-    top = BREAK_MEL + np.log(SAMPLE_RATE / 2 / BREAK_HZ) / LOG_STEP
-    edges = _hertz(np.linspace(0.0, top, bands + 2))
-    rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
-    falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
-    triangles: Signal = np.maximum(0.0, np.minimum(rising, falling))
-    return triangles * (2 / (edges[2:] - edges[:-2]))[:, None]
-
-
 def delay(reference: Signal, degraded: Signal) -> int:
     """Return by how many samples `degraded` lags, at the peak of |cross-correlation|.
 
@@ -125,8 +105,3 @@ def _distance(reference: Signal, degraded: Signal) -> float:
 def _distance_dac(reference: Signal, degraded: Signal) -> float:
     logs = [2 * np.log10(np.maximum(one, DAC_FLOOR)) for one in (reference, degraded)]
     return float(np.abs(logs[0] - logs[1]).mean() + np.abs(reference - degraded).mean())
-
-
-def _hertz(mel: Signal) -> Signal:
-    above = BREAK_HZ * np.exp(LOG_STEP * (mel - BREAK_MEL))
-    return np.where(mel < BREAK_MEL, LINEAR_HZ * mel, above)
