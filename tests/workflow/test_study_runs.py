@@ -30,9 +30,9 @@ UPSTREAM = (
 VARIANTS = ["baseline", "window-32", "causal", "causal-conv"]
 CODECS = ["opus-6k", "codec2-2400"]
 # Four variants in two ablations, two of them at two operating points each, one seed.
-ANALYSIS = Counter(["summarise", "compare", "bitrate_tables", "length_table", "plot"])
+ANALYSIS = Counter(["scores_table", "comparisons_table", "bitrates_table", "lengths_table", "plot"])
 # What the models of a study are shown in together; one job draws all figures.
-OVERVIEWS = Counter(["histories", "provenance", "spectra", "cost_table"])
+OVERVIEWS = Counter(["training_table", "provenance_table", "spectra_table", "cost_table"])
 ONE_MODEL = Counter(
     train=1, decode=2, score=2, entropy_models=1, rates=2, precision=1, lengths=1, cost=1
 )
@@ -142,10 +142,10 @@ def test_touching_a_source_file_reruns_nothing(clone: Clone) -> None:
         ("analysis/statistics.py", ANALYSIS),
         (
             "analysis/tables/runs.py",
-            Counter(["histories", "provenance", "cost_table", "plot"]),
+            Counter(["training_table", "provenance_table", "cost_table", "plot"]),
         ),
-        ("analysis/tables/spectra.py", Counter(["spectra", "plot"])),
-        ("analysis/tables/publish.py", Counter(["summarise", "compare", "plot"])),
+        ("analysis/tables/spectra.py", Counter(["spectra_table", "plot"])),
+        ("analysis/tables/publish.py", Counter(["scores_table", "comparisons_table", "plot"])),
         (
             "evaluation/scoring/signal_metrics.py",
             Counter(score=6, score_other_codec=2, lengths=2) + ANALYSIS,
@@ -196,7 +196,7 @@ def test_an_added_seed_trains_that_seed_alone(clone: Clone) -> None:
     finally:
         undo()
     per_run = MODELS - OVERVIEWS - Counter(cost=4)  # costs and spectrograms are of the first seed
-    assert jobs == per_run + Counter(["histories", "provenance"]) + ANALYSIS
+    assert jobs == per_run + Counter(["training_table", "provenance_table"]) + ANALYSIS
 
 
 def test_removed_audio_reruns_nothing_upstream(clone: Clone) -> None:
@@ -245,7 +245,7 @@ def test_a_pretrained_variant_is_decoded_and_never_trained(clone: Clone) -> None
         undo()
     new = Counter(pretrained=1, provenance=1)
     new += Counter(decode=2, score=2, entropy_models=1, rates=2, precision=1)
-    tables = ["spectra", "cost_table"]
+    tables = ["spectra_table", "cost_table"]
     assert jobs == new + ANALYSIS + Counter(tables)
     found, expected = (
         (results / "decoded" / variant / "seed1" / "native" / "utterances.csv").read_bytes()
@@ -287,7 +287,7 @@ def test_another_operating_point_retrains_nothing(clone: Clone) -> None:
     finally:
         undo()
     assert (jobs["decode"], jobs["score"], jobs["rates"]) == (2, 2, 4)
-    assert not {"corpus", "train", "lengths", "summarise", "compare"} & set(jobs)
+    assert not {"corpus", "train", "lengths", "scores_table", "comparisons_table"} & set(jobs)
 
 
 def test_a_mistake_in_the_config_stops_before_any_job(clone: Clone) -> None:

@@ -18,152 +18,111 @@ PROBED = [
 ]
 
 
-# As summarise, whose `localrule` they do not inherit.
-localrules:
-    bitrate_tables,
-    compare,
-    cost_table,
-    histories,
-    length_table,
-    provenance,
-    spectra,
+RUNS = [*STUDY.variants, *STUDY.seeds]
 
-
-rule summarise:
-    input:
-        code("analysis/tables/scores"),
-        code("analysis/tables/publish"),
-        code("evaluation/other_codecs/description"),
-        expand("results/codecs/{codec}/codec.json", codec=STUDY.codecs),
-        scores=runs(SCORES)
-        + expand("results/scores/codecs/{codec}.csv", codec=STUDY.codecs),
-    output:
+# For each name of `taae table`: the module that makes it, the files it reads, the tables it
+# writes, and what of the study reruns it.
+MADE = {
+    "scores": (
+        "scores",
+        code("evaluation/other_codecs/description")
+        + runs(SCORES)
+        + expand("results/scores/codecs/{codec}.csv", codec=STUDY.codecs)
+        + expand("results/codecs/{codec}/codec.json", codec=STUDY.codecs),
+        [
+            "results/tables/scores.csv",
+            "results/tables/coverage.csv",
+            "results/tables/summary.csv",
+            "results/tables/summary.tex",
+            table("summary.md", "summary"),
+            table("failures.csv", "failures"),
+            *([table("codecs.csv", "codecs")] if STUDY.codecs else []),
+        ],
+        ANALYSED,
+    ),
+    "comparisons": (
+        "scores",
         "results/tables/scores.csv",
-        "results/tables/coverage.csv",
-        "results/tables/summary.csv",
-        "results/tables/summary.tex",
-        table("summary.md", "summary"),
-        table("failures.csv", "failures"),
-        *([table("codecs.csv", "codecs")] if STUDY.codecs else []),
-    log:
-        "results/logs/summarise.log",
-    localrule: True
-    conda:
-        "../../envs/figures.yaml"
-    params:
-        table=lambda wildcards, input: f"scores --scores {input.scores}",
-        spec=ANALYSED,
-    shell:
-        "python -m taae table {params.table} --study results/study.json &> {log}"
-
-
-# The rules that follow take over the parameters that they do not set: each needs its own `spec`.
-use rule summarise as compare with:
-    input:
-        code("analysis/tables/scores"),
-        "results/tables/scores.csv",
-    output:
         table("comparisons.csv", "comparisons"),
-    log:
-        "results/logs/compare.log",
-    params:
-        table="comparisons",
-        spec=ANALYSED,
-
-
-use rule summarise as bitrate_tables with:
-    input:
-        code("analysis/tables/bitrates"),
-        runs(SCORES, points=STUDY.points),
-        expand(
+        ANALYSED,
+    ),
+    "bitrates": (
+        "bitrates",
+        runs(SCORES, points=STUDY.points)
+        + expand(
             "{probed}/{table}.csv",
             probed=PROBED,
             table=("rates", "codebook", "histogram"),
-        ),
-        sorted({f"{Path(probed).parent}/precision.csv" for probed in PROBED}),
-    output:
-        "results/tables/rate-distortion.csv",
-        "results/tables/precision.csv",
-        "results/tables/codebook.csv",
-        "results/tables/histogram.csv",
-        table("bitrates.csv", "bitrates"),
-    log:
-        "results/logs/bitrate-tables.log",
-    params:
-        table="bitrates",
-        spec=ANALYSED,
-        bitrates=canonical(asdict(STUDY.bitrates)),
-
-
-use rule summarise as length_table with:
-    input:
-        code("analysis/tables/lengths"),
+        )
+        + sorted({f"{Path(probed).parent}/precision.csv" for probed in PROBED}),
+        [
+            *expand(
+                "results/tables/{name}.csv",
+                name=("rate-distortion", "precision", "codebook", "histogram"),
+            ),
+            table("bitrates.csv", "bitrates"),
+        ],
+        [ANALYSED, canonical(asdict(STUDY.bitrates))],
+    ),
+    "lengths": (
+        "lengths",
         runs("results/lengths/{variant}/seed{seed}.csv", STUDY.length_arms),
-    output:
         "results/tables/lengths.csv",
-    log:
-        "results/logs/length-table.log",
-    params:
-        table="lengths",
-        spec=ANALYSED,
-
-
-use rule summarise as cost_table with:
-    input:
-        code("analysis/tables/runs"),
+        ANALYSED,
+    ),
+    "cost": (
+        "runs",
         expand("results/cost/{variant}.json", variant=STUDY.cost_arms),
-    output:
         table("cost.csv", "cost"),
-    log:
-        "results/logs/cost-table.log",
-    params:
-        table="cost",
-        spec=ANALYSED,
-
-
-use rule summarise as provenance with:
-    input:
-        code("analysis/tables/runs"),
+        ANALYSED,
+    ),
+    "provenance": (
+        "runs",
         runs(f"{MODEL}/provenance.json"),
-    output:
         table("provenance.csv", "provenance"),
-    log:
-        "results/logs/provenance.log",
-    params:
-        table="provenance",
-        spec=[*STUDY.variants, *STUDY.seeds],
-
-
-use rule summarise as histories with:
-    input:
-        code("analysis/tables/runs"),
+        RUNS,
+    ),
+    "training": (
+        "runs",
         runs(f"{MODEL}/history.csv", STUDY.trained),
-    output:
         "results/tables/training.csv",
-    log:
-        "results/logs/histories.log",
-    params:
-        table="training",
-        spec=[*STUDY.trained, *STUDY.seeds],
-
-
-use rule summarise as spectra with:
-    input:
-        code("analysis/tables/spectra"),
-        "results/reference/audio",
-        expand(
-            f"{DECODED}/audio",
-            variant=STUDY.variants,
-            seed=STUDY.seeds[0],
-            point=NATIVE,
-        ),
-    output:
+        RUNS,
+    ),
+    "spectra": (
+        "spectra",
+        [
+            "results/reference/audio",
+            *expand(
+                f"{DECODED}/audio",
+                variant=STUDY.variants,
+                seed=STUDY.seeds[0],
+                point=NATIVE,
+            ),
+        ],
         "results/tables/spectra.npz",
-    log:
-        "results/logs/spectra.log",
-    params:
-        table="spectra",
-        spec=[*STUDY.variants, STUDY.seeds[0]],
+        RUNS,
+    ),
+}
+
+for made, (module, needed, tables, spec) in MADE.items():
+
+    rule:
+        name:
+            f"{made}_table"
+        input:
+            code(f"analysis/tables/{module}"),
+            needed,
+        output:
+            tables,
+        log:
+            f"results/logs/tables/{made}.log",
+        localrule: True
+        conda:
+            "../../envs/figures.yaml"
+        params:
+            spec=spec,
+        shell:
+            f"python -m taae table {made} --study results/study.json &> {{log}}"
 
 
 # All of them by one process: to start Python takes longer than to draw a figure.

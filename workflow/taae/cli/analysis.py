@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from taae.analysis.tables.write import WRITERS, write_scores, write_table
+from taae.analysis.tables.write import WRITERS
 from taae.cli.shared import (
     AUDIO,
     DEMO,
@@ -117,7 +117,6 @@ def table(
     names: Annotated[list[str], among(WRITERS)],
     /,
     *,
-    scores: list[Path] | None = None,
     study: Study = DEMO,
     results: Results = RESULTS,
 ) -> None:
@@ -125,14 +124,10 @@ def table(
 
     Args:
         names: of tables.
-        scores: CSVs of `taae score`; by itself of all runs.
     """
     resolved = load_study(study)
     for name in names:
-        if name == "scores":
-            write_scores(resolved, results, scores or [])
-        else:
-            write_table(name, resolved, results)
+        WRITERS[name](resolved, results)
 
 
 @command()

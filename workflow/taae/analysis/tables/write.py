@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from taae.codec.operating_points import NATIVE
@@ -10,27 +10,14 @@ from taae.study.study import Study
 from taae.utils.files import write_csv
 
 
-def write_table(name: str, study: Study, results: Path) -> None:
-    """Write one of `WRITERS` into `results`/tables.
-
-    Raises:
-        TaaeError: a file of a run is missing or damaged.
-    """
-    WRITERS[name](study, results)
-
-
-def write_scores(study: Study, results: Path, files: Sequence[Path] = ()) -> None:
-    """Write the tables of all scores; `files` have them in the order of the rows.
-
-    Without `files`, the scores of all runs of the study are taken from `results`.
-    """
+def _scores(study: Study, results: Path) -> None:
     from taae.analysis.score_files import collect
     from taae.analysis.tables import publish, scores
     from taae.evaluation.other_codecs.description import codec_table
 
     runs = [f"{run}/{NATIVE}" for run in _runs(study, study.variants)]
     runs += [f"codecs/{codec}" for codec in study.codecs]
-    found = collect(files or [results / "scores" / f"{run}.csv" for run in runs])
+    found = collect([results / "scores" / f"{run}.csv" for run in runs])
     write_csv(found, results / "tables" / "scores.csv")
     write_csv(scores.coverage(study), results / "tables" / "coverage.csv")
     write_csv(scores.failures(found), results / "tables" / "failures.csv")
@@ -104,7 +91,7 @@ def _spectra(study: Study, results: Path) -> None:
 
 
 WRITERS = {
-    "scores": write_scores,
+    "scores": _scores,
     "comparisons": _comparisons,
     "bitrates": _bitrates,
     "lengths": _lengths,
