@@ -217,27 +217,27 @@ CASES: dict[str, tuple[str, Callable[[Place], object], str]] = {
     "audio of another corpus": (
         "train",
         replace_corpus("validation.npy"),
-        "validation.csv describes 128000 int16 samples; rerun the corpus stage",
+        "validation.csv describes 128000 int16 samples; rerun rule corpus",
     ),
     "a manifest of another corpus": (
         "decode",
         replace_corpus("test.csv"),
-        "not the manifest that corpus.json describes; rerun the corpus stage",
+        "not the manifest that corpus.json describes; rerun rule corpus",
     ),
     "corpus.json of another corpus": (
         "train",
         replace_corpus("corpus.json"),
-        "not the manifest that corpus.json describes; rerun the corpus stage",
+        "not the manifest that corpus.json describes; rerun rule corpus",
     ),
     "corpus.json cut in the middle": (
         "decode",
         lambda place: place.cut("corpus/corpus.json"),
-        "rerun the corpus stage",
+        "rerun rule corpus",
     ),
     "corpus.json without the hash of the corpus": (
         "train",
         drop_identity,
-        "corpus.json: not readable (KeyError('sha256')); rerun the corpus stage",
+        "corpus.json: not readable (KeyError('sha256')); rerun rule corpus",
     ),
     "entropy models with code in them": (
         "rates",

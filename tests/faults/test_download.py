@@ -6,7 +6,9 @@ import gzip
 import hashlib
 import io
 import json
+import platform
 import shutil
+import subprocess
 import tarfile
 import threading
 import time
@@ -18,9 +20,8 @@ import pytest
 import yaml
 
 from taae.cli import main
-from taae.corpus import archives, download, fetch
-from taae.corpus.archives import ARCHIVES, Archive
-from taae.corpus.unpack import unpack
+from taae.corpus import download
+from taae.corpus.config import ARCHIVES, Archive
 from taae.utils.errors import TaaeError
 from tests.faults.server import Fault, Handler, Server, cut, serve, serving, status, whole
 
@@ -57,13 +58,14 @@ GOOD = tar(
 
 
 def published(content: bytes) -> Archive:
-    return Archive(SUBSET, len(content), hashlib.md5(content).hexdigest())
+    return Archive(len(content), hashlib.md5(content).hexdigest())
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "PAUSE", 0.0)
-    monkeypatch.setattr(fetch, "BLOCK", 2**16)
+    monkeypatch.setattr(download, "RETRIES", download.RETRIES.new(backoff_factor=0))
+    monkeypatch.setattr(download, "BLOCK", 2**16)
+    monkeypatch.setitem(ARCHIVES, SUBSET, published(GOOD))
 
 
 @pytest.fixture
@@ -72,8 +74,8 @@ def server() -> Iterator[Server]:
         yield running
 
 
-def bring(server: Server, folder: Path, archive: Archive | None = None) -> dict[str, object]:
-    return download.download(archive or published(GOOD), server.url, folder)
+def bring(server: Server, folder: Path) -> dict[str, object]:
+    return download.download(SUBSET, server.url, folder)
 
 
 def check_whole(folder: Path) -> None:
@@ -88,7 +90,6 @@ def check_whole(folder: Path) -> None:
 
 
 def test_the_table_is_of_real_sums() -> None:
-    assert list(ARCHIVES) == [archive.subset for archive in ARCHIVES.values()]
     assert len({archive.md5 for archive in ARCHIVES.values()}) == len(ARCHIVES) == 7
     assert all(len(bytes.fromhex(archive.md5)) == 16 for archive in ARCHIVES.values())
 
@@ -114,7 +115,7 @@ def compressed(handler: Handler, content: bytes, start: int | None) -> None:
         ([], 1),
         ([cut(0.5)], 2),
         ([cut(0.5)] * 5, 6),
-        ([cut(0.0), cut(0.3), cut(0.0), cut(0.9)], 5),
+        ([cut(0.3), cut(0.9)], 3),
         ([cut(0.5), whole], 2),
         ([cut(0.5), status(503), status(500), status(429)], 5),
         ([status(503)], 2),
@@ -136,8 +137,8 @@ def test_what_is_cut_or_lied_about_is_completed(
 
 
 def test_a_later_call_asks_for_the_rest_alone(server: Server, tmp_path: Path) -> None:
-    server.faults = [cut(0.5)] + [cut(0.0)] * fetch.ATTEMPTS
-    with pytest.raises(TaaeError, match=r"bytes are in .*the same command goes on from there"):
+    server.faults = [cut(0.5), cut(0.0)]
+    with pytest.raises(TaaeError, match=r"bytes are in .*: the same command goes on"):
         bring(server, tmp_path)
     begun = tmp_path / ".download" / f"{SUBSET}.tar.gz"
     have = begun.stat().st_size
@@ -163,7 +164,7 @@ def test_a_refusal_is_told_at_once_and_a_later_call_works(
     server: Server, tmp_path: Path, code: int
 ) -> None:
     server.faults = [status(code)]
-    with pytest.raises(TaaeError, match=f"{SUBSET}.tar.gz: {code} .*check corpus.librispeech.url"):
+    with pytest.raises(TaaeError, match=f"{SUBSET}.tar.gz: {code} .*corpus.librispeech.url"):
         bring(server, tmp_path)
     assert len(server.asked) == 1
     bring(server, tmp_path)
@@ -175,27 +176,22 @@ def changed(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    "content",
     [
-        (changed(GOOD), "its MD5 is"),
-        (GOOD[:-1000], "it ends before byte"),
-        (b"<html>Log in first</html>", "it ends before byte 25"),
+        changed(GOOD),
+        GOOD[:-1000],
+        GOOD + b"x" * 1000,
+        b"<html>Log in first</html>",
     ],
 )
-def test_a_wrong_file_is_refused_and_removed(tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_wrong_file_is_refused_and_removed(tmp_path: Path, content: bytes) -> None:
     with (
         serving(content) as server,
-        pytest.raises(TaaeError, match=rf"not the published .*{message}"),
+        pytest.raises(TaaeError, match="not the published file: its MD5 is"),
     ):
         bring(server, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".download"]
     assert [path.name for path in (tmp_path / ".download").iterdir()] == [f"{SUBSET}.lock"]
-
-
-def test_what_is_too_much_is_not_read(tmp_path: Path) -> None:
-    with serving(GOOD + b"x" * 1000) as server:
-        bring(server, tmp_path)
-    check_whole(tmp_path)
 
 
 def other_part(handler: Handler, content: bytes, start: int | None) -> None:
@@ -204,23 +200,21 @@ def other_part(handler: Handler, content: bytes, start: int | None) -> None:
     handler.reply(206, content[7:], Content_Range=where)
 
 
-@pytest.mark.parametrize("faults", [[], [other_part]])
-def test_a_part_of_another_file_costs_one_more_start(
-    server: Server, tmp_path: Path, faults: list[Fault]
+@pytest.mark.parametrize(
+    ("begun", "faults"),
+    [(changed(GOOD)[:1000], []), (GOOD[:1000], [other_part]), (GOOD + b"more", [])],
+)
+def test_a_part_of_another_file_is_found_out(
+    server: Server, tmp_path: Path, begun: bytes, faults: list[Fault]
 ) -> None:
-    scratch = tmp_path / ".download"
-    scratch.mkdir()
-    (scratch / f"{SUBSET}.tar.gz").write_bytes(changed(GOOD)[:1000])
+    """The next call starts anew."""
+    archive = tmp_path / ".download" / f"{SUBSET}.tar.gz"
+    archive.parent.mkdir()
+    archive.write_bytes(begun)
     server.faults = faults
-    bring(server, tmp_path)
-    assert server.asked == [1000, 0]
-    check_whole(tmp_path)
-
-
-def test_a_part_that_is_too_long(server: Server, tmp_path: Path) -> None:
-    scratch = tmp_path / ".download"
-    scratch.mkdir()
-    (scratch / f"{SUBSET}.tar.gz").write_bytes(GOOD + b"more")
+    with pytest.raises(TaaeError, match="not the published file"):
+        bring(server, tmp_path)
+    assert not archive.exists()
     bring(server, tmp_path)
     check_whole(tmp_path)
 
@@ -229,13 +223,17 @@ def test_an_archive_that_was_not_unpacked_is_not_fetched_again(
     server: Server, tmp_path: Path
 ) -> None:
     """As after a kill in the midst of unpacking: the half that was written is not trusted."""
-    half = tmp_path / ".download" / SUBSET / "LibriSpeech" / SUBSET
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    half = tmp_path / f".{SUBSET}.partial-{platform.node()}-{gone.pid}-x" / "LibriSpeech" / SUBSET
     half.mkdir(parents=True)
     (half / "junk.flac").write_bytes(b"half")
+    (tmp_path / ".download").mkdir()
     (tmp_path / ".download" / f"{SUBSET}.tar.gz").write_bytes(GOOD)
     bring(server, tmp_path)
     assert server.asked == []
     check_whole(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {SUBSET, ".download", "README.TXT"}
 
 
 def test_what_is_there_is_left_alone(server: Server, tmp_path: Path) -> None:
@@ -286,80 +284,45 @@ def test_a_folder_that_cannot_be_written(server: Server, tmp_path: Path) -> None
         bring(server, tmp_path / "file")
 
 
-HOSTILE: dict[str, tuple[bytes, str]] = {
-    "parent": (tar(plain("LibriSpeech/../../escaped")), "is not one below"),
-    "absolute": (tar(plain("/tmp/escaped")), "is not one below"),
-    "other top": (tar(plain("escaped")), "is not one below"),
-    "backslash": (tar(plain("LibriSpeech\\..\\escaped")), "is not one below"),
-    "newline": (tar(plain("LibriSpeech/a\nb")), "is not one below"),
-    "symbolic link": (
-        tar(special("LibriSpeech/a", tarfile.SYMTYPE, "/tmp"), plain("LibriSpeech/a/escaped")),
-        "no plain file",
-    ),
-    "hard link": (tar(special("LibriSpeech/a", tarfile.LNKTYPE, "/etc/passwd")), "no plain file"),
-    "character device": (tar(special("LibriSpeech/a", tarfile.CHRTYPE)), "no plain file"),
-    "block device": (tar(special("LibriSpeech/a", tarfile.BLKTYPE)), "no plain file"),
-    "fifo": (tar(special("LibriSpeech/a", tarfile.FIFOTYPE)), "no plain file"),
-    "twice": (tar(plain("LibriSpeech/a"), plain("LibriSpeech/a")), "holds twice"),
-    "file, then folder": (tar(plain("LibriSpeech/a"), plain("LibriSpeech/a/b")), "holds twice"),
-    "bomb": (tar(plain("LibriSpeech/a", bytes(200_000))), "too large"),
-    "many files": (
-        tar(*(plain(f"LibriSpeech/{number}", b"") for number in range(300))),
-        "too large",
-    ),
-    "truncated": (GOOD[: len(GOOD) // 2], "damaged"),
-    "no end": (GOOD[:-4], "damaged"),
-    "changed": (GOOD[:2000] + b"\0\0\0" + GOOD[2003:], "damaged|refused"),
-    "no gzip": (b"hello", "damaged"),
-    "no tar": (gzip.compress(b"hello " * 1000), "damaged"),
-    "empty": (b"", "damaged"),
+HOSTILE = {
+    "parent": plain("LibriSpeech/../../escaped"),
+    "absolute": plain("/tmp/escaped"),
+    "symbolic link": special("LibriSpeech/a", tarfile.SYMTYPE, "/tmp"),
+    "hard link": special("LibriSpeech/a", tarfile.LNKTYPE, "/etc/passwd"),
+    "character device": special("LibriSpeech/a", tarfile.CHRTYPE),
+    "block device": special("LibriSpeech/a", tarfile.BLKTYPE),
+    "fifo": special("LibriSpeech/a", tarfile.FIFOTYPE),
 }
 
 
-def huge() -> bytes:
-    """A header whose size has 8^12 - 1 bytes, and nothing behind it."""
-    member = tarfile.TarInfo("LibriSpeech/a")
-    member.size = 8**11 - 1
-    return gzip.compress(member.tobuf())
-
-
-HOSTILE["huge number"] = (huge(), "too large")
-
-
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_archive_writes_nothing_outside(tmp_path: Path, what: str) -> None:
-    content, message = HOSTILE[what]
-    archive = tmp_path / "x.tar.gz"
-    archive.write_bytes(content)
-    largest = 100_000 if len(content) < 100_000 else 10**8
-    with pytest.raises(TaaeError, match=rf"x.tar.gz: .*({message})"):
-        unpack(archive, tmp_path / "inside", "LibriSpeech", largest)
-    assert {path.name for path in tmp_path.iterdir()} <= {"x.tar.gz", "inside"}
-    assert not Path("/tmp/escaped").exists()
-    assert not [path for path in tmp_path.rglob("*") if path.is_symlink()]
-
-
-def test_a_hostile_archive_takes_no_place(tmp_path: Path) -> None:
+def test_a_hostile_archive_takes_no_place(
+    tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Even under the right MD5."""
-    content = tar(plain("LibriSpeech/dev-clean/1/2/1-2-0.flac"), plain("LibriSpeech/../escaped"))
-    with serving(content) as server, pytest.raises(TaaeError, match="refused"):
-        bring(server, tmp_path / "to", published(content))
-    assert not (tmp_path / "to" / SUBSET).exists()
-    assert not (tmp_path / "escaped").exists()
+    content = tar(plain(f"LibriSpeech/{SUBSET}/1/2/1-2-0.flac"), HOSTILE[what])
+    monkeypatch.setitem(ARCHIVES, SUBSET, published(content))
+    with serving(content) as server, pytest.raises(TaaeError, match=r"refused: .* no plain file"):
+        bring(server, tmp_path / "to")
+    assert {path.name for path in (tmp_path / "to").iterdir()} == {".download"}
+    assert [path.name for path in tmp_path.iterdir()] == ["to"]
+    assert not Path("/tmp/escaped").exists()
 
 
-def test_the_modes_of_an_archive_are_not_applied(tmp_path: Path) -> None:
-    member, content = plain("LibriSpeech/a")
+def test_the_modes_of_an_archive_are_not_applied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member, content = plain(f"LibriSpeech/{SUBSET}/a.flac")
     member.mode = 0o4777
-    (tmp_path / "x.tar.gz").write_bytes(tar((member, content)))
-    unpack(tmp_path / "x.tar.gz", tmp_path / "in", "LibriSpeech", 10_000)
-    assert (tmp_path / "in/LibriSpeech/a").stat().st_mode & 0o7111 == 0
+    archive = tar((member, content))
+    monkeypatch.setitem(ARCHIVES, SUBSET, published(archive))
+    with serving(archive) as server:
+        bring(server, tmp_path)
+    assert (tmp_path / SUBSET / "a.flac").stat().st_mode & 0o7111 == 0
 
 
 @pytest.fixture
-def study(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    monkeypatch.setitem(archives.ARCHIVES, SUBSET, published(GOOD))
-
+def study(server: Server, tmp_path: Path) -> Callable[..., Path]:
     def write(**settings: object) -> Path:
         subsets = {split: [SUBSET] for split in ("train", "validation", "test")}
         section = {"path": str(tmp_path / "data"), "url": server.url, "download": True}

@@ -154,7 +154,7 @@ def write_study(root: Path, **folder: object) -> Path:
 
 def prepare(root: Path) -> int:
     command = ["corpus", "--study", str(root / "study.yaml"), "--output", str(root / "out")]
-    return main([*command, "--state", str(root / "state"), "--jobs", "2"])
+    return main([*command, "--jobs", "2"])
 
 
 class Outcomes(NamedTuple):
@@ -223,7 +223,7 @@ def test_names_start_no_command_and_stay_apart(corpus: Path) -> None:
     assert not list(corpus.rglob("pwned*"))
     assert len({name.lower() for name in accepted.values()}) == len(accepted)
     assert {path.name for path in corpus.iterdir()} == {
-        *("in", "out", "state", "study.yaml", "outside.wav", "elsewhere")
+        *("in", "out", "study.yaml", "outside.wav", "elsewhere")
     }
 
 
@@ -277,7 +277,7 @@ MANIFESTS: dict[str, tuple[bytes, str | None]] = {
         "line 3: .*listed twice",
     ),
     "NUL": (b"path,speaker\na/\0.wav,x\n", "line 2|not a readable CSV"),
-    "name too long": (b"path,speaker\n" + b"x" * 300 + b".wav,x\n", "line 2: .*File name too long"),
+    "name too long": (b"path,speaker\n" + b"x" * 300 + b".wav,x\n", "line 2: .*no such file"),
     "binary": (bytes(range(256)), "not a readable CSV|needs the columns"),
     "one long line": (b"path,speaker\n" + b"x" * 200_000, "not a readable CSV"),
     "a folder": (b"path,speaker\na,x\n", "line 2: .*no such file"),

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from taae.codec.codec import Codec
-from taae.corpus.archives import ARCHIVES
+from taae.corpus.config import ARCHIVES
 from taae.study.load import load_study
 from taae.study.study import Study
 from taae.utils.files import write_json

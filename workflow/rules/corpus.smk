@@ -39,10 +39,9 @@ rule corpus:
         runtime=minutes(3600),
     params:
         spec=canonical(STUDY.corpus),
-        state="results/state/corpus",  # undeclared, as that of a training
     shell:
         "python -m taae corpus --study results/study.json --output results/corpus"
-        " --state {params.state} --jobs {threads} &> {log}"
+        " --jobs {threads} &> {log}"
 
 
 rule reference:

@@ -146,7 +146,7 @@ def test_a_missing_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
     words = ("compare", "--scores", missing, "--baseline", "x", "--output", tmp_path / "c.csv")
     assert str(missing) in error_of(capsys, *words)
     words = ("reference", "--corpus", tmp_path / "nowhere", "--output", tmp_path / "out")
-    assert "rerun the corpus stage" in error_of(capsys, *words)
+    assert "rerun rule corpus" in error_of(capsys, *words)
     words = ("score", "--reference", tmp_path / "a", "--decoded", tmp_path, "--output", missing)
     error_of(capsys, *words)
     assert not (tmp_path / "c.csv").exists()

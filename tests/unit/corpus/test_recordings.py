@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taae.corpus.recordings import (
+    BATCH_BYTES,
     BATCH_FILES,
     LONGEST_ID,
+    Entry,
     Recording,
     find_audio,
     limit_test,
@@ -21,7 +23,14 @@ from taae.corpus.utterance import Label, printable
 from taae.utils.audio import RejectedError, read_audio
 from taae.utils.errors import TaaeError
 
-CORPUS = {"loudness": -20.0, "min_seconds": 0.5, "max_seconds": 120.0}
+CORPUS = {
+    "kind": "folder",
+    "seed": 1,
+    "loudness": -20.0,
+    "min_seconds": 0.5,
+    "max_seconds": 120.0,
+    "folder": {"test_utterances": 20},
+}
 ODD_NAMES = ["-rf.wav", "a b.WAV", "quo\"te's.Flac", "new\nline.wav", "日本.ogg", "$(x);&.mp3"]
 
 
@@ -96,11 +105,17 @@ def test_limit_of_test_utterances() -> None:
     assert limit_test(found, 10, seed=1) == found
 
 
-def test_batches_keep_the_order_and_are_small() -> None:
-    found = [recording(str(number)) for number in range(150)]
-    jobs = plan(found, Path(), CORPUS).jobs
-    assert [item for job in jobs for item in job] == found
-    assert max(map(len, jobs)) == BATCH_FILES
+@pytest.mark.parametrize(("size", "files"), [(1, BATCH_FILES), (BATCH_BYTES // 3, 4)])
+def test_jobs_keep_the_order_and_are_small(tmp_path: Path, size: int, files: int) -> None:
+    names = [str(number) for number in range(150)]
+    for name in names:
+        with (tmp_path / f"{name}.wav").open("wb") as file:
+            file.truncate(size)
+    entries = [Entry(f"{name}.wav", "s", "train") for name in names]
+    jobs = plan(entries, names, tmp_path, CORPUS).jobs
+    assert [item.path for job in jobs for item in job] == [entry.path for entry in entries]
+    assert [item.label.utterance for job in jobs for item in job] == names
+    assert max(map(len, jobs)) == files
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])

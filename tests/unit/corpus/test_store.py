@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import numpy as np
@@ -6,27 +5,24 @@ import pytest
 
 from taae.corpus.store import COLUMNS, Split
 from taae.corpus.utterance import Label, Utterance
-from taae.corpus.writer import SplitWriter
+from taae.corpus.writer import write_store
 from taae.utils.errors import TaaeError
-from taae.utils.files import file_sha256
 
 TEXT = 'She said, "no";\nthen left — é.'
 
 
-def write_store(folder: Path, lengths: list[int]) -> list[np.ndarray]:
+def write(folder: Path, lengths: list[int]) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     audio = [rng.integers(-32768, 32768, length).astype(np.int16) for length in lengths]
-    with SplitWriter.open(folder / "test.npy", folder / "test.csv") as writer:
+    with write_store(folder, {}, ["test"]) as store:
         for index, samples in enumerate(audio):
             label = Label(f"u{index}", "007", "test", "NA", TEXT if index == 1 else "")
-            writer.add(Utterance(label, samples, -20.0, 3.5, index == 1, 22050))
-    summary = {"splits": {"test": {"sha256": file_sha256(folder / "test.csv")}}}
-    (folder / "corpus.json").write_text(json.dumps(summary))
+            store.add(Utterance(label, samples, -20.0, 3.5, index == 1, 22050))
     return audio
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    audio = write_store(tmp_path, [100, 7, 12345])
+    audio = write(tmp_path, [100, 7, 12345])
     split = Split.open(tmp_path, "test")
     assert isinstance(split.samples, np.memmap)
     assert [record.samples for record in split.utterances] == [100, 7, 12345]
@@ -45,7 +41,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 def test_segments_cross_utterances(tmp_path: Path) -> None:
-    everything = np.concatenate(write_store(tmp_path, [100, 7, 200])) / 32768
+    everything = np.concatenate(write(tmp_path, [100, 7, 200])) / 32768
     split = Split.open(tmp_path, "test")
     np.testing.assert_array_equal(split.segment(90, 60), everything[90:150])
     np.testing.assert_array_equal(split.segment(0, 307), everything)
@@ -56,14 +52,14 @@ def test_segments_cross_utterances(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("lengths", [[1], [10**6], [3] * 1200])
 def test_the_audio_is_a_plain_npy_file(tmp_path: Path, lengths: list[int]) -> None:
-    audio = write_store(tmp_path, lengths)
+    audio = write(tmp_path, lengths)
     loaded = np.load(tmp_path / "test.npy")
     assert loaded.dtype == np.int16
     np.testing.assert_array_equal(loaded, np.concatenate(audio))
 
 
 def test_the_columns_of_the_manifest(tmp_path: Path) -> None:
-    write_store(tmp_path, [5])
+    write(tmp_path, [5])
     header, row = (tmp_path / "test.csv").read_text().splitlines()
     assert header.split(",") == list(COLUMNS)
     assert row.startswith("u0,007,test,0,5,-20.0,3.5,0,NA,,")
@@ -71,16 +67,16 @@ def test_the_columns_of_the_manifest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["test.npy", "test.csv", "corpus.json"])
 def test_a_missing_file(tmp_path: Path, name: str) -> None:
-    write_store(tmp_path, [5])
+    write(tmp_path, [5])
     (tmp_path / name).unlink()
-    with pytest.raises(TaaeError, match=rf"{name}: no such file; rerun the corpus stage"):
+    with pytest.raises(TaaeError, match=rf"{name}: no such file; rerun rule corpus"):
         Split.open(tmp_path, "test")
 
 
 def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
-    write_store(tmp_path, [100, 50])
+    write(tmp_path, [100, 50])
     np.save(tmp_path / "test.npy", np.zeros(149, np.int16))
-    with pytest.raises(TaaeError, match="describes 150 int16 samples; rerun the corpus stage"):
+    with pytest.raises(TaaeError, match="describes 150 int16 samples; rerun rule corpus"):
         Split.open(tmp_path, "test")
     np.save(tmp_path / "test.npy", np.zeros(150, np.float32))
     with pytest.raises(TaaeError, match="float32"):
@@ -89,7 +85,7 @@ def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
     Split.open(tmp_path, "test")
     manifest = (tmp_path / "test.csv").read_text()
     (tmp_path / "test.csv").write_text(manifest.replace("u1", "u2"))
-    with pytest.raises(TaaeError, match=r"not the manifest .* rerun the corpus stage"):
+    with pytest.raises(TaaeError, match=r"not the manifest .* rerun rule corpus"):
         Split.open(tmp_path, "test")
 
 
@@ -106,9 +102,9 @@ def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
     ],
 )
 def test_damaged_files(tmp_path: Path, name: str, content: bytes) -> None:
-    write_store(tmp_path, [5])
+    write(tmp_path, [5])
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(TaaeError, match="rerun the corpus stage"):
+    with pytest.raises(TaaeError, match="rerun rule corpus"):
         Split.open(tmp_path, "test")
 
 

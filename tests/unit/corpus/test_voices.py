@@ -4,7 +4,7 @@ import espeakng_loader
 import numpy as np
 import pytest
 
-from taae.corpus.synthetic.espeak import ESpeak, Voice
+from taae.corpus.synthetic.espeak import Voice, espeak
 from taae.corpus.synthetic.voices import ACCENTS, FEMALE, MALE, PITCH, RANGE, draw_speakers
 from taae.corpus.utterance import SPLITS
 from taae.utils.errors import TaaeError
@@ -73,24 +73,24 @@ def test_no_variant_is_in_two_families() -> None:
 
 @pytest.mark.parametrize("accent", ACCENTS)
 def test_every_accent_speaks(accent: str) -> None:
-    with ESpeak(Voice(accent, "f3", 50, 50, 175)) as espeak:
-        samples = espeak.speak("Thirteen white birds flew over the river.")
-    assert espeak.sample_rate == 22050
-    assert 1.5 < len(samples) / espeak.sample_rate < 4
+    with espeak(Voice(accent, "f3", 50, 50, 175)) as library:
+        samples = library.speak("Thirteen white birds flew over the river.")
+    assert library.sample_rate == 22050
+    assert 1.5 < len(samples) / library.sample_rate < 4
 
 
 def test_no_variant_reaches_the_limiter() -> None:
     peaks = {}
     for variant in FAMILY:
-        with ESpeak(Voice("en-029", variant, PITCH[1], RANGE[1], 175)) as espeak:
-            peaks[variant] = int(np.abs(espeak.speak("All our oars are over there.")).max())
+        with espeak(Voice("en-029", variant, PITCH[1], RANGE[1], 175)) as library:
+            peaks[variant] = int(np.abs(library.speak("All our oars are over there.")).max())
     assert max(peaks.values()) < 25_000, peaks
     assert min(peaks.values()) > 1000, peaks
 
 
 def speak_breathily(seed: int) -> np.ndarray:
-    with ESpeak(Voice("en-us", "f5", 50, 50, 175), seed) as espeak:
-        return espeak.speak("Thirteen white birds.")
+    with espeak(Voice("en-us", "f5", 50, 50, 175), seed) as library:
+        return library.speak("Thirteen white birds.")
 
 
 def test_noise_follows_from_the_seed() -> None:
@@ -104,9 +104,9 @@ def test_noise_follows_from_the_seed() -> None:
 
 def test_voices_that_do_not_exist() -> None:
     with pytest.raises(TaaeError, match="no voice variant 'nobody'"):
-        ESpeak(Voice("en-us", "nobody", 50, 50, 175)).__enter__()
+        espeak(Voice("en-us", "nobody", 50, 50, 175)).__enter__()
     with pytest.raises(TaaeError, match=r"no voice 'xx-nowhere\+f1'"):
-        ESpeak(Voice("xx-nowhere", "f1", 50, 50, 175)).__enter__()
+        espeak(Voice("xx-nowhere", "f1", 50, 50, 175)).__enter__()
 
 
 def test_an_environment_with_a_long_odd_path(
@@ -116,5 +116,5 @@ def test_an_environment_with_a_long_odd_path(
     odd.mkdir(parents=True)
     (odd / "espeak-ng-data").symlink_to(espeakng_loader.get_data_path())
     monkeypatch.setattr(espeakng_loader, "get_data_path", lambda: str(odd / "espeak-ng-data"))
-    with ESpeak(Voice("en-us", "m1", 50, 50, 175)) as espeak:
-        assert len(espeak.speak("Hello.")) > 1000
+    with espeak(Voice("en-us", "m1", 50, 50, 175)) as library:
+        assert len(library.speak("Hello.")) > 1000

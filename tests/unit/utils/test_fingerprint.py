@@ -43,7 +43,6 @@ def test_all_that_python_loads_is_among_them(module: str) -> None:
         "study/checks",
         "codec/pretrained",
     }
-    plumbing |= {"corpus/archives"}
     assert files - PLUMBING - plumbing <= names(module)
 
 

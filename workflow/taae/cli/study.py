@@ -9,7 +9,6 @@ from typing import Annotated
 from taae.cli.shared import (
     DEMO,
     STUDY,
-    CheckpointEvery,
     Count,
     Jobs,
     Study,
@@ -20,7 +19,7 @@ from taae.cli.shared import (
     option,
 )
 from taae.codec.layer_geometry import parameter_count
-from taae.corpus.archives import ARCHIVES
+from taae.corpus.config import ARCHIVES
 from taae.study.load import layered, load_study
 from taae.utils.errors import TaaeError
 
@@ -64,7 +63,7 @@ def download(
     if not wanted.subsets:
         raise TaaeError("config: the study downloads nothing: see corpus.librispeech.download")
     for name in subset or wanted.subsets:
-        receipt = download(ARCHIVES[name], wanted.url, Path(wanted.path))
+        receipt = download(name, wanted.url, Path(wanted.path))
         write_json(receipt, output / f"{name}.json")
 
 
@@ -101,23 +100,15 @@ def plan(
 
 
 @command(name="corpus")
-def prepare_corpus(
-    *,
-    output: Path,
-    study: Study = DEMO,
-    state: Path | None = None,
-    checkpoint_every: CheckpointEvery = 60.0,
-    jobs: Jobs = 1,
-) -> None:
+def prepare_corpus(*, output: Path, study: Study = DEMO, jobs: Jobs = 1) -> None:
     """Prepare the corpus: 16 kHz, mono, one loudness.
 
     Args:
         output: folder of the corpus.
-        state: folder that an interrupted preparation continues from.
     """
     from taae.corpus.prepare import prepare
 
-    prepare(load_study(study).corpus, output, jobs, state, checkpoint_every)
+    prepare(load_study(study).corpus, output, jobs)
 
 
 app.command("taae.evaluation.decoded:write_reference", name="reference", show=False)

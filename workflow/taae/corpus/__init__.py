@@ -1,1 +1,1 @@
-"""The corpus stage: speech of any kind becomes one store, read by `taae.corpus.store`."""
+"""Speech of any kind becomes one store, read by `taae.corpus.store`."""

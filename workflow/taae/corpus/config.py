@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from taae.corpus.archives import ARCHIVES
 from taae.utils.errors import TaaeError
 from taae.utils.settings import NonEmpty, Settings, Share, default
 
@@ -84,6 +83,24 @@ class LibriSpeech(Settings):
     """Subsets of the test."""
     test_utterances: PositiveInt = 20
     """Largest number of utterances of each test speaker."""
+
+
+class Archive(NamedTuple):
+    """`<subset>.tar.gz` as published (openslr.org, resource 12): bytes, and MD5 in hexadecimal."""
+
+    size: int
+    md5: str
+
+
+ARCHIVES = {
+    "dev-clean": Archive(337_926_286, "42e2234ba48799c1f50f24a7926300a1"),
+    "dev-other": Archive(314_305_928, "c8d0bcc9cca99d4f8b62fcc847357931"),
+    "test-clean": Archive(346_663_984, "32fa31d27d2e1cad72775fee3f4849a9"),
+    "test-other": Archive(328_757_843, "fb5a50374b501bb3bac4815ee91d3135"),
+    "train-clean-100": Archive(6_387_309_499, "2a93770f6d5c6c964bc36631d331a522"),
+    "train-clean-360": Archive(23_049_477_885, "c0e676e450a7ff2f54aeade5171606fa"),
+    "train-other-500": Archive(30_593_501_606, "d1a0fd59409feb2c614ce4d30c387708"),
+}
 
 
 @dataclass(frozen=True)

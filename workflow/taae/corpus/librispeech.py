@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from taae.corpus import recordings
-from taae.corpus.recordings import Recording, audio_folder, find_audio, limit_test, utterance_ids
-from taae.corpus.utterance import SPLITS, Label, Plan, printable
+from taae.corpus.recordings import Entry, audio_folder, find_audio
+from taae.corpus.utterance import SPLITS, Plan, printable
 from taae.utils.errors import TaaeError
 
 
@@ -22,57 +22,46 @@ def plan(corpus: dict[str, Any]) -> Plan:
     split_of: dict[str, str] = {}
     for split in SPLITS:
         for subset in settings[split]:
-            if subset in split_of:
+            if split_of.setdefault(subset, split) != split:
                 raise TaaeError(
                     f"config: corpus.librispeech: {subset} serves {split_of[subset]} and {split}"
                 )
-            split_of[subset] = split
-    files = {path: split for subset, split in split_of.items() for path in _files(folder, subset)}
-    paths = sorted(files)
-    texts: dict[str, str] = {}
-    for chapter in sorted({path.parent for path in paths}):
-        texts |= _transcripts(folder / chapter)
-    found = [
-        Recording(
-            str(path),
-            Label(
-                utterance=name,
-                speaker=path.parts[1],
-                split=files[path],
-                source=printable(str(path)),
-                text=printable(texts.get(path.stem, "")),
-            ),
-        )
-        for path, name in zip(
-            paths, utterance_ids(paths, [path.stem for path in paths]), strict=True
-        )
+    entries = [
+        entry
+        for subset, split in sorted(split_of.items())
+        for entry in _entries(folder, subset, split)
     ]
-    kept = limit_test(found, settings["test_utterances"], corpus["seed"])
-    return recordings.plan(kept, folder, corpus)
+    names = (PurePosixPath(entry.path).stem for entry in entries)
+    return recordings.plan(entries, names, folder, corpus)
 
 
-def _files(folder: Path, subset: str) -> list[Path]:
-    """Return the files of a subset, relative to `folder`."""
+def _entries(folder: Path, subset: str, split: str) -> list[Entry]:
+    """Return the files of a subset with their texts."""
     if not (folder / subset).is_dir():
         there = sorted(path.name for path in folder.glob("[!.]*") if path.is_dir())
         raise TaaeError(
             f"config: corpus.librispeech: {folder} has no folder {subset}; it has"
             f" {', '.join(there) or 'none'}. corpus.librispeech.download: true fetches it"
         )
-    paths = [Path(subset) / path for path in find_audio(folder / subset, [".flac"])]
-    for path in paths:
-        if len(path.parts) != 4:
-            raise TaaeError(f"{folder / path}: LibriSpeech is SUBSET/SPEAKER/CHAPTER/*.flac")
+    paths = find_audio(folder / subset, [".flac"])
     if not paths:
         raise TaaeError(f"{folder / subset}: no .flac files in this folder")
-    return paths
-
-
-def _transcripts(chapter: Path) -> dict[str, str]:
-    """Return the text of each utterance of a chapter, by its id."""
-    lines = [
-        line.split(maxsplit=1)
-        for path in sorted(chapter.glob("*.trans.txt"))
-        for line in path.read_text(encoding="utf-8").splitlines()
+    texts: dict[str, str] = {}
+    for file in (folder / subset).glob("*/*/*.trans.txt"):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            name, _, text = line.partition(" ")
+            texts[name] = text
+    for path in paths:
+        if len(path.parts) != 3:
+            raise TaaeError(
+                f"{folder / subset / path}: LibriSpeech is SUBSET/SPEAKER/CHAPTER/*.flac"
+            )
+    return [
+        Entry(
+            str(subset / path),
+            speaker=path.parts[0],
+            split=split,
+            text=printable(texts.get(path.stem, "")),
+        )
+        for path in paths
     ]
-    return {line[0]: line[1] for line in lines if len(line) == 2}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +23,6 @@ class Target:
 
     loudness: float
     min_seconds: float
-
-    @classmethod
-    def of(cls, corpus: dict[str, Any]) -> Target:
-        """Take the target from the `corpus` section of a study."""
-        return cls(corpus["loudness"], corpus["min_seconds"])
 
 
 def normalise(audio: NDArray[np.float64], rate: int, label: Label, target: Target) -> Outcome:

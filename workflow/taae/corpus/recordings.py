@@ -8,15 +8,17 @@ import os
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from taae.corpus.normalise import Target, normalise
-from taae.corpus.utterance import Label, Outcome, Plan, Rejected
+from taae.corpus.utterance import Label, Outcome, Plan, Rejected, printable
 from taae.utils.audio import RejectedError, read_audio
 from taae.utils.errors import TaaeError
+from taae.utils.log import log
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 BATCH_FILES, BATCH_BYTES = 16, 4_000_000  # of one job: its audio is held in memory
@@ -31,27 +33,46 @@ class Recording:
     label: Label
 
 
-def plan(recordings: Sequence[Recording], folder: Path, corpus: dict[str, Any]) -> Plan:
-    """Plan the preparation of recordings below `folder`, in their order."""
-    work = functools.partial(
-        read_batch, folder=folder, target=Target.of(corpus), longest=corpus["max_seconds"]
-    )
-    jobs: list[list[Recording]] = [[]]
-    size = 0
-    inputs = hashlib.sha256()
-    for recording in recordings:
-        if len(jobs[-1]) == BATCH_FILES or size >= BATCH_BYTES:
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file relative to the corpus folder, before its utterance has a name."""
+
+    path: str
+    speaker: str
+    split: str
+    text: str = ""
+
+
+def plan(
+    entries: Sequence[Entry], names: Iterable[str], folder: Path, corpus: dict[str, Any]
+) -> Plan:
+    """Plan the preparation of files below `folder`, in their order, with utterances of `names`."""
+    ids = utterance_ids([entry.path for entry in entries], names)
+    found = [
+        Recording(
+            entry.path, Label(name, entry.speaker, entry.split, printable(entry.path), entry.text)
+        )
+        for entry, name in zip(entries, ids, strict=True)
+    ]
+    largest = corpus[corpus["kind"]]["test_utterances"]
+    kept = limit_test(found, largest, corpus["seed"])
+    if len(kept) < len(found):
+        log(
+            f"corpus: {len(found) - len(kept)} test files are left out:"
+            f" test_utterances is {largest} per speaker"
+        )
+    target, longest = Target(corpus["loudness"], corpus["min_seconds"]), corpus["max_seconds"]
+    work = functools.partial(read_batch, folder=folder, target=target, longest=longest)
+    jobs: list[list[Recording]] = []
+    size = BATCH_BYTES
+    for recording in kept:
+        if size >= BATCH_BYTES or len(jobs[-1]) == BATCH_FILES:
             jobs.append([])
             size = 0
         jobs[-1].append(recording)
-        try:
-            status = (folder / recording.path).stat()
-        except OSError:  # it will be rejected as unreadable
-            continue
-        size += status.st_size
-        about = (recording, status.st_size, status.st_mtime_ns)
-        inputs.update(repr(about).encode(errors="backslashreplace"))
-    return Plan(work, jobs, inputs.hexdigest())
+        with suppress(OSError):  # it will be rejected as unreadable
+            size += (folder / recording.path).stat().st_size
+    return Plan(work, jobs)
 
 
 def find_audio(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
@@ -81,7 +102,7 @@ def audio_folder(path: str, key: str) -> Path:
     return folder
 
 
-def utterance_ids(paths: Sequence[Path | str], names: Sequence[str]) -> list[str]:
+def utterance_ids(paths: Sequence[Path | str], names: Iterable[str]) -> list[str]:
     """Return a unique, file-name-safe id per file from its name; the paths are distinct.
 
     Where ids would be equal, also but for case (some file systems would merge them), or too
@@ -111,9 +132,7 @@ def limit_test(recordings: Sequence[Recording], largest: int, seed: int) -> list
         rng = random.Random(f"{seed}/test/{speaker}")
         kept.update(rng.sample(utterances, min(largest, len(utterances))))
     return [
-        recording
-        for recording in recordings
-        if recording.label.split != "test" or recording.label.utterance in kept
+        each for each in recordings if each.label.split != "test" or each.label.utterance in kept
     ]
 
 

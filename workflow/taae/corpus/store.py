@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +17,18 @@ from numpy.typing import NDArray
 from taae.corpus.utterance import SPLITS
 from taae.utils.audio import from_int16
 from taae.utils.errors import TaaeError
+from taae.utils.files import file_sha256
 
-RERUN = "rerun the corpus stage"
+RERUN = "rerun rule corpus"
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One row of a manifest; the columns of `<split>.csv` are these fields, in this order.
 
-    `start` and `samples` count int16 samples of `<split>.npy`; `loudness` is in LUFS; `sha256` is
-    that of the little-endian int16 samples.
+    `start` and `samples` count int16 samples of `<split>.npy`; `loudness` is in LUFS;
+    `peak_limited` is 1 where the peak kept the loudness below its target, else 0; `sha256` is that
+    of the little-endian int16 samples.
     """
 
     utterance: str
@@ -36,35 +38,14 @@ class Record:
     samples: int
     loudness: float
     gain_db: float
-    peak_limited: bool
+    peak_limited: int
     source: str
     text: str
     sha256: str
 
-    @classmethod
-    def from_row(cls, row: dict[str, str]) -> Record:
-        """Read a row of the CSV; a `ValueError`, `KeyError` or `TypeError` means it is none."""
-        values: dict[str, Any] = {column: row[column] for column in COLUMNS}
-        for column in ("start", "samples"):
-            values[column] = int(row[column])
-        for column in ("loudness", "gain_db"):
-            values[column] = float(row[column])
-        values["peak_limited"] = row["peak_limited"] == "1"
-        return cls(**values)
-
 
 COLUMNS = tuple(field.name for field in fields(Record))
-
-
-def identity_of(folder: Path) -> str:
-    """Return the SHA-256 over all of the corpus in `folder`."""
-    try:
-        identity = json.loads((folder / "corpus.json").read_bytes())["sha256"]
-    except FileNotFoundError as error:
-        raise TaaeError(f"{error.filename}: no such file; {RERUN}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise TaaeError(f"{folder / 'corpus.json'}: not readable ({error!r}); {RERUN}") from error
-    return str(identity)
+_FROM_TEXT = {"str": str, "int": int, "float": float}
 
 
 @dataclass(frozen=True)
@@ -77,8 +58,11 @@ class Split:
     @cached_property
     def utterances(self) -> Sequence[Record]:
         """One record per utterance, read when first asked for: a training needs none."""
-        with self.manifest.open(encoding="utf-8", newline="") as file:
-            return [Record.from_row(row) for row in csv.DictReader(file)]
+        read: dict[str, Any] = {field.name: _FROM_TEXT[str(field.type)] for field in fields(Record)}
+        return [
+            Record(**{column: of_text(row[column]) for column, of_text in read.items()})
+            for row in _rows(self.manifest)
+        ]
 
     @classmethod
     def open(cls, folder: Path, name: str) -> Split:
@@ -89,27 +73,19 @@ class Split:
         """
         if name not in SPLITS:
             raise TaaeError(f"corpus: no split '{name}'; there are {', '.join(SPLITS)}")
-        try:
-            sha256, described = _read_manifest(folder / f"{name}.csv")
-            summary = json.loads((folder / "corpus.json").read_bytes())
-            samples = np.load(folder / f"{name}.npy", mmap_mode="r")
-            expected = summary["splits"][name]["sha256"]
-        except FileNotFoundError as error:
-            raise TaaeError(f"{error.filename}: no such file; {RERUN}") from None
-        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-            raise TaaeError(
-                f"{folder}: split '{name}' is not readable ({error}); {RERUN}"
-            ) from error
-        if sha256 != expected:
-            raise TaaeError(
-                f"{folder / name}.csv: not the manifest that corpus.json describes; {RERUN}"
-            )
+        manifest, audio = folder / f"{name}.csv", folder / f"{name}.npy"
+        with _readable(f"{folder}, split '{name}'"):
+            described = sum(int(row["samples"]) for row in _rows(manifest))
+            expected = _summary(folder)["splits"][name]["sha256"]
+            samples = np.load(audio, mmap_mode="r")
+        if file_sha256(manifest) != expected:
+            raise TaaeError(f"{manifest}: not the manifest that corpus.json describes; {RERUN}")
         if samples.dtype != np.int16 or samples.shape != (described,):
             raise TaaeError(
-                f"{folder / name}.npy: {samples.dtype} of shape {samples.shape}, but {name}.csv"
-                f" describes {described} int16 samples; {RERUN}"
+                f"{audio}: {samples.dtype} of shape {samples.shape}, but {manifest.name} describes"
+                f" {described} int16 samples; {RERUN}"
             )
-        return cls(samples, folder / f"{name}.csv")
+        return cls(samples, manifest)
 
     def audio(self, index: int) -> NDArray[np.float32]:
         """Return utterance `index` as (samples,) in [-1, 1)."""
@@ -129,15 +105,27 @@ class Split:
         return from_int16(self.samples[start : start + samples])
 
 
-def _read_manifest(path: Path) -> tuple[str, int]:
-    """Return the SHA-256 of a manifest and the sum of its samples, in memory for one row."""
-    found = hashlib.sha256()
+def identity_of(folder: Path) -> str:
+    """Return the SHA-256 over all of the corpus in `folder`."""
+    with _readable(str(folder / "corpus.json")):
+        return str(_summary(folder)["sha256"])
 
-    def lines(file: BinaryIO) -> Iterator[str]:
-        for line in file:
-            found.update(line)
-            yield line.decode()
 
-    with path.open("rb") as file:
-        samples = sum(int(row["samples"]) for row in csv.DictReader(lines(file)))
-    return found.hexdigest(), samples
+def _summary(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "corpus.json").read_bytes())  # type: ignore[no-any-return]
+
+
+def _rows(manifest: Path) -> Iterator[dict[str, str]]:
+    with manifest.open(encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file)
+
+
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
+    """Turn every failure of reading `what` into one line."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise TaaeError(f"{error.filename}: no such file; {RERUN}") from None
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise TaaeError(f"{what}: not readable ({error!r}); {RERUN}") from error

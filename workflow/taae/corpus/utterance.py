@@ -58,13 +58,11 @@ Outcome = Utterance | Rejected
 class Plan:
     """How to prepare a corpus: `work(job)` returns the utterances of a job.
 
-    The jobs are independent of each other and in the order of the corpus. `inputs` is a digest of
-    the files that they read; empty where the settings of the corpus alone determine it.
+    The jobs are independent of each other and in the order of the corpus.
     """
 
     work: Callable[[Any], list[Outcome]]
     jobs: Sequence[Any]
-    inputs: str = ""
 
 
 def printable(text: str) -> str:

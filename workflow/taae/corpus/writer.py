@@ -1,40 +1,65 @@
-"""Writing a store: audio and rows go to the disk as they come, lengths are entered at the end."""
+"""Writing a store: audio and rows go to the disk as they come, and all take their place at once."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import io
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import astuple, dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, astuple
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 import numpy as np
+import soundfile
 
 from taae.corpus.store import COLUMNS, Record
-from taae.corpus.utterance import Rejected, Utterance
+from taae.corpus.utterance import SPLITS, Outcome, Rejected, Utterance
+from taae.utils.files import atomic, file_sha256
 from taae.utils.sample_rate import SAMPLE_RATE
 
 DTYPE = np.dtype("<i2")
 REJECTED_COLUMNS = ("source", "speaker", "reason", "detail")
-SHOWN = 3  # rejected files that an error names
+LIBRARIES = ("espeakng-loader", "numpy", "pyloudnorm", "soundfile", "soxr")
 
 
-@dataclass
-class Tally:
-    """What a split holds so far; speakers with their numbers of utterances."""
+class SplitWriter:
+    """Appends utterances to the `.npy` and the `.csv` file of a split, and counts them."""
 
-    samples: int = 0
-    peak_limited: int = 0
-    speakers: Counter[str] = field(default_factory=Counter)
+    def __init__(self, audio: BinaryIO, manifest: TextIO) -> None:
+        self.samples = self.peak_limited = 0
+        self.speakers: Counter[str] = Counter()  # utterances of each
+        self._audio, self._rows = audio, csv.writer(manifest, lineterminator="\n")
+        self._rows.writerow(COLUMNS)
+        self.write_header()
 
-    @classmethod
-    def of(cls, note: dict[str, Any]) -> Tally:
-        """Read what JSON made of a tally's `vars`."""
-        return cls(note["samples"], note["peak_limited"], Counter(note["speakers"]))
+    def write_header(self) -> None:
+        """Write the length so far at the start of the audio file."""
+        self._audio.seek(0)
+        # numpy pads this header so that a longer array needs no longer header.
+        header = {"descr": DTYPE.str, "fortran_order": False, "shape": (self.samples,)}
+        np.lib.format.write_array_header_1_0(self._audio, header)
+
+    def add(self, utterance: Utterance) -> None:
+        """Append an utterance."""
+        data = utterance.samples.astype(DTYPE).tobytes()
+        record = Record(
+            **asdict(utterance.label),
+            start=self.samples,
+            samples=len(utterance.samples),
+            loudness=round(utterance.loudness, 3),
+            gain_db=round(utterance.gain_db, 3),
+            peak_limited=int(utterance.peak_limited),
+            sha256=hashlib.sha256(data).hexdigest(),
+        )
+        self._audio.write(data)
+        self._rows.writerow(astuple(record))
+        self.samples += record.samples
+        self.peak_limited += record.peak_limited
+        self.speakers[record.speaker] += 1
 
     def summary(self) -> dict[str, Any]:
         """Return what `corpus.json` says of the split."""
@@ -46,98 +71,77 @@ class Tally:
         }
 
 
-class SplitWriter:
-    """Appends utterances to the `.npy` and the `.csv` file of a split."""
+class StoreWriter:
+    """Adds outcomes to their splits, or to the list of rejected files."""
 
-    def __init__(self, audio: BinaryIO, manifest: BinaryIO, tally: Tally | None = None) -> None:
-        """Start both files, or go on with files that hold what `tally` says."""
-        self._audio, self._manifest = audio, manifest
-        self.tally = tally or Tally()
-        if tally is None:
-            self._write_header()
-            manifest.write(_row(COLUMNS))
+    def __init__(self, splits: dict[str, SplitWriter]) -> None:
+        self.splits = splits
+        self.rejected: list[Rejected] = []
+        self.rates: Counter[int] = Counter()  # Hz before resampling: utterances
 
-    @classmethod
-    @contextmanager
-    def open(cls, audio: Path, manifest: Path) -> Iterator[SplitWriter]:
-        """Write two new files, which are complete once the context ends."""
-        with audio.open("wb") as one, manifest.open("wb") as other:
-            writer = cls(one, other)
-            yield writer
-            writer.finish()
+    def add(self, outcome: Outcome) -> None:
+        """Append an utterance, or note a rejected file."""
+        if isinstance(outcome, Rejected):
+            self.rejected.append(outcome)
+        else:
+            self.splits[outcome.label.split].add(outcome)
+            self.rates[outcome.source_rate] += 1
 
-    def add(self, utterance: Utterance) -> None:
-        """Append an utterance."""
-        data = utterance.samples.astype(DTYPE).tobytes()
-        label = utterance.label
-        record = Record(
-            utterance=label.utterance,
-            speaker=label.speaker,
-            split=label.split,
-            start=self.tally.samples,
-            samples=len(utterance.samples),
-            loudness=round(utterance.loudness, 3),
-            gain_db=round(utterance.gain_db, 3),
-            peak_limited=utterance.peak_limited,
-            source=label.source,
-            text=label.text,
-            sha256=hashlib.sha256(data).hexdigest(),
-        )
-        values = astuple(record)
-        self._audio.write(data)
-        self._manifest.write(
-            _row([int(value) if isinstance(value, bool) else value for value in values])
-        )
-        self.tally.samples += record.samples
-        self.tally.peak_limited += record.peak_limited
-        self.tally.speakers[record.speaker] += 1
-
-    def finish(self) -> None:
-        """Enter the length of the audio."""
-        self._audio.seek(0)
-        self._write_header()
-        self._audio.flush()
-
-    def _write_header(self) -> None:
-        # numpy pads this header so that a longer array needs no longer header.
-        shape = (self.tally.samples,)
-        header = {"descr": DTYPE.str, "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(self._audio, header)
+    def speakers_overlap(self) -> list[str]:
+        """Return the speakers that occur in more than one split."""
+        splits = Counter(name for writer in self.splits.values() for name in writer.speakers)
+        return sorted(name for name, count in splits.items() if count > 1)
 
 
-@dataclass
-class RejectedTally:
-    """Which reasons there were, and the first of the files with what was wrong with them."""
+@contextmanager
+def write_store(
+    folder: Path, settings: dict[str, Any], splits: Sequence[str] = SPLITS
+) -> Iterator[StoreWriter]:
+    """Write a store of `settings`; its files take their place at the end, `corpus.json` last.
 
-    reasons: Counter[str] = field(default_factory=Counter)
-    first: list[str] = field(default_factory=list)
+    An exception in the block leaves everything as it was.
+    """
+    with ExitStack() as places:
+        # A stack unwinds backwards: what is entered first is put in place last.
+        names = ["corpus.json", "rejected.csv"]
+        names += [f"{split}.{kind}" for split in splits for kind in ("npy", "csv")]
+        paths = {name: places.enter_context(atomic(folder / name)) for name in names}
+        with ExitStack() as files:
+            store = StoreWriter(
+                {
+                    split: SplitWriter(
+                        files.enter_context(paths[f"{split}.npy"].open("wb")),
+                        files.enter_context(_text(paths[f"{split}.csv"])),
+                    )
+                    for split in splits
+                }
+            )
+            yield store
+            for writer in store.splits.values():
+                writer.write_header()
+        with _text(paths["rejected.csv"]) as file:
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(REJECTED_COLUMNS)
+            for each in store.rejected:
+                rows.writerow((each.label.source, each.label.speaker, each.reason, each.detail))
+        digests = {split: file_sha256(paths[f"{split}.csv"]) for split in splits}
+        everything = "\n".join([*digests.values(), file_sha256(paths["rejected.csv"])])
+        content = {
+            "settings": settings,
+            "splits": {
+                split: writer.summary() | {"sha256": digests[split]}
+                for split, writer in store.splits.items()
+            },
+            "speakers_overlap": store.speakers_overlap(),
+            "rejected": len(store.rejected),
+            "source_rates": dict(sorted(store.rates.items())),
+            "sha256": hashlib.sha256(everything.encode()).hexdigest(),
+            "libraries": {name: version(name) for name in LIBRARIES}
+            | {"libsndfile": soundfile.__libsndfile_version__},
+        }
+        with _text(paths["corpus.json"]) as file:
+            file.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
-    @classmethod
-    def of(cls, note: dict[str, Any]) -> RejectedTally:
-        """Read what JSON made of a tally's `vars`."""
-        return cls(Counter(note["reasons"]), note["first"])
 
-
-class RejectedWriter:
-    """Appends rejected files to `rejected.csv`."""
-
-    def __init__(self, file: BinaryIO, tally: RejectedTally | None = None) -> None:
-        """Start the file, or go on with one that holds what `tally` says."""
-        self._file = file
-        self.tally = tally or RejectedTally()
-        if tally is None:
-            file.write(_row(REJECTED_COLUMNS))
-
-    def add(self, rejected: Rejected) -> None:
-        """Append a file."""
-        label = rejected.label
-        self._file.write(_row([label.source, label.speaker, rejected.reason, rejected.detail]))
-        self.tally.reasons[rejected.reason] += 1
-        if len(self.tally.first) < SHOWN:
-            self.tally.first.append(f"{label.source} ({rejected.detail})")
-
-
-def _row(values: Sequence[object]) -> bytes:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(values)
-    return line.getvalue().encode()
+def _text(path: Path) -> TextIO:
+    return path.open("w", encoding="utf-8", newline="")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +12,12 @@ import pandas as pd
 
 from taae.corpus.store import Record, Split
 from taae.corpus.utterance import Label, Utterance
-from taae.corpus.writer import SplitWriter
+from taae.corpus.writer import write_store
 from taae.evaluation.decode import decode_split
 from taae.evaluation.decoded import AUDIO, write_reference
 from taae.evaluation.scoring.score import score_folders
 from taae.utils.errors import TaaeError
-from taae.utils.files import atomic, file_sha256, read_csv, write_csv
+from taae.utils.files import read_csv, write_csv
 from taae.utils.log import log
 from taae.utils.sample_rate import SAMPLE_RATE
 
@@ -88,23 +85,10 @@ def recut(corpus: Path, seconds: float, output: Path) -> None:
     speakers: defaultdict[str, list[Record]] = defaultdict(list)
     for record in split.utterances:
         speakers[record.speaker].append(record)
-    with ExitStack() as stack:
-        summary = stack.enter_context(atomic(output / "corpus.json"))
-        manifest = stack.enter_context(atomic(output / "test.csv"))
-        audio = stack.enter_context(atomic(output / "test.npy"))
-        with SplitWriter.open(audio, manifest) as writer:
-            for speaker, records in speakers.items():
-                spoken = np.concatenate(
-                    [split.samples[r.start : r.start + r.samples] for r in records]
-                )
-                first = records[0]
-                label = Label(f"{first.utterance}-{seconds:g}s", speaker, "test", first.source, "")
-                cut = np.resize(spoken, samples)
-                writer.add(Utterance(label, cut, first.loudness, first.gain_db, False, SAMPLE_RATE))
-        sha256 = file_sha256(manifest)
-        content = {
-            "settings": {"recut": seconds},
-            "splits": {"test": writer.tally.summary() | {"sha256": sha256}},
-            "sha256": hashlib.sha256(sha256.encode()).hexdigest(),
-        }
-        summary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    with write_store(output, {"recut": seconds}, ["test"]) as store:
+        for speaker, records in speakers.items():
+            spoken = np.concatenate([split.samples[r.start : r.start + r.samples] for r in records])
+            first = records[0]
+            label = Label(f"{first.utterance}-{seconds:g}s", speaker, "test", first.source, "")
+            cut = np.resize(spoken, samples)
+            store.add(Utterance(label, cut, first.loudness, first.gain_db, False, SAMPLE_RATE))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from typing import NamedTuple
 
 import espeakng_loader
 import numpy as np
@@ -46,71 +48,61 @@ class Voice:
         )
 
 
-class ESpeak:
-    """The library, for one voice, in a `with` block.
+class ESpeak(NamedTuple):
+    """The library with one voice: text to (samples,) at `sample_rate` Hz."""
+
+    speak: Callable[[str], NDArray[np.int16]]
+    sample_rate: int
+
+
+@contextmanager
+def espeak(voice: Voice, seed: int = 1) -> Iterator[ESpeak]:
+    """Yield eSpeak NG with a voice; `seed` is that of its noise.
 
     It keeps state (of pitch flutter, filters, noise) that nothing resets, so speech can be
     repeated exactly only by the same calls in a fresh process.
+
+    Raises:
+        TaaeError: the library or the voice is missing.
     """
+    data = Path(espeakng_loader.get_data_path())
+    if not (data / "voices" / "!v" / voice.variant).is_file():  # eSpeak would not say
+        raise TaaeError(f"eSpeak NG has no voice variant '{voice.variant}'")
+    library = ctypes.CDLL(espeakng_loader.get_library_path())
+    chunks: list[NDArray[np.int16]] = []
 
-    def __init__(self, voice: Voice, seed: int = 1) -> None:
-        """Choose a voice and the seed of the library's noise."""
-        self.voice = voice
-        self.seed = seed
+    def receive(samples: ctypes._Pointer[ctypes.c_short], count: int, _events: int) -> int:
+        if count > 0:
+            chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
+        return 0
 
-    def __enter__(self) -> ESpeak:
-        """Load the library and the voice; a `TaaeError` where either is missing."""
-        data = Path(espeakng_loader.get_data_path())
-        if not (data / "voices" / "!v" / self.voice.variant).is_file():  # eSpeak would not say
-            raise TaaeError(f"eSpeak NG has no voice variant '{self.voice.variant}'")
-        # eSpeak cuts data paths off at 160 bytes, which an environment's path may well exceed.
-        self._home = tempfile.TemporaryDirectory(prefix="espeak-")
-        link = Path(self._home.name) / "espeak-ng-data"
-        link.symlink_to(data, target_is_directory=True)
-        self._library = ctypes.CDLL(espeakng_loader.get_library_path())
-        self.sample_rate = self._library.espeak_Initialize(
-            _SYNCHRONOUS, 0, str(link).encode(), _DONT_EXIT
-        )
-        if self.sample_rate <= 0:
-            raise TaaeError(f"eSpeak NG does not start with its data in {data}")
-        self._chunks: list[NDArray[np.int16]] = []
-        self._callback = _Callback(self._receive)
-        self._library.espeak_SetSynthCallback(self._callback)
-        name = f"{self.voice.accent}+{self.voice.variant}"
-        if self._library.espeak_SetVoiceByName(name.encode()):
-            raise TaaeError(f"eSpeak NG has no voice '{name}'")
-        for parameter, value in (
-            (_RATE, self.voice.rate),
-            (_VOLUME, VOLUME),
-            (_PITCH, self.voice.pitch),
-            (_RANGE, self.voice.range),
-        ):
-            self._library.espeak_SetParameter(parameter, value, 0)
-        self._library.espeak_ng_SetRandSeed(ctypes.c_long(self.seed))  # else from the clock
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Release the library's data."""
-        self._library.espeak_Terminate()
-        self._home.cleanup()
-
-    def speak(self, text: str) -> NDArray[np.int16]:
-        """Return `text` spoken, (samples,) at `sample_rate` Hz."""
-        data = text.encode()
-        self._chunks.clear()
-        status = self._library.espeak_Synth(
-            data, ctypes.c_size_t(len(data) + 1), 0, _CHARACTER, 0, _UTF8, None, None
+    def speak(text: str) -> NDArray[np.int16]:
+        content = text.encode()
+        chunks.clear()
+        status = library.espeak_Synth(
+            content, ctypes.c_size_t(len(content) + 1), 0, _CHARACTER, 0, _UTF8, None, None
         )
         if status:
             raise TaaeError(f"eSpeak NG failed with status {status} on: {text}")
-        return np.concatenate([np.zeros(0, np.int16), *self._chunks])
+        return np.concatenate([np.zeros(0, np.int16), *chunks])
 
-    def _receive(self, samples: ctypes._Pointer[ctypes.c_short], count: int, _events: int) -> int:
-        if count > 0:
-            self._chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
-        return 0
+    # eSpeak cuts data paths off at 160 bytes, which an environment's path may well exceed.
+    with tempfile.TemporaryDirectory(prefix="espeak-") as home:
+        link = Path(home) / "espeak-ng-data"
+        link.symlink_to(data, target_is_directory=True)
+        rate = library.espeak_Initialize(_SYNCHRONOUS, 0, str(link).encode(), _DONT_EXIT)
+        if rate <= 0:
+            raise TaaeError(f"eSpeak NG does not start with its data in {data}")
+        callback = _Callback(receive)  # held for as long as the library may call it
+        library.espeak_SetSynthCallback(callback)
+        name = f"{voice.accent}+{voice.variant}"
+        if library.espeak_SetVoiceByName(name.encode()):
+            raise TaaeError(f"eSpeak NG has no voice '{name}'")
+        settings = {_RATE: voice.rate, _VOLUME: VOLUME, _PITCH: voice.pitch, _RANGE: voice.range}
+        for parameter, value in settings.items():
+            library.espeak_SetParameter(parameter, value, 0)
+        library.espeak_ng_SetRandSeed(ctypes.c_long(seed))  # else from the clock
+        try:
+            yield ESpeak(speak, rate)
+        finally:
+            library.espeak_Terminate()

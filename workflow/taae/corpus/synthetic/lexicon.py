@@ -8,6 +8,11 @@ def words(text: str, separator: str | None = None) -> list[str]:
     return text.split(separator)
 
 
+def alternatives(text: str) -> list[tuple[str, ...]]:
+    """Split a list of words that belong together, such as go/went, by white space and slashes."""
+    return [tuple(group.split("/")) for group in text.split()]
+
+
 PEOPLE = words("""
     actor artist aunt baker barber beggar boxer builder butcher captain carpenter chemist child
     clerk coach cook cousin dancer dentist doctor driver editor engineer explorer farmer father
@@ -67,9 +72,7 @@ ADJECTIVES = words("""
 """)
 
 # base form, past tense and participle
-TRANSITIVE = tuple(
-    tuple(pair.split("/"))
-    for pair in words("""
+TRANSITIVE = alternatives("""
     admire/admired bless/blessed bring/brought buy/bought carry/carried catch/caught chase/chased
     clean/cleaned collect/collected copy/copied cover/covered deliver/delivered describe/described
     destroy/destroyed discover/discovered drop/dropped examine/examined exchange/exchanged
@@ -81,19 +84,15 @@ TRANSITIVE = tuple(
     rescue/rescued return/returned search/searched sell/sold send/sent sketch/sketched
     study/studied touch/touched trade/traded want/wanted wash/washed watch/watched weigh/weighed
     wrap/wrapped
-    """)
-)
-INTRANSITIVE = tuple(
-    tuple(pair.split("/"))
-    for pair in words("""
+""")
+INTRANSITIVE = alternatives("""
     arrive/arrived breathe/breathed complain/complained cough/coughed dance/danced dream/dreamed
     fall/fell giggle/giggled hesitate/hesitated hurry/hurried jump/jumped kneel/knelt laugh/laughed
     listen/listened mumble/mumbled nod/nodded rest/rested return/returned scream/screamed
     shiver/shivered sigh/sighed sing/sang sit/sat sleep/slept smile/smiled sneeze/sneezed
     stand/stood stumble/stumbled swim/swam tremble/trembled vanish/vanished wait/waited
     wander/wandered weep/wept whisper/whispered whistle/whistled work/worked yawn/yawned
-    """)
-)
+""")
 
 ADVERBS = words("""
     anxiously badly boldly bravely calmly carefully cheerfully eagerly easily finally gladly

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taae.corpus.normalise import Target, normalise
-from taae.corpus.synthetic.espeak import ESpeak, Voice
+from taae.corpus.synthetic.espeak import Voice, espeak
 from taae.corpus.synthetic.sentences import sentences
 from taae.corpus.synthetic.voices import Speaker, draw_speakers
 from taae.corpus.utterance import SPLITS, Label, Outcome, Plan, Utterance
@@ -47,22 +47,21 @@ def plan(corpus: dict[str, Any]) -> Plan:
         else:
             labels = _labels(speaker, split["utterances"], texts)
             jobs.append(Passage(speaker.voice, labels, math.inf))
-    spoken = [label.text for job in jobs for label in job.labels]
-    assert len(set(spoken)) == len(spoken), "a sentence occurs twice"
-    return Plan(functools.partial(speak, target=Target.of(corpus)), jobs)
+    target = Target(corpus["loudness"], corpus["min_seconds"])
+    return Plan(functools.partial(speak, target=target), jobs)
 
 
 def speak(passage: Passage, target: Target) -> list[Outcome]:
     """Speak a passage. In a fresh process, the same passage gives the same samples."""
     outcomes: list[Outcome] = []
     seconds = 0.0
-    with ESpeak(passage.voice) as espeak:
+    with espeak(passage.voice) as library:
         for label in passage.labels:
             if seconds >= passage.seconds:
                 break
-            samples = trim(espeak.speak(label.text), espeak.sample_rate)
+            samples = trim(library.speak(label.text), library.sample_rate)
             audio = from_int16(samples).astype(np.float64)[:, None]
-            outcome = normalise(audio, espeak.sample_rate, label, target)
+            outcome = normalise(audio, library.sample_rate, label, target)
             outcomes.append(outcome)
             if isinstance(outcome, Utterance):
                 seconds += len(outcome.samples) / SAMPLE_RATE

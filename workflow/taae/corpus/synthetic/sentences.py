@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from taae.corpus.synthetic.lexicon import (
-    ADJECTIVES,
-    ADVERBS,
-    DAYS,
-    FOOD,
-    INTRANSITIVE,
-    MEASURES,
-    MONTHS,
-    NAMES,
-    ORDINALS,
-    PEOPLE,
-    PLACES,
-    TENS,
-    THINGS,
-    TIMES,
-    TOWNS,
-    TRANSITIVE,
-    UNITS,
-    WEATHER,
-)
+from taae.corpus.synthetic import lexicon
 
 WORDS = (9, 17)  # of a sentence: about 2.5 to 7 s of speech
 
 
 def sentences(seed: int) -> Iterator[str]:
     """Yield sentences for ever, no text twice; the same seed yields the same ones."""
-    grammar = Grammar(random.Random(f"{seed}/sentences"))
+    rng = random.Random(f"{seed}/sentences")
+    grammar = Sentences(rng)
+    kinds = [kind for name, kind in vars(Sentences).items() if not name.startswith("_")]
     seen: set[str] = set()
     while True:
-        text = grammar.sentence()
+        text = rng.choice(kinds)(grammar)
+        text = text[0].upper() + text[1:] + ("" if text.endswith("?") else ".")
         if WORDS[0] <= len(text.replace("-", " ").split()) <= WORDS[1] and text not in seen:
             seen.add(text)
             yield text
@@ -43,9 +27,9 @@ def sentences(seed: int) -> Iterator[str]:
 def number(value: int) -> str:
     """Spell a number from 0 to 9999 in English words."""
     if value < 20:
-        return UNITS[value]
+        return lexicon.UNITS[value]
     if value < 100:
-        return TENS[value // 10] + (f"-{UNITS[value % 10]}" if value % 10 else "")
+        return lexicon.TENS[value // 10] + (f"-{lexicon.UNITS[value % 10]}" if value % 10 else "")
     size, word = (100, "hundred") if value < 1000 else (1000, "thousand")
     rest = value % size
     joint = " and " if rest < 100 else " "
@@ -61,48 +45,39 @@ def plural(noun: str) -> str:
     return f"{noun}s"
 
 
-class Grammar:
-    """Rules that draw words from the lexicon; a rule returns a phrase without final stop."""
+class Phrases:
+    """Phrases of words that are drawn from the lexicon."""
 
     def __init__(self, rng: random.Random) -> None:
-        """Draw from `rng`."""
         self.rng = rng
-        self.rules: tuple[Callable[[], str], ...] = (
-            self.statement,
-            self.conjunction,
-            self.subordinate,
-            self.relative,
-            self.passive,
-            self.speech,
-            self.count,
-            self.date,
-            self.departure,
-            self.shopping,
-            self.comparison,
-            self.request,
-            self.yes_no_question,
-            self.wh_question,
-        )
-
-    def sentence(self) -> str:
-        """Return a sentence of any kind."""
-        text = self.rng.choice(self.rules)()
-        stop = "" if text.endswith("?") else "."
-        return text[0].upper() + text[1:] + stop
-
-    # Phrases
 
     def one(self, words: list[str]) -> str:
         """Return one of `words`."""
         return self.rng.choice(words)
 
+    def chance(self, probability: float = 0.5) -> bool:
+        """Return whether something that has this probability happens."""
+        return self.rng.random() < probability
+
     def maybe(self, phrase: str, probability: float = 0.5) -> str:
         """Return the phrase or nothing."""
-        return phrase if self.rng.random() < probability else ""
+        return phrase if self.chance(probability) else ""
+
+    def adjective(self) -> str:
+        """Such as: rusty."""
+        return self.one(lexicon.ADJECTIVES)
+
+    def adverb(self) -> str:
+        """Such as: quietly."""
+        return self.one(lexicon.ADVERBS)
+
+    def time(self) -> str:
+        """Such as: last winter."""
+        return self.one(lexicon.TIMES)
 
     def noun_phrase(self, nouns: list[str]) -> str:
         """Such as: the tiny chemist."""
-        noun = join(self.maybe(self.one(ADJECTIVES), 0.6), self.one(nouns))
+        noun = join(self.maybe(self.adjective(), 0.6), self.one(nouns))
         determiner = self.one(
             ["the", "the", "a", "that", "this", "my", "our", "your", "her", "his"]
         )
@@ -112,38 +87,43 @@ class Grammar:
 
     def person(self) -> str:
         """Such as: my uncle; Clara."""
-        return self.one(NAMES) if self.rng.random() < 0.3 else self.noun_phrase(PEOPLE)
+        return self.one(lexicon.NAMES) if self.chance(0.3) else self.noun_phrase(lexicon.PEOPLE)
 
     def thing(self) -> str:
         """Such as: a rusty key."""
-        return self.noun_phrase(THINGS)
+        return self.noun_phrase(lexicon.THINGS)
 
     def place(self) -> str:
         """Such as: behind the old mill."""
         preposition = self.one(["in", "near", "behind", "beside", "beyond", "outside", "opposite"])
-        return f"{preposition} the {join(self.maybe(self.one(ADJECTIVES)), self.one(PLACES))}"
+        return f"{preposition} the {join(self.maybe(self.adjective()), self.one(lexicon.PLACES))}"
 
-    def verb(self, verbs: tuple[tuple[str, ...], ...], past: bool) -> str:
-        """Return the base form or the past tense of one of `verbs`."""
-        return self.rng.choice(verbs)[past]
+    def transitive(self, past: bool = True) -> str:
+        """Such as: mended; with past=False: mend."""
+        return self.rng.choice(lexicon.TRANSITIVE)[past]
 
     def predicate(self, past: bool = True) -> str:
         """Such as: mended the lamp in the hall; smiled near the gate."""
-        if self.rng.random() < 0.3:
-            verb = self.verb(INTRANSITIVE, past)
-            return join(verb, self.maybe(self.one(ADVERBS), 0.4), self.place())
+        if self.chance(0.3):
+            verb = self.rng.choice(lexicon.INTRANSITIVE)[past]
+            return join(verb, self.maybe(self.adverb(), 0.4), self.place())
         thing = join(self.thing(), self.maybe(self.place(), 0.4))
-        return join(self.verb(TRANSITIVE, past), thing)
+        return join(self.transitive(past), thing)
 
     def clause(self) -> str:
         """Such as: my uncle mended the lamp."""
         return f"{self.person()} {self.predicate()}"
 
-    # Sentences
+
+class Sentences(Phrases):
+    """A method for each kind of sentence; it returns one without capital and full stop.
+
+    Their order and the order of the draws in them belong to what a seed stands for.
+    """
 
     def statement(self) -> str:
         """At noon, Clara hid the key."""
-        return join(f"{self.one(TIMES)},", self.clause())
+        return join(f"{self.time()},", self.clause())
 
     def conjunction(self) -> str:
         """Clara hid the key, but my uncle found the box."""
@@ -152,21 +132,21 @@ class Grammar:
     def subordinate(self) -> str:
         """Clara hid the key because the tide came in."""
         link = self.one(["although", "because", "when", "while", "until", "as soon as", "before"])
-        reason = self.one(WEATHER) if self.rng.random() < 0.5 else self.clause()
-        if self.rng.random() < 0.5:
+        reason = self.one(lexicon.WEATHER) if self.chance() else self.clause()
+        if self.chance():
             return f"{link} {reason}, {self.clause()}"
         return f"{self.clause()} {link} {reason}"
 
     def relative(self) -> str:
         """The guest who smiled sold the boat."""
-        who = f"{self.noun_phrase(PEOPLE)} who {self.predicate()}"
-        return join(who, self.maybe(self.one(ADVERBS)), self.verb(TRANSITIVE, True), self.thing())
+        who = f"{self.noun_phrase(lexicon.PEOPLE)} who {self.predicate()}"
+        return join(who, self.maybe(self.adverb()), self.transitive(), self.thing())
 
     def passive(self) -> str:
         """The boat was sold by my uncle near the pier."""
-        verb = self.verb(TRANSITIVE, True)
+        verb = self.transitive()
         agent = f"by {self.person()}"
-        return join(self.thing(), "was", verb, agent, self.place(), self.maybe(self.one(TIMES)))
+        return join(self.thing(), "was", verb, agent, self.place(), self.maybe(self.time()))
 
     def speech(self) -> str:
         """Clara said that my uncle sold the boat."""
@@ -177,15 +157,16 @@ class Grammar:
         """Clara sold ninety-one lamps for seven pounds."""
         first = number(self.rng.randint(2, 9999))
         second = number(self.rng.randint(2, 99))
-        things = join(self.maybe(self.one(ADJECTIVES)), plural(self.one(THINGS)))
-        verb = self.verb(TRANSITIVE, True)
-        rest = f"for {second} {self.one(MEASURES)}" if self.rng.random() < 0.5 else self.place()
+        things = join(self.maybe(self.adjective()), plural(self.one(lexicon.THINGS)))
+        verb = self.transitive()
+        rest = f"for {second} {self.one(lexicon.MEASURES)}" if self.chance() else self.place()
         return f"{self.person()} {verb} {first} {things} {rest}"
 
     def date(self) -> str:
         """On the third of May, nineteen forty-two, Clara hid the key."""
         year = f"{number(self.rng.randint(13, 19))} {number(self.rng.randint(21, 99))}"
-        return f"on the {self.one(ORDINALS)} of {self.one(MONTHS)}, {year}, {self.clause()}"
+        day = f"{self.one(lexicon.ORDINALS)} of {self.one(lexicon.MONTHS)}"
+        return f"on the {day}, {year}, {self.clause()}"
 
     def departure(self) -> str:
         """The old train from Leeds to York leaves quietly at ten past four on Monday."""
@@ -193,20 +174,20 @@ class Grammar:
         minute = self.one(["five", "ten", "quarter", "twenty", "half", "twenty-five"])
         hour = number(self.rng.randint(1, 12))
         leaves = self.one(["leaves", "departs", "will leave", "arrives", "is expected"])
-        time = f"{self.one(ADVERBS)} at {minute} past {hour} on {self.one(DAYS)}"
-        start, end = self.rng.sample(TOWNS, 2)
-        return f"the {self.one(ADJECTIVES)} {vehicle} from {start} to {end} {leaves} {time}"
+        time = f"{self.adverb()} at {minute} past {hour} on {self.one(lexicon.DAYS)}"
+        start, end = self.rng.sample(lexicon.TOWNS, 2)
+        return f"the {self.adjective()} {vehicle} from {start} to {end} {leaves} {time}"
 
     def shopping(self) -> str:
         """Clara bought eggs, milk and tea near the mill."""
-        first, second, third = self.rng.sample(FOOD, 3)
+        first, second, third = self.rng.sample(lexicon.FOOD, 3)
         verb = self.one(["bought", "cooked", "ordered", "packed", "served", "brought", "needed"])
         who = f"{self.person()} {verb} {self.maybe('some ')}{first}, {second} and {third}"
-        return join(who, self.place(), self.maybe(self.one(TIMES)))
+        return join(who, self.place(), self.maybe(self.time()))
 
     def comparison(self) -> str:
         """My boat behind the hall is less rusty than a key."""
-        than = f"{self.one(['more', 'less'])} {self.one(ADJECTIVES)} than {self.thing()}"
+        than = f"{self.one(['more', 'less'])} {self.adjective()} than {self.thing()}"
         return f"{self.thing()} {self.place()} is {self.maybe('much ')}{than}"
 
     def request(self) -> str:
@@ -219,7 +200,7 @@ class Grammar:
         """Will Clara hide the key at noon?"""
         auxiliary = self.one(["did", "will", "could", "should", "would", "can", "must"])
         action = self.predicate(past=False)
-        return join(auxiliary, self.person(), action, self.maybe(self.one(TIMES))) + "?"
+        return join(auxiliary, self.person(), action, self.maybe(self.time())) + "?"
 
     def wh_question(self) -> str:
         """Why did Clara hide the key?"""

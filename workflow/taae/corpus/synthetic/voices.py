@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from taae.corpus.synthetic.espeak import Voice
+from taae.corpus.synthetic.lexicon import alternatives
 from taae.corpus.utterance import SPLITS
 from taae.utils.errors import TaaeError
 
@@ -22,57 +22,18 @@ ACCENTS = (
     "en-029",  # Caribbean
 )
 
-# Variants with nearly the same formants are one family: no family serves two splits. Left out:
-# robots, whispers, croaks (grandpa too), strong echoes, and Klatt variants of extreme crest factor.
-FEMALE = (
-    ("f1",),
-    ("f2", "f5"),
-    ("f3",),
-    ("f4", "aunty"),
-    ("linda", "belinda"),
-    ("Annie",),
-    ("Alicia",),
-    ("Andrea",),
-    ("grandma",),
-    ("shelby",),
-    ("steph", "steph2", "steph3"),
-)
-MALE = (
-    ("Alex",),
-    ("Andy",),
-    ("Denis",),
-    ("Gene", "Gene2"),
-    ("Lee",),
-    ("Mario", "Michael", "marcelo", "gustave"),
-    ("Mike", "m3"),
-    ("Nguyen", "m7", "m8"),
-    ("Reed",),
-    ("Storm",),
-    ("adam", "benjamin", "edward2"),
-    ("antonio",),
-    ("boris",),
-    ("david",),
-    ("ed",),
-    ("ian",),
-    ("iven3", "iven4"),
-    ("john", "pedro"),
-    ("kaukovalta",),
-    ("m1",),
-    ("m2",),
-    ("m4",),
-    ("m5",),
-    ("m6",),
-    ("max",),
-    ("michel", "miguel", "Henrique", "Diogo"),
-    ("mike2",),
-    ("norbert",),
-    ("pablo",),
-    ("paul",),
-    ("quincy", "rob", "robert"),
-    ("sandro",),
-    ("travis",),
-    ("victor",),
-)
+# Variants with nearly the same formants are one family, joined by slashes: no family serves two
+# splits. Left out: robots, whispers, croaks (grandpa too), strong echoes, and Klatt variants of
+# extreme crest factor.
+FEMALE = alternatives("""
+    f1 f2/f5 f3 f4/aunty linda/belinda Annie Alicia Andrea grandma shelby steph/steph2/steph3
+""")
+MALE = alternatives("""
+    Alex Andy Denis Gene/Gene2 Lee Mario/Michael/marcelo/gustave Mike/m3 Nguyen/m7/m8 Reed Storm
+    adam/benjamin/edward2 antonio boris david ed ian iven3/iven4 john/pedro kaukovalta m1 m2 m4 m5
+    m6 max michel/miguel/Henrique/Diogo mike2 norbert pablo paul quincy/rob/robert sandro travis
+    victor
+""")
 SHARES = {"test": 0.25, "validation": 0.1}  # of the families; train has the others
 
 PITCH = (35, 65)
@@ -111,29 +72,23 @@ def draw_speakers(counts: dict[str, int], seed: int, unseen: str = "families") -
     if unseen == "accents":
         everyone = _by_turns([_by_turns(list(dealt.values())) for dealt in (women, men)])
         heard = everyone[: counts["train"]]
-        _check_accents(counts, heard)
+        asked, most = sum(counts.values()), len(heard) * len(ACCENTS)
+        if asked > most:
+            raise TaaeError(
+                f"corpus.synthetic: {asked} voices asked for, but with unseen: accents there are"
+                f" {most} ({len(heard)} variants in training, {len(ACCENTS)} accents); ask for"
+                " fewer, or for unseen: families"
+            )
         pairs = dict.fromkeys(SPLITS, _pairs(heard, rng))  # each goes on where the last one ended
     else:
         pairs = {split: _pairs(_by_turns([women[split], men[split]]), rng) for split in SPLITS}
     speakers = []
     for split in SPLITS:
-        some = itertools.islice(pairs[split], counts[split])
-        for index, (accent, variant) in enumerate(some, start=1):
-            voice = Voice(
-                accent, variant, rng.randint(*PITCH), rng.randint(*RANGE), rng.randint(*RATE)
-            )
+        for index in range(1, counts[split] + 1):
+            accent, variant = next(pairs[split])  # draws, the first time
+            voice = Voice(accent, variant, *(rng.randint(*each) for each in (PITCH, RANGE, RATE)))
             speakers.append(Speaker(f"{split}{index:03d}", split, voice))
     return speakers
-
-
-def _check_accents(counts: dict[str, int], heard: Sequence[str]) -> None:
-    asked, most = sum(counts.values()), len(heard) * len(ACCENTS)
-    if asked > most:
-        raise TaaeError(
-            f"corpus.synthetic: {asked} voices asked for, but with unseen: accents there are {most}"
-            f" ({len(heard)} variants in training, {len(ACCENTS)} accents); ask for fewer, or for"
-            " unseen: families"
-        )
 
 
 def _deal(all_families: Sequence[Sequence[str]], rng: random.Random) -> dict[str, list[str]]:
