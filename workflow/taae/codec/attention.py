@@ -48,8 +48,6 @@ def sliding_window_attention(
     Returns:
         (batch, heads, time, dim).
     """
-    if left < 0 or right < 0:
-        raise TaaeError(f"attention window [{left}, {right}]: neither side can be negative")
     time = q.shape[2]
     if time == 0:
         return torch.empty_like(q)
@@ -69,15 +67,17 @@ def sliding_window_attention(
 def choose(q: Tensor, backend: Backend | None = None) -> Backend:
     """Return the backend for queries `q`: `backend`, else TAAE_ATTENTION, else auto."""
     wanted = backend or os.environ.get(ENVIRONMENT) or "auto"
-    if wanted not in get_args(Backend):
-        raise TaaeError(f"{ENVIRONMENT}: '{wanted}' is none of {', '.join(get_args(Backend))}")
     if wanted == "auto":
         on_cuda = q.device.type == "cuda" and has_triton()
         fits = q.shape[-1] >= FLEX_HEAD_DIM and q.dtype != torch.float64
         return "flex" if on_cuda and fits and torch.is_grad_enabled() else "blocked"
     if wanted == "flex" and q.device.type == "cpu" and q.requires_grad and torch.is_grad_enabled():
         raise TaaeError(f"{ENVIRONMENT}: flex cannot train on a CPU; unset it or say blocked")
-    return "flex" if wanted == "flex" else "blocked"
+    if wanted == "flex":
+        return "flex"
+    if wanted == "blocked":
+        return "blocked"
+    raise TaaeError(f"{ENVIRONMENT}: '{wanted}' is none of {', '.join(get_args(Backend))}")
 
 
 @lru_cache

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import shorten
-from typing import Self
 
 import safetensors.torch
 import torch
@@ -46,8 +45,7 @@ class Codec(nn.Module):
 
     def forward(self, wave: Tensor) -> Tensor:
         """Return the reconstruction of `wave` (batch, samples), of the same shape."""
-        latents = self.latents(wave)
-        decoded: Tensor = self.decoder(self.quantizer(latents))
+        decoded: Tensor = self.decoder(self.quantizer(self.latents(wave)))
         return decoded[:, : wave.shape[1]]
 
     @torch.inference_mode()
@@ -71,7 +69,7 @@ class Codec(nn.Module):
         wave: Tensor = self.decoder(self.quantizer.dequantize(codes))
         return wave if samples is None else wave[:, :samples]
 
-    def with_bottleneck(self, stages: Sequence[Stage]) -> Self:
+    def with_bottleneck(self, stages: Sequence[Stage]) -> Codec:
         """Return this codec, weights shared, with a residual FSQ of these `stages`.
 
         Its codes are (batch, frames, stages * dimensions), see `taae.codec.residual_fsq`.

@@ -43,9 +43,6 @@ LAYER = {  # our names -> theirs
     "feed.down.bias": "ff.ff.2.bias",
     "feed_scale": "ff_scale.scale",
 }
-# Newer versions of torch: original0 for weight_g, original1 for weight_v.
-NEWER = "parametrizations.weight.original"
-SHOWN = 3  # tensors that an error names
 
 
 def import_model(config: Path, checkpoint: Path, output: Path) -> None:
@@ -133,9 +130,8 @@ def convert(tensors: dict[str, Tensor], codec: Codec) -> dict[str, Tensor]:
     known = names.keys() | {layer + name for layer in layers for name in constants}
     for what, wrong in (("missing", known - found.keys()), ("unexpected", found.keys() - known)):
         if wrong:
-            some = ", ".join(sorted(wrong)[:SHOWN])
-            rest = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-            raise TaaeError(f"{what} {some}{rest}; this is not the model of the config")
+            some = f"{', '.join(sorted(wrong)[:3])} ({len(wrong)} in all)"
+            raise TaaeError(f"{what} {some}; this is not the model of the config")
     for layer in layers:
         for name, value in constants.items():
             weight = found[layer + name]
@@ -143,13 +139,11 @@ def convert(tensors: dict[str, Tensor], codec: Codec) -> dict[str, Tensor]:
                 raise TaaeError(f"{layer}{name}: is not the constant that every such model has")
     weights = {"decoder.project_out.conv.bias": torch.zeros(model.patch)}
     for theirs, ours in names.items():
-        weight = found[theirs].float()
+        weight, shape = found[theirs].float(), expected[ours].shape
         if weight.dim() == 3:  # of a convolution, which ours keeps as a matrix
             weight = weight.flatten(1)
-        if weight.shape != expected[ours].shape:
-            raise TaaeError(
-                f"{theirs}: is {[*weight.shape]}, by the config {[*expected[ours].shape]}"
-            )
+        if weight.shape != shape:
+            raise TaaeError(f"{theirs}: is {[*weight.shape]}, by the config {[*shape]}")
         weights[ours] = weight
     return weights
 
@@ -183,8 +177,9 @@ def _without_weight_norm(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
     |v| is taken over all dimensions but the first (Salimans and Kingma, arXiv 1602.07868).
     """
+    newer = "parametrizations.weight.original"  # of torch: original0 is g, original1 is v
     merged = {
-        name.replace(f"{NEWER}0", "weight_g").replace(f"{NEWER}1", "weight_v"): tensor
+        name.replace(f"{newer}0", "weight_g").replace(f"{newer}1", "weight_v"): tensor
         for name, tensor in tensors.items()
     }
     for name in [name for name in merged if name.endswith("weight_g")]:

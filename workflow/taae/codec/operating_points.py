@@ -48,17 +48,15 @@ def stages_of(point: str) -> tuple[Stage, ...]:
     try:
         pairs = [part.split("@") for part in point.split("+")]
         stages = tuple(Stage(int(levels), float(scale)) for levels, scale in pairs)
+        possible = all(2 <= n <= MOST_LEVELS and 0 < scale < math.inf for n, scale in stages)
     except ValueError:
+        possible = False
+    if not possible:
         raise TaaeError(
             f"operating point '{point}': there are {NATIVE}, {', '.join(PRESET_POINTS)}, and free"
-            " stages LEVELS@SCALE joined by +, such as 5@1+5@0.25"
-        ) from None
-    for levels, scale in stages:
-        if not (2 <= levels <= MOST_LEVELS and 0 < scale < math.inf):
-            raise TaaeError(
-                f"operating point '{point}': stage {levels}@{scale:g}; levels are 2 to"
-                f" {MOST_LEVELS}, and a scale is above 0"
-            )
+            f" stages LEVELS@SCALE joined by +, such as 5@1+5@0.25, of 2 to {MOST_LEVELS} levels"
+            " and scales above 0"
+        )
     return stages
 
 

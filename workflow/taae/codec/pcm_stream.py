@@ -28,10 +28,10 @@ class PcmStream:
 
     def __init__(self, codec: Codec, chunk: int = 1) -> None:
         self.encoder, self.decoder = StreamingEncoder(codec), StreamingDecoder(codec)
-        self.samples, self.chunk = chunk * codec.hop, chunk
-        self.hop, self.rate, self.read = codec.hop, codec.config.sample_rate, 0
+        self.codec, self.chunk, self.read = codec, chunk, 0
+        self.size = SAMPLE_BYTES * chunk * codec.hop  # of the chunks that are read
         self.seconds, self.spent = deque[float](maxlen=REMEMBERED), 0.0
-        self._step(bytes(SAMPLE_BYTES * self.samples), last=True)  # the first is slow: not timed
+        self._step(bytes(self.size), last=True)  # the first is slow: not timed
 
     def run(self, source: BinaryIO, sink: BinaryIO) -> None:
         """Decode all of `source` to `sink`; as many samples come out as went in.
@@ -40,11 +40,10 @@ class PcmStream:
             TaaeError: for half a sample at the end, when all before it has been written.
             BrokenPipeError: when nobody reads `sink` any more.
         """
-        size = SAMPLE_BYTES * self.samples
         last = False
         while not last:
-            data = source.read(size)
-            last = len(data) < size  # a read is short at the end alone
+            data = source.read(self.size)
+            last = len(data) < self.size  # a read is short at the end alone
             whole = data[: len(data) // SAMPLE_BYTES * SAMPLE_BYTES]
             self.read += len(whole) // SAMPLE_BYTES
             started = time.perf_counter()
@@ -75,11 +74,11 @@ class PcmStream:
 
         `rtf` is compute time over duration: below 1 the stream keeps up.
         """
-        times, duration = 1000 * np.array(self.seconds), self.read / self.rate
+        times, duration = 1000 * np.array(self.seconds), self.read / self.codec.config.sample_rate
         points = np.percentile(times, [50, 95, 99]).round(3).tolist() if len(times) else [None] * 3
         return {
             "samples": self.read,
-            "frames": -(-self.read // self.hop),
+            "frames": -(-self.read // self.codec.hop),
             "chunk_frames": self.chunk,
             **dict(zip(("frame_ms_median", "frame_ms_p95", "frame_ms_p99"), points, strict=True)),
             "rtf": round(self.spent / duration, 4) if duration else None,

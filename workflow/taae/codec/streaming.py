@@ -10,6 +10,7 @@ replaced by ones that remember the past.
 from __future__ import annotations
 
 import copy
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -28,20 +29,22 @@ BLOCK = 32  # latent frames computed at once: bounds the memory that a long push
 class _Stream:
     """Encoder or decoder of a codec on a stream."""
 
-    def __init__(self, codec: Codec, part: nn.Module, batch: int) -> None:
+    part: ClassVar[str]
+
+    def __init__(self, codec: Codec, batch: int = 1) -> None:
         if not codec.config.attention.causal:
             ahead = milliseconds(profile(codec.config).look_ahead)
             raise TaaeError(
                 f"this codec looks {ahead:g} ms ahead, so it cannot answer frame by frame; train"
                 " one with attention.causal: true"
             )
-        self.codec, self.part, self.batch = codec, part, batch
+        self.codec, self.batch = codec, batch
         self._begin()
 
     def _begin(self) -> None:
         """Set the state before the first frame: as if there had been silence."""
-        self.network = _with_memory(self.part, self.batch)
-        self.pending = next(self.part.parameters()).new_zeros(self.batch, 0)
+        self.network = _with_memory(self.codec.get_submodule(self.part), self.batch)
+        self.pending = next(self.network.parameters()).new_zeros(self.batch, 0)
 
     def _blocks(self, x: Tensor, size: int) -> list[Tensor]:
         """Return what becomes of `x` (batch, time, ...), `size` at once."""
@@ -51,8 +54,10 @@ class _Stream:
         """Return all tensors that the stream remembers; they have one size at every frame."""
         kept = [self.pending]
         for each in self.network.modules():
-            if isinstance(each, StreamingConvolution | StreamingTransformer):
-                kept += each.state()
+            if isinstance(each, StreamingConvolution):
+                kept.append(each.tail)
+            elif isinstance(each, StreamingTransformer):
+                kept += [x for cache in each.caches for x in (cache.keys, cache.values)]
         return kept
 
 
@@ -67,8 +72,7 @@ class StreamingEncoder(_Stream):
         batch: streams side by side.
     """
 
-    def __init__(self, codec: Codec, batch: int = 1) -> None:
-        super().__init__(codec, codec.encoder, batch)
+    part = "encoder"
 
     @torch.inference_mode()
     def push(self, wave: Tensor) -> Tensor:
@@ -97,8 +101,7 @@ class StreamingEncoder(_Stream):
 class StreamingDecoder(_Stream):
     """Codes -> waveform, as they come; see `StreamingEncoder`."""
 
-    def __init__(self, codec: Codec, batch: int = 1) -> None:
-        super().__init__(codec, codec.decoder, batch)
+    part = "decoder"
 
     @torch.inference_mode()
     def push(self, codes: Tensor) -> Tensor:
@@ -153,11 +156,8 @@ class StreamingConvolution(nn.Module):
             inputs = weight.shape[1]
             weight = weight.flatten(1)
         self.weight, self.bias = nn.Parameter(weight, False), nn.Parameter(bias, False)
+        # The input frames that the next output still needs.
         self.tail = weight.new_zeros(batch, self.kernel - self.stride, inputs)
-
-    def state(self) -> list[Tensor]:
-        """Return the input frames (batch, frames, inputs) that the next output still needs."""
-        return [self.tail]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the outputs for the next frames (batch, time, inputs)."""
@@ -176,10 +176,6 @@ class StreamingTransformer(nn.Module):
         self.rotary, self.layers = transformer.rotary, transformer.layers
         self.position = 0
         self.caches = [AttentionCache(layer, batch) for layer in self.layers]
-
-    def state(self) -> list[Tensor]:
-        """Return the keys and values of all layers."""
-        return [tensor for cache in self.caches for tensor in (cache.keys, cache.values)]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the outputs for the next frames (batch, time, width)."""

@@ -77,8 +77,7 @@ class Packet:
         Args:
             alphabet: values of each column (`taae.codec.config.Bottleneck.alphabet`).
             entropy_model: fitted at the same operating point.
-            model: of `model_fingerprint`.
-            samples, level, stages: see the module.
+            model, samples, level, stages: see the module.
         """
         packed = pack(codes, alphabet)
         if entropy_model is not None:
@@ -133,8 +132,7 @@ class Packet:
         if data[_CRC] != _checksum(data):
             raise TaaeError("damaged or truncated: its checksum does not hold")
         payload = _HEADER.size + count * _STAGE.size
-        pairs = _STAGE.iter_unpack(data[_HEADER.size : payload])
-        stages = tuple(Stage(*pair) for pair in pairs)
+        stages = tuple(map(Stage._make, _STAGE.iter_unpack(data[_HEADER.size : payload])))
         used = entropy_model if coded else b""
         return cls(model, samples, level, stages, used, data[payload:])
 

@@ -127,10 +127,9 @@ class EntropyModel:
             raise TaaeError(f"{path}: not an entropy model ({error})") from error
         most = int(levels.max(initial=0))
         shapes = [(len(levels), contexts, most) for contexts in (1, most + 1)]
-        if frequencies.dtype != np.uint16 or frequencies.shape not in shapes:
-            raise TaaeError(f"{path}: not an entropy model (frequencies {frequencies.shape})")
-        if (frequencies.sum(2, dtype=np.int64) != TOTAL).any():
-            raise TaaeError(f"{path}: not an entropy model (frequencies do not sum to {TOTAL})")
+        known = frequencies.dtype == np.uint16 and frequencies.shape in shapes
+        if not known or (frequencies.sum(2, dtype=np.int64) != TOTAL).any():
+            raise TaaeError(f"{path}: not an entropy model (other shape, or sums unlike {TOTAL})")
         return cls(tuple(levels.tolist()), frequencies)
 
     @cached_property
