@@ -14,7 +14,7 @@ rule entropy_models:
     benchmark:
         "results/benchmarks/entropy_models/{variant}/seed{seed}.tsv"
     conda:
-        "../../envs/train.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         **MODEL_RESOURCES,
@@ -44,7 +44,7 @@ rule rates:
     benchmark:
         "results/benchmarks/rates/{variant}/seed{seed}/{point}.tsv"
     conda:
-        "../../envs/train.yaml"
+        "../../envs/torch.yaml"
     resources:
         mem_mb=megabytes(2000),
         runtime=minutes(600),
@@ -67,7 +67,7 @@ rule precision:
     log:
         "results/logs/precision/{variant}/seed{seed}.log",
     conda:
-        "../../envs/train.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         **MODEL_RESOURCES,

@@ -10,7 +10,7 @@ rule download:
         "results/logs/download/{subset}.log",
     localrule: True
     conda:
-        "../../envs/train.yaml"
+        "../../envs/torch.yaml"
     params:
         folder=STUDY.download.path,
     shell:
@@ -32,7 +32,7 @@ rule corpus:
     benchmark:
         "results/benchmarks/corpus.tsv"
     conda:
-        "../../envs/train.yaml"
+        "../../envs/torch.yaml"
     threads: 8
     resources:
         mem_mb=megabytes(2000),
@@ -54,7 +54,7 @@ rule reference:
     log:
         "results/logs/reference.log",
     conda:
-        "../../envs/train.yaml"
+        "../../envs/torch.yaml"
     resources:
         mem_mb=megabytes(2000),
         runtime=minutes(600),

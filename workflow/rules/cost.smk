@@ -10,7 +10,7 @@ rule cost:
     log:
         "results/logs/cost/{variant}.log",
     conda:
-        "../../envs/train.yaml"
+        "../../envs/torch.yaml"
     # All of them: alone on the machine, or the times would be of what runs beside. Not
     # `workflow.cores`, which stops --report and --lint where no --cores is given.
     threads: workflow.resource_settings.cores or 1

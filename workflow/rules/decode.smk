@@ -16,7 +16,7 @@ rule decode:
     benchmark:
         "results/benchmarks/decode/{variant}/seed{seed}/{point}.tsv"
     conda:
-        "../../envs/train.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         **MODEL_RESOURCES,

@@ -14,7 +14,7 @@ rule lengths:
     benchmark:
         "results/benchmarks/lengths/{variant}/seed{seed}.tsv"
     conda:
-        "../../envs/probe.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         **MODEL_RESOURCES,

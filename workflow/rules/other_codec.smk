@@ -15,7 +15,7 @@ rule other_codec:
     benchmark:
         "results/benchmarks/other_codec/{codec}.tsv"
     conda:
-        "../../envs/codecs.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(4000),

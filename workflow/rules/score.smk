@@ -25,7 +25,7 @@ rule score:
     benchmark:
         "results/benchmarks/score/{variant}/seed{seed}/{point}.tsv"
     conda:
-        "../../envs/score.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(2000),
@@ -80,7 +80,7 @@ rule mosnet:
         "results/logs/mosnet.log",
     localrule: True
     conda:
-        "../../envs/score.yaml"
+        "../../envs/torch.yaml"
     params:
         weights=STUDY.metrics.mosnet.weights,
     shell:

@@ -18,7 +18,7 @@ rule train:
     wildcard_constraints:
         variant="|".join(STUDY.trained) or "none",
     conda:
-        "../../envs/train.yaml"
+        "../../envs/torch.yaml"
     threads: lambda wildcards: variant_of(wildcards).training.threads_per_task
     resources:
         mem_mb=train_mb,

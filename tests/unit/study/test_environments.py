@@ -17,11 +17,8 @@ ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "workflow" / "taae"
 # Stages whose rules use the environment, as modules of the package.
 STAGES = {
-    "train": ["corpus", "training", "codec", "evaluation/decode", "evaluation/entropy_fit"],
-    "codecs": ["evaluation/other_codecs", "evaluation/decoded", "corpus/store", "corpus/utterance"],
-    "score": ["evaluation/scoring"],
+    "torch": ["corpus", "training", "codec", "evaluation"],
     "figures": ["analysis"],
-    "probe": ["evaluation/decode", "evaluation/lengths", "evaluation/scoring"],
 }
 COMMON = ["cli", *STUDY, "study/checks", "codec/attention_window", "evaluation/metrics"]
 COMMON += ["utils/errors", "utils/files", "utils/log"]
