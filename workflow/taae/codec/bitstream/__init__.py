@@ -1,1 +1,1 @@
-"""The .taae file: its container, the entropy model of its codes, packing without one."""
+"""The .taae file: its container, the entropy model of its codes."""
