@@ -3,7 +3,7 @@
 
 rule entropy_models:
     input:
-        code("evaluation/entropy_fit"),
+        code("evaluation/decode"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(f"{CORPUS}/train.npy"),
         model=f"{MODEL}/model.safetensors",
@@ -58,7 +58,7 @@ rule rates:
 
 rule precision:
     input:
-        code("evaluation/precision"),
+        code("evaluation/decode"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(f"{CORPUS}/test.npy"),
         model=f"{MODEL}/model.safetensors",

@@ -46,7 +46,7 @@ rule corpus:
 
 rule reference:
     input:
-        code("evaluation/decoded"),
+        code("evaluation/decoded_files"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(f"{CORPUS}/test.npy"),
     output:

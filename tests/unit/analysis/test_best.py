@@ -14,7 +14,7 @@ from scipy import stats
 
 from taae.analysis.tables import publish
 from taae.analysis.tables import scores as tables
-from taae.evaluation.other_codecs.config import OtherCodec
+from taae.evaluation.config import OtherCodec
 from tests.unit.analysis.fake_scores import fake_scores, study
 
 CODECS = {

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from taae.analysis.figures import codebook, rate_distortion
 from taae.analysis.figures.style import save, styled
-from taae.evaluation.codebook import histogram
-from taae.evaluation.other_codecs.config import OtherCodec
+from taae.evaluation.bitrates import histogram
+from taae.evaluation.config import OtherCodec
 from tests.unit.analysis.fake_scores import study
 
 METRICS = ["si_sdr", "stoi", "estoi"]

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from taae.analysis.figures.draw import plot
 from taae.analysis.figures.utterances import distributions, scatter
-from taae.evaluation.other_codecs.config import OtherCodec
+from taae.evaluation.config import OtherCodec
 from tests.unit.analysis.fake_scores import fake_scores, study
 
 STUDY = study()

@@ -23,8 +23,8 @@ from taae.codec.operating_points import NATIVE, PRESET_POINTS, stages_of
 from taae.corpus.config import Corpus
 from taae.corpus.prepare import prepare
 from taae.corpus.store import Split
-from taae.evaluation.codebook import load_codes
-from taae.evaluation.decode import decode_split
+from taae.evaluation.bitrates import load_codes
+from taae.evaluation.decode import decode_split, load_coder
 from taae.utils.errors import TaaeError
 from taae.utils.settings import validate
 from tests.unit.codec import codecs
@@ -220,7 +220,7 @@ def test_every_test_utterance_is_coded_for_real(
     tokens, decoded, output = (tmp_path / name for name in ("tokens", "decoded", "rates"))
     fit = ("entropy-models", "--model", model, "--corpus", corpus, "--output", tokens)
     assert run(*fit, "--points", point) == 0
-    decode_split(model, corpus, decoded, point=point)
+    decode_split(load_coder(model, point), corpus, decoded)
     words = ("--model", model, "--entropy-models", tokens, "--point", point)
     assert run("rates", "--decoded", decoded, *words, "--output", output) == 0
 

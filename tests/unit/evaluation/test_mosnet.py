@@ -14,9 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taae.evaluation.scoring import mosnet as module
-from taae.evaluation.scoring import mosnet_weights
-from taae.evaluation.scoring.mosnet import MOSNet, mosnet, same_padding
-from taae.evaluation.scoring.mosnet_weights import SHAPES, blob_hash, fetch_weights, read_weights
+from taae.evaluation.scoring.mosnet import (
+    MOSNet,
+    blob_hash,
+    fetch_weights,
+    mosnet,
+    read_weights,
+    same_padding,
+)
 from taae.utils.errors import TaaeError
 from tests.unit.evaluation.speechlike import speech
 
@@ -207,13 +212,9 @@ def test_another_layout_is_refused(tmp_path):
     del fewer["bidirectional"]
     wider["frame"]["frame/bias:0"] = np.zeros(2, np.float32)
     for layers in (fewer, wider):
+        arrays = read_weights(path, write(path, layers))
         with pytest.raises(TaaeError, match="not the layers of MOSNet"):
-            read_weights(path, write(path, layers))
-
-
-def test_every_parameter_has_an_array():
-    count = sum(parameter.numel() for parameter in MOSNet().parameters())
-    assert count == sum(np.prod(shape) for shape in SHAPES) + 2 * 512  # PyTorch's second biases
+            MOSNet().load_keras(arrays)
 
 
 def test_fetching_from_a_path(tmp_path, published):
@@ -221,7 +222,7 @@ def test_fetching_from_a_path(tmp_path, published):
     fetch_weights(str(published.path), output, published.hash)
     assert output.read_bytes() == published.path.read_bytes()
     fetch_weights(str(tmp_path / "gone.h5"), output, published.hash)  # it is there already
-    with pytest.raises(TaaeError, match=r"gone.h5: No such file"):
+    with pytest.raises(TaaeError, match=r"gone.h5: cannot be read \(No such file"):
         fetch_weights(str(tmp_path / "gone.h5"), tmp_path / "new.h5", published.hash)
 
 
@@ -234,7 +235,7 @@ def test_fetching_from_a_url(tmp_path, monkeypatch):
             raise OSError("unreachable")
         return io.BytesIO(b"content")
 
-    monkeypatch.setattr(mosnet_weights.urllib.request, "urlopen", reply)
+    monkeypatch.setattr(module.urllib.request, "urlopen", reply)
     output = tmp_path / "weights.h5"
     for _ in range(2):
         fetch_weights("https://host/w.h5", output, blob_hash(b"content"))
@@ -243,7 +244,7 @@ def test_fetching_from_a_url(tmp_path, monkeypatch):
     with pytest.raises(TaaeError, match="not the published weights"):
         fetch_weights("https://host/w.h5", output)
     assert output.read_bytes() == b"content"
-    with pytest.raises(TaaeError, match=r"cannot be downloaded \(unreachable\).*lochenchou"):
+    with pytest.raises(TaaeError, match=r"cannot be read \(unreachable\).*lochenchou"):
         fetch_weights("https://host/down", output)
     with pytest.raises(TaaeError, match="not an https URL"):
         fetch_weights("http://host/w.h5", output)

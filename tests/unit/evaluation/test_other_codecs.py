@@ -12,9 +12,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from taae.evaluation.config import OtherCodec
+from taae.evaluation.decoded_files import Coded, fit
 from taae.evaluation.other_codecs import run
-from taae.evaluation.other_codecs.codec import Coded
-from taae.evaluation.other_codecs.config import OtherCodec
 from taae.evaluation.other_codecs.description import codec_table, read_about
 from taae.evaluation.other_codecs.programs import (
     CODEC2_BYTES,
@@ -23,7 +23,7 @@ from taae.evaluation.other_codecs.programs import (
     Opus,
     audio_packets,
 )
-from taae.evaluation.other_codecs.run import fit, load, run_other_codec
+from taae.evaluation.other_codecs.run import code, load, run_other_codec
 from taae.utils.errors import NotInstalled, TaaeError
 from tests.unit.corpus.corpora import write_corpus
 from tests.unit.evaluation.speechlike import speech
@@ -148,7 +148,7 @@ def test_the_delay_of_codec2_is_compensated(bitrate):
     voice = speech(0.3, 3).astype(np.float32)
     for start in (4_000, 14_000, 24_000):
         audio[start : start + voice.size] = voice
-    coded = Codec2(bitrate)(audio)
+    coded = code(Codec2(bitrate), audio)
     energy = [np.convolve(x[:32_000] ** 2, np.ones(800), "same") for x in (audio, coded.audio)]
     lag = np.argmax(np.correlate(energy[1], energy[0][2_000:-2_000], "valid")) - 2_000
     assert abs(lag) <= 80  # 5 ms of 20
@@ -189,7 +189,10 @@ def test_a_program_that_fails_leaves_what_was_there(corpus, tmp_path, monkeypatc
 
 @pytest.mark.parametrize("size", [0, 10_000, 20_000])
 def test_audio_of_another_length_is_told_and_not_padded(corpus, tmp_path, monkeypatch, size):
-    codec = lambda audio: Coded(np.ones(size, np.float32), 8, 1)  # noqa: E731
+    def codec(audio):
+        return Coded(np.ones(size, np.float32), 1, 8)
+
+    codec.rate = 16_000
     monkeypatch.setattr(run, "load", lambda other: codec)
     with pytest.raises(TaaeError, match=rf"b-1: other gives {size} samples for 16480; up to 640"):
         run_other_codec("other", OtherCodec("opus", bitrate=6000), corpus, tmp_path / "out")
@@ -265,7 +268,7 @@ def test_what_is_decoded_is_the_models_own_output(weights, monkeypatch):
     model, given, encode = codec.model, [], codec.model.encode
     with monkeypatch.context() as patch:
         patch.setattr(model, "encode", lambda wave, **o: given.append(wave) or encode(wave, **o))
-        coded = codec(speech(0.5).astype(np.float32))
+        coded = code(codec, speech(0.5).astype(np.float32))
     (wave,) = given
     assert wave.shape[-1] % FRAMES[weights.kind][1] == 0
     with torch.no_grad():

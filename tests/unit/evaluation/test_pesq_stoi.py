@@ -35,7 +35,7 @@ def test_pesq_is_the_packages_where_its_filters_decay_to_denormals():
 
 def test_the_helper_flushes_denormals():
     code = (
-        "import numpy as np; from taae.evaluation.scoring.pesq_helper import flush_denormals;"
+        "import numpy as np; from taae.evaluation.scoring.pesq_stoi import flush_denormals;"
         "flush_denormals(); print((np.full(3, 1e-30, np.float32) * np.float32(1e-10)).max())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

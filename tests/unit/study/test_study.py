@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taae.codec.attention_window import removed_share, window_sides
+from taae.evaluation.config import OtherCodec
 from taae.evaluation.metrics import METRICS
-from taae.evaluation.other_codecs.config import OtherCodec
 from taae.study.checks import changed_keys, training_coverage
 from taae.study.load import load_study, merge, read_yaml, resolve
 from taae.training.config import Variant

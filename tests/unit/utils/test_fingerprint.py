@@ -39,7 +39,7 @@ def test_all_that_python_loads_is_among_them(module: str) -> None:
         "evaluation/metrics",
         "codec/attention_window",
         "codec/operating_points",
-        "evaluation/other_codecs/config",
+        "evaluation/config",
         "study/checks",
         "codec/pretrained",
     }
@@ -51,7 +51,7 @@ def test_stages_do_not_contain_each_other() -> None:
     assert "codec/conv" in names("training/train")
     assert not names("training/train") & names("evaluation/scoring/score")
     assert not {name for name in names("training/train") if name.startswith("analysis")}
-    assert "codec/codec" not in names("evaluation/decoded")
+    assert "codec/codec" not in names("evaluation/decoded_files")
     assert "codec/codec" not in names("evaluation/other_codecs/run")
 
 

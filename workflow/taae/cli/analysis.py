@@ -20,6 +20,7 @@ from taae.cli.shared import (
     command,
     option,
 )
+from taae.codec.operating_points import NATIVE
 from taae.study.load import load_study
 from taae.utils.errors import TaaeError
 from taae.utils.gpus import compute
@@ -75,12 +76,13 @@ def lengths(
     Args:
         output: CSV, one row per length, speaker and metric.
     """
+    from taae.evaluation.decode import load_coder
     from taae.evaluation.lengths import score_lengths
 
     resolved = load_study(study)
     with compute(gpus) as device:
         score_lengths(
-            model,
+            load_coder(model, NATIVE, resolved.decoding.precision, threads, device),
             corpus,
             resolved.lengths.seconds,
             output,
@@ -93,9 +95,6 @@ def lengths(
                 "bitrate": resolved.variant(variant).bitrate,
                 "split": "test",
             },
-            precision=resolved.decoding.precision,
-            threads=threads,
-            device=device,
         )
 
 

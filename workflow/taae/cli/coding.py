@@ -86,19 +86,12 @@ def decode(
     elif corpus and output and not coded and not recording:
         if entropy_model:
             raise TaaeError("decode: --entropy-model is for a .taae file")
-        from taae.evaluation.decode import decode_split
+        from taae.evaluation.decode import decode_split, load_coder
 
         precision = load_study(study).decoding.precision
         with compute(gpus) as device:
-            decode_split(
-                model,
-                corpus,
-                output,
-                precision=precision,
-                threads=threads,
-                point=point,
-                device=device,
-            )
+            code = load_coder(model, point, precision, threads, device)
+            decode_split(code, corpus, output)
     else:
         raise TaaeError(
             "decode: give either FILE.taae and RECORDING, or --corpus and --output;"
@@ -124,7 +117,7 @@ def entropy_models(
         points: operating points; by itself the native one.
         minutes: of speech to use; 0: all.
     """
-    from taae.evaluation.entropy_fit import fit_entropy_models
+    from taae.evaluation.decode import fit_entropy_models
 
     with compute(gpus) as device:
         fit_entropy_models(
@@ -143,24 +136,18 @@ app.command("taae.evaluation.bitrates:probe_codes", name="rates", show=False)
 
 @command()
 def precision(
-    *,
-    model: Model,
-    corpus: Corpus,
-    output: Path,
-    point: Point = NATIVE,
-    threads: Threads = 1,
-    gpus: Gpus = 0,
+    *, model: Model, corpus: Corpus, output: Path, threads: Threads = 1, gpus: Gpus = 0
 ) -> None:
     """Count the codes that differ between float32 and bfloat16.
 
     Args:
         output: CSV, one row per test utterance.
     """
-    from taae.evaluation.precision import differing_codes
+    from taae.evaluation.decode import differing_codes
     from taae.utils.files import write_csv
 
     with compute(gpus) as device:
-        table = differing_codes(model, corpus, point=point, threads=threads, device=device)
+        table = differing_codes(model, corpus, threads, device)
     write_csv(table, output)
 
 

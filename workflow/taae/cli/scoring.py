@@ -17,7 +17,7 @@ def mosnet(*, weights: str, output: Path) -> None:
         weights: path or https URL of cnn_blstm.h5.
         output: file.
     """
-    from taae.evaluation.scoring.mosnet_weights import fetch_weights
+    from taae.evaluation.scoring.mosnet import fetch_weights
 
     fetch_weights(weights, output)
 
@@ -65,39 +65,26 @@ def score(
     """
     from taae.evaluation.other_codecs.description import NOT_INSTALLED, read_about
     from taae.evaluation.scoring.pairing import read_speakers
-    from taae.evaluation.scoring.score import score_absent, score_folders
+    from taae.evaluation.scoring.score import score_folders
 
-    names = metrics or list(METRICS)
     about: dict[str, Any] = {"status": "", "bitrate": bitrate}
     if codec_json:
         about = read_about(codec_json)
     given = {"run": run, "variant": variant, "seed": seed, "split": split}
     given["bitrate"] = about.get("bitrate")
     labels: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    speakers = read_speakers(manifest) if manifest else None
-    if about["status"] == NOT_INSTALLED:
-        score_absent(
-            reference,
-            decoded,
-            output,
-            message=about["message"],
-            labels=labels,
-            names=names,
-            speakers=speakers,
-            mosnet_weights=mosnet_weights,
-        )
-        return
     score_folders(
         reference,
         decoded,
         output,
-        names=names,
-        speakers=speakers,
+        names=metrics or list(METRICS),
+        speakers=read_speakers(manifest) if manifest else None,
         labels=labels,
         max_failed=max_failed,
         max_seconds=max_seconds,
         max_trim=max_trim,
         mosnet_weights=mosnet_weights,
         cache=cache,
+        absent=about["message"] if about["status"] == NOT_INSTALLED else "",
         workers=jobs,
     )

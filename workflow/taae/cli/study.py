@@ -111,7 +111,7 @@ def prepare_corpus(*, output: Path, study: Study = DEMO, jobs: Jobs = 1) -> None
     prepare(load_study(study).corpus, output, jobs)
 
 
-app.command("taae.evaluation.decoded:write_reference", name="reference", show=False)
+app.command("taae.evaluation.decoded_files:write_reference", name="reference", show=False)
 
 
 @command()

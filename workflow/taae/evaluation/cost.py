@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import statistics
-import time
+import timeit
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,13 @@ def measure(model: Path, threads: int = 1) -> dict[str, Any]:
     costs = profile(codec.config)
     state = costs.state_bytes
     live = _stream(codec) if state is not None else {}
+    generator = torch.Generator().manual_seed(0)
+    noise = 0.1 * torch.randn(1, round(SECONDS * SAMPLE_RATE), generator=generator)
+
+    def work() -> Tensor:
+        return codec.decode(codec.encode(noise.clone()))  # its memory counts
+
+    _, *times = timeit.repeat(work, number=1, repeat=1 + REPEATS)  # the first one also allocates
     return {
         "parameters": costs.parameters,
         "flops_per_second": costs.flops_per_second,
@@ -46,25 +53,11 @@ def measure(model: Path, threads: int = 1) -> dict[str, Any]:
         "state_kib": state / 1024 if state is not None else None,
         "chunk_ms_median": live.get("frame_ms_median"),
         "chunk_ms_p99": live.get("frame_ms_p99"),
-        "rtf": _real_time_factor(codec),
-        "peak_mib": peak_mib(lambda: codec.decode(codec.encode(_noise()))),
+        "rtf": statistics.median(times) / SECONDS,
+        "peak_mib": peak_mib(work),
         "threads": threads,
         "note": "" if state is not None else "does not stream: it looks ahead",
     }
-
-
-def _real_time_factor(codec: Codec) -> float:
-    wave, times = _noise(), []
-    for _ in range(REPEATS + 1):
-        start = time.perf_counter()
-        codec.decode(codec.encode(wave))
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[1:]) / SECONDS  # the first one also allocates
-
-
-def _noise() -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return 0.1 * torch.randn(1, round(SECONDS * SAMPLE_RATE), generator=generator)
 
 
 def _stream(codec: Codec) -> dict[str, Any]:

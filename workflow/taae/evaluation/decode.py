@@ -1,63 +1,139 @@
-"""Decoding: the test split through a trained codec, as codes and as audio that one can hear."""
+"""Speech of a corpus through a trained codec: its codes, and audio that one can hear."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
+from taae.codec.bitstream.entropy_model import ORDERS, Codes, EntropyModel, entropy_model_path
 from taae.codec.codec import load_codec
 from taae.codec.operating_points import NATIVE, stages_of
 from taae.corpus.store import Split
-from taae.evaluation.decoded import AUDIO, CODES, TABLE
-from taae.utils.audio import write_flac
-from taae.utils.files import atomic, write_csv, write_npz
+from taae.evaluation.decoded_files import CODES, Audio, Coded, write_decoded
+from taae.utils.files import atomic, write_npz
 from taae.utils.log import progress
 from taae.utils.precision import autocast
+from taae.utils.sample_rate import SAMPLE_RATE
+
+# From an utterance (samples,) to its codes (frames, columns) and what they decode to (samples,).
+Coder = Callable[[Audio], tuple[Codes, Audio]]
 
 
-def decode_split(
+def load_coder(
     model: Path,
-    corpus: Path,
-    output: Path,
-    split: str = "test",
+    point: str = NATIVE,
     precision: str = "float32",
     threads: int = 1,
-    point: str = NATIVE,
     device: str = "cpu",
-) -> None:
-    """Encode and decode every utterance of a split, one at a time and so without padding.
+) -> Coder:
+    """Return the codec of a model folder, for one utterance at a time and so without padding.
 
-    `point` is an operating point, see `taae.codec.operating_points`. Writes to `output`:
-        audio/<utterance>.flac: 16 bit, exactly as long as its reference;
-        codes.npz: one array (frames, columns) of uint8 per utterance;
-        utterances.csv: utterance, samples, frames, clipped (samples beyond +-1 that were clipped)
-            and the SHA-256 of the 16-bit samples.
+    `point` is an operating point, see `taae.codec.operating_points`.
     """
     torch.set_num_threads(threads)
     codec = load_codec(model).with_bottleneck(stages_of(point)).to(device)
-    data = Split.open(corpus, split)
-    codes: dict[str, NDArray[np.uint8]] = {}
-    rows = []
-    with atomic(output / AUDIO) as folder, autocast(precision, device):
+
+    def code(audio: Audio) -> tuple[Codes, Audio]:
+        with autocast(precision, device):
+            coded = codec.encode(torch.from_numpy(audio)[None].to(device))
+            decoded = codec.decode(coded, audio.size)[0].float().cpu().numpy()
+        return coded[0].to(torch.uint8).cpu().numpy(), decoded
+
+    return code
+
+
+def decode_split(code: Coder, corpus: Path, output: Path) -> None:
+    """Encode and decode every test utterance.
+
+    Writes to `output` what `write_decoded` does, and codes.npz: per utterance an array (frames,
+    columns) of uint8.
+    """
+    data = Split.open(corpus, "test")
+    codes: dict[str, Codes] = {}
+
+    def coded() -> Iterator[tuple[str, Coded]]:
         records = progress(data.utterances, len(data.utterances), "decoding")
         for index, record in enumerate(records):
-            wave = torch.from_numpy(data.audio(index))[None].to(device)
-            coded = codec.encode(wave)
-            decoded = codec.decode(coded, record.samples)[0].float().cpu().numpy()
-            codes[record.utterance] = coded[0].to(torch.uint8).cpu().numpy()
-            rows.append(
-                {
-                    "utterance": record.utterance,
-                    "samples": record.samples,
-                    "frames": coded.shape[1],
-                    "clipped": int((np.abs(decoded) > 1).sum()),
-                    "sha256": write_flac(folder / f"{record.utterance}.flac", decoded),
-                }
-            )
+            codes[record.utterance], audio = code(data.audio(index))
+            yield record.utterance, Coded(audio, len(codes[record.utterance]))
+
+    write_decoded(coded(), output)
     with atomic(output / CODES) as temporary:
         write_npz(codes, temporary)
-    write_csv(pd.DataFrame(rows), output / TABLE)
+
+
+def differing_codes(
+    model: Path, corpus: Path, threads: int = 1, device: str = "cpu"
+) -> pd.DataFrame:
+    """Encode the test utterances in float32 and under bfloat16 autocast; count what differs.
+
+    Returns:
+        A row per utterance: utterance, frames, differing_frames (any column differs), codes,
+        differing_codes, largest (difference in levels).
+    """
+    torch.set_num_threads(threads)
+    codec = load_codec(model).to(device)
+    data = Split.open(corpus, "test")
+    rows = []
+    for index, record in enumerate(progress(data.utterances, len(data.utterances), "encoding")):
+        wave = torch.from_numpy(data.audio(index))[None].to(device)
+        exact = codec.encode(wave)[0]
+        with torch.autocast(device, torch.bfloat16):
+            rough = codec.encode(wave)[0]
+        apart = (exact - rough).abs()
+        rows.append(
+            {
+                "utterance": record.utterance,
+                "frames": len(exact),
+                "differing_frames": int(apart.any(1).sum()),
+                "codes": exact.numel(),
+                "differing_codes": int((apart > 0).sum()),
+                "largest": int(apart.max()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+@torch.inference_mode()
+def fit_entropy_models(
+    model: Path,
+    corpus: Path,
+    output: Path,
+    points: Sequence[str],
+    minutes: float = 0.0,
+    threads: int = 1,
+    device: str = "cpu",
+) -> None:
+    """Fit an entropy model of each order to the training split, at each operating point.
+
+    The utterances are encoded once, whatever the number of points; with `minutes` a random choice
+    of that much speech at least, else all. Writes `output`/<point>/order0.npz and order1.npz.
+    """
+    torch.set_num_threads(threads)
+    codec = load_codec(model).to(device)
+    quantizers = {point: codec.with_bottleneck(stages_of(point)).quantizer for point in points}
+    codes: dict[str, list[Codes]] = {point: [] for point in points}
+    data = Split.open(corpus, "train")
+    chosen = _choose([record.samples for record in data.utterances], minutes)
+    for index in progress(chosen, len(chosen), "encoding"):
+        latents = codec.latents(torch.from_numpy(data.audio(index))[None].to(device))
+        for point, quantizer in quantizers.items():
+            codes[point].append(quantizer.quantize(latents)[0].to(torch.uint8).cpu().numpy())
+    for point in points:
+        levels = codec.config.bottleneck.alphabet(stages_of(point))
+        for order in ORDERS:
+            fitted = EntropyModel.fit(codes[point], levels, order)
+            fitted.save(entropy_model_path(output, point, order))
+
+
+def _choose(samples: Sequence[int], minutes: float) -> list[int]:
+    """Return utterances, drawn at random but always the same, of `minutes` in all; 0: all."""
+    if not minutes:
+        return list(range(len(samples)))
+    order = np.random.default_rng(0).permutation(len(samples))
+    enough = np.cumsum(np.asarray(samples)[order]) >= minutes * 60 * SAMPLE_RATE
+    return sorted(order[: int(enough.argmax()) + 1 if enough.any() else None].tolist())

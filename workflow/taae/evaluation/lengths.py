@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from taae.corpus.store import Record, Split
-from taae.corpus.utterance import Label, Utterance
-from taae.corpus.writer import write_store
-from taae.evaluation.decode import decode_split
-from taae.evaluation.decoded import AUDIO, write_reference
+from taae.corpus.store import Split
+from taae.evaluation.decode import Coder
 from taae.evaluation.scoring.score import score_folders
+from taae.utils.audio import write_flac
 from taae.utils.errors import TaaeError
 from taae.utils.files import read_csv, write_csv
 from taae.utils.log import log
@@ -23,7 +22,7 @@ from taae.utils.sample_rate import SAMPLE_RATE
 
 
 def score_lengths(
-    model: Path,
+    code: Coder,
     corpus: Path,
     seconds: Sequence[float],
     output: Path,
@@ -31,64 +30,53 @@ def score_lengths(
     names: Sequence[str],
     max_seconds: float,
     labels: dict[str, str | int | float],
-    precision: str = "float32",
-    threads: int = 1,
-    device: str = "cpu",
 ) -> None:
     """Decode and score the test speech recut to each of `seconds`.
 
     Writes the rows of `score_folders` for all lengths, with the column `seconds` before them. A
     metric that a length is too short or too long for has its status and no value.
     """
+    split = Split.open(corpus, "test")
     tables = []
     for length in seconds:
+        speakers = {}
         with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch)
-            recut(corpus, length, folder)
-            write_reference(folder, folder / "reference")
-            decode_split(
-                model,
-                folder,
-                folder / "decoded",
-                precision=precision,
-                threads=threads,
-                device=device,
-            )
-            records = Split.open(folder, "test").utterances
+            reference, decoded = Path(scratch, "reference"), Path(scratch, "decoded")
+            for speaker, utterance, audio in recut(split, length):
+                speakers[utterance] = speaker
+                write_flac(reference / f"{utterance}.flac", audio)
+                write_flac(decoded / f"{utterance}.flac", code(audio)[1])
+            scores = Path(scratch, "scores.csv")
             score_folders(
-                folder / "reference" / AUDIO,
-                folder / "decoded" / AUDIO,
-                folder / "scores.csv",
+                reference,
+                decoded,
+                scores,
                 names=names,
                 max_failed=1.0,
                 max_seconds=max_seconds,
                 labels=labels,
-                speakers={record.utterance: record.speaker for record in records},
+                speakers=speakers,
             )
-            table = read_csv(folder / "scores.csv", ["run"], ["utterance", "speaker"])
+            table = read_csv(scores, ["run"], ["utterance", "speaker"])
         table.insert(0, "seconds", length)
         tables.append(table)
         log(f"{length:g} s: {len(table)} rows")
     write_csv(pd.concat(tables, ignore_index=True), output)
 
 
-def recut(corpus: Path, seconds: float, output: Path) -> None:
-    """Write a corpus whose test split has one utterance of exactly `seconds` per speaker.
+def recut(split: Split, seconds: float) -> Iterator[tuple[str, str, NDArray[np.float32]]]:
+    """Yield each speaker with a name and the audio of an utterance of exactly `seconds`.
 
-    The speaker's test utterances are laid end to end, repeated where they are too short, and cut:
+    The speaker's utterances are laid end to end, repeated where they are too short, and cut:
     nothing is padded, and every length holds the same voices.
     """
     samples = round(seconds * SAMPLE_RATE)
     if samples < 1:
         raise TaaeError(f"lengths: {seconds} s is no length")
-    split = Split.open(corpus, "test")
-    speakers: defaultdict[str, list[Record]] = defaultdict(list)
-    for record in split.utterances:
-        speakers[record.speaker].append(record)
-    with write_store(output, {"recut": seconds}, ["test"]) as store:
-        for speaker, records in speakers.items():
-            spoken = np.concatenate([split.samples[r.start : r.start + r.samples] for r in records])
-            first = records[0]
-            label = Label(f"{first.utterance}-{seconds:g}s", speaker, "test", first.source, "")
-            cut = np.resize(spoken, samples)
-            store.add(Utterance(label, cut, first.loudness, first.gain_db, False, SAMPLE_RATE))
+    places = defaultdict(list)
+    for index, record in enumerate(split.utterances):
+        places[record.speaker].append(index)
+    for speaker, own in places.items():
+        spoken = np.concatenate([split.audio(index) for index in own])
+        name = f"{split.utterances[own[0]].utterance}-{seconds:g}s"
+        yield speaker, name, np.resize(spoken, samples)

@@ -9,8 +9,7 @@ from pydantic import Field, NonNegativeInt
 
 from taae.codec.config import Attention, Bottleneck, Model
 from taae.corpus.config import Corpus
-from taae.evaluation.config import Bitrates, Decoding, Lengths, Metrics
-from taae.evaluation.other_codecs.config import OtherCodec
+from taae.evaluation.config import Bitrates, Decoding, Lengths, Metrics, OtherCodec
 from taae.training.config import BASELINE, Training, Variant
 from taae.utils.settings import Distinct, Name, Settings, default
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from taae.codec.operating_points import NATIVE
 from taae.corpus.config import Download
-from taae.evaluation.config import Bitrates, Decoding, Lengths, Metrics
-from taae.evaluation.other_codecs.config import OtherCodec
+from taae.evaluation.config import Bitrates, Decoding, Lengths, Metrics, OtherCodec
 from taae.study.config import Ablation, Statistics
 from taae.training.config import Variant
 from taae.utils.errors import TaaeError

@@ -27,7 +27,7 @@ def codebook(study: Study, histogram: pd.DataFrame) -> Figure:
 
     Args:
         study: names the seeds.
-        histogram: of `taae.evaluation.codebook`, with the columns variant, seed and point.
+        histogram: of `taae.evaluation.bitrates`, with the columns variant, seed and point.
     """
     histogram = histogram[(histogram["point"] == NATIVE) & (histogram["seed"] == study.seeds[0])]
     variants = list(histogram["variant"].unique())

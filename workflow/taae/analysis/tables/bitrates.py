@@ -76,7 +76,7 @@ def bitrates(folder: Path, study: Study) -> pd.DataFrame:
 def precision(folder: Path, study: Study) -> pd.DataFrame:
     """Return the share of codes that bfloat16 changes, a row per variant and seed.
 
-    `folder` holds VARIANT/seedSEED/precision.csv, of `taae.evaluation.precision`.
+    `folder` holds VARIANT/seedSEED/precision.csv, of `taae.evaluation.decode.differing_codes`.
     """
     rows = []
     for variant, seed in dict.fromkeys((variant, seed) for variant, seed, _ in study.probed()):

@@ -6,16 +6,13 @@ import math
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-import soxr
 import torch
 from torch import Tensor
 
-from taae.evaluation.other_codecs.codec import QUALITY, Audio, Coded
-from taae.evaluation.other_codecs.config import OtherCodec
+from taae.evaluation.config import OtherCodec
+from taae.evaluation.decoded_files import Audio, Coded, fit
 from taae.utils.errors import TaaeError
 from taae.utils.huggingface import load_network
-from taae.utils.sample_rate import SAMPLE_RATE
 
 CLASSES = {"encodec": "EncodecModel", "dac": "DacModel", "mimi": "MimiModel"}
 
@@ -36,44 +33,30 @@ class NeuralCodec:
             NotInstalled: the package or the weights are not there.
             TaaeError: the weights are of another codec, or it has no such operating point.
         """
-        self.settings = settings
-        self.model = load_network(CLASSES[settings.kind], settings.kind, settings.weights)
+        self.kind = settings.kind
+        self.model = load_network(CLASSES[self.kind], self.kind, settings.weights).eval()
+        self.version = f"transformers {version('transformers')}"
         config = self.model.config
         if getattr(config, "audio_channels", 1) != 1:
             raise TaaeError(
                 f"{settings.weights}: codes {config.audio_channels} channels; mono is needed"
             )
         self.rate = int(config.sampling_rate)
+        self.frame = int(config.frame_size if self.kind == "mimi" else config.hop_length)  # samples
         self.options = _options(settings, config)
-        self.model = self.model.eval()
-        self.version = f"transformers {version('transformers')}"
 
     @torch.inference_mode()
     def __call__(self, audio: Audio) -> Coded:
-        """Code (n,) at 16 kHz."""
-        own = soxr.resample(audio, SAMPLE_RATE, self.rate, quality=QUALITY)
-        padded = np.zeros(-(-own.size // self._frame) * self._frame, np.float32)
-        padded[: own.size] = own
-        wave = torch.from_numpy(padded)[None, None]
-        encoded = self.model.encode(wave, **self.options)
+        """Code (n,) at the codec's rate."""
+        padded = fit(audio, -(-audio.size // self.frame) * self.frame)
+        encoded = self.model.encode(torch.from_numpy(padded)[None, None], **self.options)
         codes: Tensor = encoded.audio_codes
-        scales = {"audio_scales": encoded.audio_scales} if self.settings.kind == "encodec" else {}
+        scales = {"audio_scales": encoded.audio_scales} if self.kind == "encodec" else {}
         # The codes alone are decoded: an encoder may also hand out what was not quantized.
         decoded = self.model.decode(audio_codes=codes, **scales).audio_values
-        samples = decoded.flatten().float().cpu().numpy()[: own.size]
-        wide = soxr.resample(samples, self.rate, SAMPLE_RATE, quality=QUALITY)
-        bits = codes.numel() * math.log2(self.model.config.codebook_size)
-        return Coded(wide, round(bits), codes.shape[-1])
-
-    @property
-    def _frame(self) -> int:
-        """Samples of a frame."""
-        config = self.model.config
-        if self.settings.kind == "dac":
-            return int(config.hop_length)
-        if self.settings.kind == "mimi":
-            return int(config.sampling_rate / config.frame_rate)
-        return int(math.prod(config.upsampling_ratios))
+        bits = round(codes.numel() * math.log2(self.model.config.codebook_size))
+        samples = decoded.flatten().float().cpu().numpy()[: audio.size]
+        return Coded(samples, codes.shape[-1], bits)
 
 
 def _options(settings: OtherCodec, config: Any) -> dict[str, float]:

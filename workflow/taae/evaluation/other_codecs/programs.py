@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-import soxr
 
-from taae.evaluation.other_codecs.codec import QUALITY, Audio, Coded
+from taae.evaluation.decoded_files import Audio, Coded, fit
 from taae.utils.audio import from_int16, to_int16
 from taae.utils.errors import NotInstalled, TaaeError
 from taae.utils.sample_rate import SAMPLE_RATE
@@ -40,24 +39,22 @@ class Opus:
 
     def __init__(self, bitrate: float) -> None:
         """Take the bitrate in bit/s that opusenc is asked for."""
-        self.bitrate = bitrate
+        self.kilobits = f"{bitrate / 1000:g}"
         self.version = _version("opus-tools", "opusenc", "opusdec")
 
     def __call__(self, audio: Audio) -> Coded:
         """Code (n,) at 16 kHz."""
+        encoding = ["--quiet", "--speech", "--bitrate", self.kilobits]
+        # Without --no-dither the same file decodes differently each time.
+        decoding = ["--quiet", "--rate", str(SAMPLE_RATE), "--no-dither"]
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             soundfile.write(folder / "in.wav", audio, SAMPLE_RATE, subtype="PCM_16")
-            rate = f"{self.bitrate / 1000:g}"
-            _run(
-                folder, "opusenc", "--quiet", "--speech", "--bitrate", rate, "in.wav", "coded.opus"
-            )
-            # Without --no-dither the same file decodes differently each time.
-            wanted = ["--rate", str(SAMPLE_RATE), "--no-dither"]
-            _run(folder, "opusdec", "--quiet", *wanted, "coded.opus", "out.wav")
+            _run(folder, "opusenc", *encoding, "in.wav", "coded.opus")
+            _run(folder, "opusdec", *decoding, "coded.opus", "out.wav")
             decoded, _ = soundfile.read(folder / "out.wav", dtype="float32")
             packets = audio_packets((folder / "coded.opus").read_bytes())
-        return Coded(decoded, 8 * sum(packets), len(packets))
+        return Coded(decoded, len(packets), 8 * sum(packets))
 
 
 class Codec2:
@@ -77,21 +74,18 @@ class Codec2:
         self.version = _version("codec2", "c2enc", "c2dec")
 
     def __call__(self, audio: Audio) -> Coded:
-        """Code (n,) at 16 kHz; the frames reach to the end of the delayed signal."""
-        narrow = soxr.resample(audio, SAMPLE_RATE, CODEC2_RATE, quality=QUALITY)
+        """Code (n,) at 8 kHz; the frames reach to the end of the delayed signal."""
         delay, frame = CODEC2_DELAY[self.bitrate], CODEC2_FRAME[self.bitrate]
-        padded = np.zeros(-(-(narrow.size + delay) // frame) * frame, np.float32)
-        padded[: narrow.size] = narrow
+        padded = fit(audio, -(-(audio.size + delay) // frame) * frame)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             to_int16(padded).tofile(folder / "in.raw")
             _run(folder, "c2enc", self.mode, "in.raw", "coded.bit")
             _run(folder, "c2dec", self.mode, "coded.bit", "out.raw")
-            size = (folder / "coded.bit").stat().st_size
+            frames = (folder / "coded.bit").stat().st_size // CODEC2_BYTES[self.bitrate]
             decoded = from_int16(np.fromfile(folder / "out.raw", "<i2"))
-        wide = soxr.resample(decoded[delay:], CODEC2_RATE, SAMPLE_RATE, quality=QUALITY)
-        frames = size // CODEC2_BYTES[self.bitrate]
-        return Coded(wide, frames * self.bitrate * frame // CODEC2_RATE, frames)
+        bits = frames * self.bitrate * frame // CODEC2_RATE
+        return Coded(decoded[delay:], frames, bits)
 
 
 def audio_packets(content: bytes) -> list[int]:
@@ -124,8 +118,7 @@ def _version(package: str, *programs: str) -> str:
     if package == "codec2":  # its programs do not tell
         return package
     done = subprocess.run([programs[0], "--version"], capture_output=True, text=True, check=False)
-    lines = done.stdout.splitlines()
-    return lines[0].removeprefix(programs[0]).strip() if lines else package
+    return done.stdout.partition("\n")[0].removeprefix(programs[0]).strip() or package
 
 
 def _run(folder: Path, *command: str) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from taae.evaluation.scoring.onnx_parts import Session, part, session
 from taae.evaluation.scoring.signal_metrics import Signal
 from taae.utils.mel import mel_bank
 from taae.utils.sample_rate import SAMPLE_RATE
 
 Audio = NDArray[np.float32]
+Network = Callable[[Audio], Audio]
 
 WINDOW_SECONDS = 9.01
 WINDOW = 144_160  # samples
@@ -65,10 +67,6 @@ def windows(signal: Signal) -> tuple[Audio, list[int]]:
     return audio, [hop for hop in hops if ends[hop] - hop * SAMPLE_RATE == WINDOW]
 
 
-def _cut(audio: Audio, hop: int) -> Audio:
-    return audio[hop * SAMPLE_RATE :][:WINDOW]
-
-
 def _raw_p835(audio: Audio, hops: list[int]) -> Audio:
     """Return the network's outputs (windows, 3), with the work that windows share done once.
 
@@ -81,7 +79,8 @@ def _raw_p835(audio: Audio, hops: list[int]) -> Audio:
     # Windows share a grid of frames, so a few have those of all. The few may be dropped ones: what
     # is left of `hops` may skip seconds, and every ninth of it would leave others out.
     for hop in {*range(0, hops[-1], SECONDS), hops[-1]}:
-        power[:, FRAMES * hop :][:, : FRAMES * SECONDS] = spectrum(_cut(audio, hop)[None])
+        window = audio[None, hop * SAMPLE_RATE :][:, :WINDOW]
+        power[:, FRAMES * hop :][:, : FRAMES * SECONDS] = spectrum(window)
     shared = np.zeros((1, 32, POOLED * (hops[-1] + SECONDS), 80), np.float32)
     for second in sorted({hop + block for hop in hops for block in range(SECONDS)}):
         start = max(0, FRAMES * second - HALO)
@@ -123,22 +122,45 @@ def _mel_power(frames: Audio) -> Signal:
 
 
 @cache
-def _p835_parts() -> tuple[Session, Session, Session]:
+def _p835_parts() -> tuple[Network, Network, Network]:
     """Return waveform -> log power spectrum -> features after the first pooling -> ratings."""
-    model = _model("sig_bak_ovr.onnx")
+    import onnx
+    from onnx.helper import make_tensor_value_info
+    from onnx.utils import Extractor
+
     spectrum = "mos_estimator_logpow/truediv:0"
     pooled = "mos_estimator_logpow/conv2d_3/Relu:0_pooling0"
-    return (
-        part(model, "input_1", spectrum),
-        part(model, spectrum, pooled),
-        part(model, pooled, "Identity:0"),
-    )
+    whole = onnx.load_from_string(_model("sig_bak_ovr.onnx"))
+    for name in (spectrum, pooled):  # where it is cut; of any shape
+        whole.graph.value_info.append(make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+    parts = Extractor(whole)
+
+    def part(source: str, target: str) -> Network:
+        return _network(parts.extract_model([source], [target]).SerializeToString())
+
+    return part("input_1", spectrum), part(spectrum, pooled), part(pooled, "Identity:0")
 
 
 @cache
-def _p808_network() -> Session:
-    return session(_model("model_v8.onnx"))
+def _p808_network() -> Network:
+    return _network(_model("model_v8.onnx"))
 
 
 def _model(name: str) -> bytes:
     return (files("speechmos") / "dnsmos_models" / name).read_bytes()
+
+
+def _network(model: bytes) -> Network:
+    """Load an ONNX network of one input and one output."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # workers share the machine; OMP_NUM_THREADS is not obeyed
+    options.inter_op_num_threads = 1
+    loaded = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    (source,) = loaded.get_inputs()
+
+    def run(array: Audio) -> Any:
+        return loaded.run(None, {source.name: array})[0]
+
+    return run

@@ -1,20 +1,33 @@
-"""MOSNet, a listener's rating without a reference, by the network of Lo et al. (2019)."""
+"""MOSNet, a listener's rating without a reference, by the network of Lo et al. (2019).
+
+Its published weights are known by their hash, and read without running anything.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import http.client
+import io
+import urllib.request
+from collections.abc import Sequence
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from taae.evaluation.scoring.mosnet_weights import Arrays, read_weights
+from taae.evaluation.metrics import MOSNET_HELP
 from taae.evaluation.scoring.signal_metrics import Signal, magnitudes
+from taae.utils.errors import TaaeError
+from taae.utils.files import atomic
 
+PUBLISHED = "560a12c9f4b4cc67335bdd038676aced251e7013"  # git's hash of cnn_blstm.h5
+LARGEST = 2**26  # bytes; no download may fill the disk
+TIMEOUT = 60.0  # seconds
 WINDOW, HOP = 512, 256  # samples
 # The authors hand scipy's function itself to librosa 0.7, which then takes the symmetric form.
 HAMMING = np.hamming(WINDOW)
@@ -34,13 +47,11 @@ class MOSNet(nn.Module):
     def __init__(self) -> None:
         """Build with random weights."""
         super().__init__()
-        sizes = [1, *(channels for channels in CHANNELS for _ in STRIDES)]
-        self.convolutions = nn.ModuleList(
-            nn.Conv2d(before, after, 3, stride=(1, stride))
-            for (before, after), stride in zip(
-                pairwise(sizes), STRIDES * len(CHANNELS), strict=True
-            )
-        )
+        self.convolutions, before = nn.ModuleList(), 1
+        for channels in CHANNELS:
+            for stride in STRIDES:
+                self.convolutions.append(nn.Conv2d(before, channels, 3, stride=(1, stride)))
+                before = channels
         self.lstm = nn.LSTM(BANDS * CHANNELS[-1], UNITS, batch_first=True, bidirectional=True)
         self.hidden = nn.Linear(2 * UNITS, 128)
         self.frame = nn.Linear(128, 1)
@@ -48,37 +59,34 @@ class MOSNet(nn.Module):
     def forward(self, spectrogram: Tensor) -> Tensor:
         """Rate each frame: magnitudes (frames, 257) -> (frames,)."""
         x = spectrogram[None, None]
-        for convolution, stride in zip(self.convolutions, STRIDES * len(CHANNELS), strict=True):
-            low, high = same_padding(x.shape[-1], stride)
+        for index, convolution in enumerate(self.convolutions):
+            low, high = same_padding(x.shape[-1], STRIDES[index % len(STRIDES)])
             x = F.relu(convolution(F.pad(x, (low, high, 1, 1))))
         x, _ = self.lstm(x.permute(0, 2, 3, 1).flatten(2))  # frequency before channel, as in Keras
         scores: Tensor = self.frame(F.relu(self.hidden(x)))[0, :, 0]
         return scores
 
-    def load_keras(self, arrays: Arrays) -> None:
-        """Take the weights over, in the order and the shapes of `mosnet_weights.SHAPES`."""
-        rest = iter(arrays)
+    def load_keras(self, arrays: Sequence[NDArray[np.float32]]) -> None:
+        """Take over what `read_weights` gives; both libraries order an LSTM's gates i, f, c, o.
 
-        def take(parameter: Any, *axes: int) -> None:
-            parameter.copy_(torch.from_numpy(next(rest).transpose(axes)))
-
+        Raises:
+            TaaeError: the arrays are of another network.
+        """
+        # Keras has one bias in an LSTM, and a kernel's inputs and outputs last.
+        own = [tensor for name, tensor in self.named_parameters() if "bias_hh" not in name]
+        arrays = [array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T for array in arrays]
+        if [array.shape for array in arrays] != [tuple(tensor.shape) for tensor in own]:
+            raise TaaeError(f"not the layers of MOSNet's CNN-BLSTM. {MOSNET_HELP}")
         with torch.no_grad():
-            for convolution in self.convolutions:
-                take(convolution.weight, 3, 2, 0, 1)
-                take(convolution.bias, 0)
-            for direction in ("", "_reverse"):  # both libraries order the gates i, f, c, o
-                take(getattr(self.lstm, f"weight_ih_l0{direction}"), 1, 0)
-                take(getattr(self.lstm, f"weight_hh_l0{direction}"), 1, 0)
-                take(getattr(self.lstm, f"bias_ih_l0{direction}"), 0)
-                getattr(self.lstm, f"bias_hh_l0{direction}").zero_()  # Keras has one bias
-            for layer in (self.hidden, self.frame):
-                take(layer.weight, 1, 0)
-                take(layer.bias, 0)
+            for tensor in self.parameters():
+                tensor.zero_()
+            for tensor, array in zip(own, arrays, strict=True):
+                tensor.copy_(torch.from_numpy(array))
 
 
-def same_padding(size: int, stride: int, kernel: int = 3) -> tuple[int, int]:
-    """Return TensorFlow's "same" padding before and after: the odd zero comes after."""
-    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+def same_padding(size: int, stride: int) -> tuple[int, int]:
+    """Return TensorFlow's "same" padding for a kernel of 3, before and after: an odd zero after."""
+    total = max((-(-size // stride) - 1) * stride + 3 - size, 0)
     return total // 2, total - total // 2
 
 
@@ -100,3 +108,69 @@ def _network(weights: Path) -> MOSNet:
     network = MOSNet()
     network.load_keras(read_weights(weights))
     return network.eval()
+
+
+def fetch_weights(source: str, output: Path, expected: str = PUBLISHED) -> None:
+    """Bring the weights from a path or an https URL to `output`, unless they are there.
+
+    Raises:
+        TaaeError: they cannot be had, or are not the file whose git hash is `expected`.
+    """
+    if output.is_file() and blob_hash(output.read_bytes()) == expected:
+        return
+    content = _content(source, expected)
+    with atomic(output) as temporary:
+        temporary.write_bytes(content)
+
+
+def read_weights(path: Path, expected: str = PUBLISHED) -> list[NDArray[np.float32]]:
+    """Return the arrays of a Keras HDF5 file in the order of its layers.
+
+    Data sets alone are read: what a Keras file describes as code is never looked at.
+
+    Raises:
+        TaaeError: as `fetch_weights`, or the file is no Keras file.
+    """
+    import h5py
+
+    content = _content(str(path), expected)
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            model = file.get("model_weights", file)  # a whole model, or only its weights
+            return [
+                np.asarray(model[layer][name][()], dtype=np.float32)
+                for layer in _names(model.attrs["layer_names"])
+                for name in _names(model[layer].attrs["weight_names"])
+            ]
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise TaaeError(f"{path}: no Keras weights ({error}). {MOSNET_HELP}") from error
+
+
+def _names(attribute: Any) -> list[str]:
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in attribute]
+
+
+def _content(source: str, expected: str) -> bytes:
+    try:
+        if "://" not in source:
+            content = Path(source).read_bytes()
+        elif source.startswith("https://"):
+            with urllib.request.urlopen(source, timeout=TIMEOUT) as reply:
+                content = reply.read(LARGEST + 1)
+        else:
+            raise TaaeError(f"{source}: not an https URL. {MOSNET_HELP}")
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        problem = getattr(error, "strerror", None) or error
+        raise TaaeError(f"{source}: cannot be read ({problem}). {MOSNET_HELP}") from error
+    found = blob_hash(content)
+    if found != expected:
+        raise TaaeError(
+            f"{source}: not the published weights: its git hash is {found} ({len(content)} bytes),"
+            f" not {expected}. {MOSNET_HELP}"
+        )
+    return content
+
+
+def blob_hash(content: bytes) -> str:
+    """Return the SHA-1 that git knows a file by."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

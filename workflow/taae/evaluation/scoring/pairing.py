@@ -6,7 +6,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,11 +16,13 @@ import soundfile
 from taae.evaluation.scoring.signal_metrics import Signal, delay
 from taae.evaluation.scoring.status import Failure, Status
 from taae.utils.errors import TaaeError
+from taae.utils.files import read_csv
 from taae.utils.log import log
 from taae.utils.sample_rate import SAMPLE_RATE
 
 T = TypeVar("T")
 
+COUNTS = ["n_ref", "n_deg", "n_trimmed", "lag_samples", "n_clipped"]
 SUFFIXES = {".flac", ".wav", ".ogg", ".mp3"}
 UNKNOWN = "unknown"  # speaker
 QUIET = 2.0**-15  # one step of 16-bit audio
@@ -36,20 +38,16 @@ class Pair:
     decoded: Path | None
 
 
-@dataclass
+@dataclass(frozen=True)
 class Signals:
-    """A pair's samples (n,), equally long, with what was found on the way to them.
+    """A pair's samples (n,), equally long, and what was counted on the way to them (`COUNTS`).
 
-    A `problem` leaves every metric of the pair without a value; what follows it is not filled.
+    A `problem` leaves every metric of the pair without a value; there are no samples then.
     """
 
-    reference: Signal = field(default_factory=lambda: np.zeros(0))
-    degraded: Signal = field(default_factory=lambda: np.zeros(0))
-    n_ref: int | None = None
-    n_deg: int | None = None
-    n_trimmed: int | None = None
-    lag_samples: int | None = None
-    n_clipped: int | None = None
+    reference: Signal
+    degraded: Signal
+    counts: dict[str, int]
     problem: Failure | None = None
 
 
@@ -59,32 +57,29 @@ def read_speakers(manifest: Path) -> dict[str, str]:
     Raises:
         TaaeError: a row lacks one of them, or an utterance has two speakers.
     """
-    from taae.utils.files import read_csv  # imports pandas, which no worker needs
-
     columns = ["utterance", "speaker"]
-    table = read_csv(manifest, columns, columns)[columns]
-    gaps = table.isna().any(axis="columns").to_numpy()
-    if gaps.any():
-        raise TaaeError(f"{manifest}: line {gaps.argmax() + 2}: no utterance or no speaker")
-    several = table.drop_duplicates()["utterance"].duplicated()
-    if several.any():
-        name = table.drop_duplicates()["utterance"][several].iloc[0]
-        raise TaaeError(f"{manifest}: utterance '{name}' has two speakers")
+    table = read_csv(manifest, columns, columns)[columns].drop_duplicates()
+    gaps = table.index[table.isna().any(axis="columns")]
+    if len(gaps):
+        raise TaaeError(f"{manifest}: line {gaps[0] + 2}: no utterance or no speaker")
+    several = table["utterance"][table["utterance"].duplicated()]
+    if len(several):
+        raise TaaeError(f"{manifest}: utterance '{several.iloc[0]}' has two speakers")
     return dict(table.itertuples(index=False, name=None))
 
 
-def find_pairs(reference: Path, decoded: Path, speakers: dict[str, str]) -> list[Pair]:
+def find_pairs(reference: Path, decoded: Path | None, speakers: dict[str, str]) -> list[Pair]:
     """Pair the audio files of two folders by relative name without extension, sorted by it.
 
     `speakers` maps utterances to speakers; without an entry the speaker is the name of the folder
-    that the reference lies in, or `UNKNOWN` at the top.
+    that the reference lies in, or `UNKNOWN` at the top. Without `decoded` nothing is decoded.
 
     Raises:
         TaaeError: a folder is missing, a name is there twice, or the folders share no name.
     """
-    references = _audio_files(reference)
-    decodeds = _respelled(_audio_files(decoded), references)
-    if not references.keys() & decodeds.keys():
+    references = dict(sorted(_audio_files(reference).items()))
+    decodeds = _respelled(_audio_files(decoded), references) if decoded else {}
+    if decoded and not references.keys() & decodeds.keys():
         raise TaaeError(
             f"{decoded}: none of its {len(decodeds)} audio files has the name of one of the"
             f" {len(references)} in {reference}; files pair by relative path without extension"
@@ -92,25 +87,18 @@ def find_pairs(reference: Path, decoded: Path, speakers: dict[str, str]) -> list
     strays = sorted(decodeds.keys() - references.keys())
     if strays:
         log(f"{decoded}: {len(strays)} files without a reference, not scored: {', '.join(strays)}")
-    return [
-        replace(pair, decoded=decodeds.get(pair.utterance))
-        for pair in find_references(reference, speakers)
-    ]
-
-
-def find_references(reference: Path, speakers: dict[str, str]) -> list[Pair]:
-    """Return the pairs of `find_pairs` as if no decoded file were there."""
-    found = sorted(_audio_files(reference).items())
-    speakers = _respelled(speakers, (name for name, _ in found))
-    unnamed = [name for name, _ in found if name not in speakers]
+    speakers = _respelled(speakers, references)
+    unnamed = [name for name in references if name not in speakers]
     if speakers and unnamed:
         log(
-            f"{reference}: {len(unnamed)} of {len(found)} utterances have no speaker in the"
+            f"{reference}: {len(unnamed)} of {len(references)} utterances have no speaker in the"
             f" manifest, for instance '{unnamed[0]}'; their folder's name is taken"
         )
-    return [
-        Pair(name, speakers.get(name) or _folder_name(name), path, None) for name, path in found
-    ]
+    pairs = []
+    for name, path in references.items():
+        speaker = speakers.get(name) or Path(name).parent.name or UNKNOWN
+        pairs.append(Pair(name, speaker, path, decodeds.get(name)))
+    return pairs
 
 
 def _audio_files(folder: Path) -> dict[str, Path]:
@@ -133,29 +121,16 @@ def _text(path: Path) -> str:
 
 
 def _respelled(mapping: dict[str, T], names: Iterable[str]) -> dict[str, T]:
-    """Return `mapping`, its keys spelled as in `names`.
+    """Return `mapping` with a name for each key that differs from it only in its Unicode form.
 
-    Unicode has é as one character or as two, by the system that a name comes from. A key without
-    an equal name gets the name that differs only in this, if there is exactly one.
+    Unicode has é as one character or as two, by the system that a name comes from.
     """
-    names = set(names)
-    keys = _by_form(mapping.keys() - names)
-    respelled = dict(mapping)
-    for form, lacking in _by_form(names - mapping.keys()).items():
-        if len(lacking) == len(keys.get(form, [])) == 1:
-            respelled[lacking[0]] = respelled.pop(keys[form][0])
-    return respelled
-
-
-def _by_form(names: Iterable[str]) -> dict[str, list[str]]:
-    forms: dict[str, list[str]] = {}
-    for name in names:
-        forms.setdefault(unicodedata.normalize("NFC", name), []).append(name)
-    return forms
-
-
-def _folder_name(utterance: str) -> str:
-    return Path(utterance).parent.name or UNKNOWN
+    keys, lacking = (
+        {unicodedata.normalize("NFC", name): name for name in sorted(some)}
+        for some in (mapping.keys() - names, set(names) - mapping.keys())
+    )
+    spelling = {keys[form]: lacking[form] for form in keys.keys() & lacking.keys()}
+    return {spelling.get(key, key): value for key, value in mapping.items()}
 
 
 def read_pair(pair: Pair, max_trim: int) -> Signals:
@@ -164,25 +139,32 @@ def read_pair(pair: Pair, max_trim: int) -> Signals:
     Lengths that differ by up to `max_trim` samples are cut to the shorter. Decoded samples beyond
     +-1 are clipped; `n_clipped` counts them, or in an integer file those at full scale.
     """
-    signals = Signals()
+    counts: dict[str, int] = {}
     try:
         if pair.decoded is None:
             raise Failure(Status.MISSING, "no decoded file")
-        signals.reference, _ = _read(pair.reference)
-        signals.n_ref = signals.reference.size
-        signals.degraded, peak = _read(pair.decoded)
-        signals.n_deg = signals.degraded.size
-        _trim(signals, max_trim)
-    except Failure as failure:
-        signals.problem = failure
-        return signals
-    signals.n_clipped = int(np.count_nonzero(np.abs(signals.degraded) > peak))
-    if np.isfinite(signals.degraded).all():  # else clipping would hide an infinity
-        signals.degraded = np.clip(signals.degraded, -1.0, 1.0)
-    both = (signals.reference, signals.degraded)
-    if all(np.isfinite(one).all() and not is_silent(one) for one in both):
-        signals.lag_samples = delay(*both)
-    return signals
+        reference, _ = _read(pair.reference)
+        counts["n_ref"] = reference.size
+        degraded, peak = _read(pair.decoded)
+        counts["n_deg"] = degraded.size
+        excess = abs(reference.size - degraded.size)
+        if excess > max_trim:
+            raise Failure(
+                Status.LEN_MISMATCH,
+                f"{reference.size} samples against {degraded.size} decoded;"
+                f" a difference of up to {max_trim} is trimmed",
+            )
+    except Failure as problem:
+        return Signals(np.zeros(0), np.zeros(0), counts, problem)
+    length = min(reference.size, degraded.size)
+    reference, degraded = reference[:length], degraded[:length]
+    counts["n_trimmed"] = excess
+    counts["n_clipped"] = int(np.count_nonzero(np.abs(degraded) > peak))
+    if np.isfinite(degraded).all():  # else clipping would hide an infinity
+        degraded = np.clip(degraded, -1.0, 1.0)
+    if all(np.isfinite(one).all() and not is_silent(one) for one in (reference, degraded)):
+        counts["lag_samples"] = delay(reference, degraded)
+    return Signals(reference, degraded, counts)
 
 
 def is_silent(signal: Signal) -> bool:
@@ -206,17 +188,3 @@ def _read(path: Path) -> tuple[Signal, float]:
         raise Failure(Status.CHANNELS, f"{_text(path)}: {channels} channels; mono is needed")
     bits = re.fullmatch(r"PCM_[SU]?(\d+)", subtype)
     return samples, 1 - 1.5 * 2.0 ** (1 - int(bits[1])) if bits else 1.0
-
-
-def _trim(signals: Signals, max_trim: int) -> None:
-    excess = abs(signals.reference.size - signals.degraded.size)
-    if excess > max_trim:
-        raise Failure(
-            Status.LEN_MISMATCH,
-            f"{signals.n_ref} samples against {signals.n_deg} decoded;"
-            f" a difference of up to {max_trim} is trimmed",
-        )
-    signals.n_trimmed = excess
-    length = min(signals.reference.size, signals.degraded.size)
-    signals.reference = signals.reference[:length]
-    signals.degraded = signals.degraded[:length]

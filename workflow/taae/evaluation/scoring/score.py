@@ -10,10 +10,9 @@ from typing import Any
 import pandas as pd
 
 from taae.evaluation.metrics import MAX_TRIM, METRICS, MOSNET_HELP
-from taae.evaluation.scoring.cache import Entry, read_cache, write_cache
-from taae.evaluation.scoring.mosnet_weights import read_weights
-from taae.evaluation.scoring.pairing import UNKNOWN, Pair, find_pairs, find_references
-from taae.evaluation.scoring.scorers import COUNTS, chosen, score_pair
+from taae.evaluation.scoring.cache import Known, read_cache, write_cache
+from taae.evaluation.scoring.pairing import COUNTS, UNKNOWN, Pair, find_pairs
+from taae.evaluation.scoring.scorers import chosen, score_pair
 from taae.evaluation.scoring.status import Status
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_csv
@@ -41,6 +40,7 @@ def score_folders(
     max_trim: int = MAX_TRIM,
     mosnet_weights: Path | None = None,
     cache: Path | None = None,
+    absent: str = "",
 ) -> None:
     """Score every utterance of `reference` against `decoded`; write a CSV of `COLUMNS`.
 
@@ -55,21 +55,32 @@ def score_folders(
             name of `decoded`, seed to 0.
         speakers: utterance -> speaker, see `find_pairs`.
         max_trim: samples by which lengths may differ.
-        mosnet_weights: file of `taae.evaluation.scoring.mosnet_weights.fetch_weights`.
+        mosnet_weights: file of `taae.evaluation.scoring.mosnet.fetch_weights`.
         cache: file that keeps values from one call to the next; they are taken from it for
             signals, definitions and versions that have not changed.
+        absent: why there is nothing decoded, of a codec that is not installed: the rows say so.
 
     Raises:
         TaaeError: nothing to score, or too many values are missing; the rows are then in
             `output` with the suffix .failed.csv, and `output` is as it was.
     """
-    pairs = find_pairs(reference, decoded, speakers or {})
+    pairs = find_pairs(reference, None if absent else decoded, speakers or {})
+    names = _usable(names, mosnet_weights)
+    if absent:
+        metrics = [{"metric": name, "settings": METRICS[name].settings} for name in names]
+        about = {"status": str(Status.NOT_INSTALLED), "message": absent}
+        rows = [
+            {"utterance": pair.utterance, "speaker": pair.speaker, **metric, **about}
+            for pair in pairs
+            for metric in metrics
+        ]
+        write_csv(_table(rows, decoded, labels), output)
+        return
     if len(pairs) > 1 and all(pair.speaker == UNKNOWN for pair in pairs):
         log(
             f"{reference}: no speakers are known, so nothing can be tested; give a manifest, or"
             " a folder per speaker"
         )
-    names = _usable(names, mosnet_weights)
     score = partial(
         score_pair,
         scorers=chosen(names, mosnet_weights),
@@ -77,18 +88,17 @@ def score_folders(
         max_seconds=max_seconds,
         max_trim=max_trim,
     )
-    earlier = read_cache(cache) if cache else {}
-    entries: dict[str, Entry] = {}
+    known = read_cache(cache) if cache else {}
     rows = []
     try:
-        tasks = [(pair, earlier.get(pair.utterance)) for pair in pairs]
+        tasks = [(pair, known.get(pair.utterance, {})) for pair in pairs]
         scored = progress(ordered_map(score, tasks, workers, _bytes), len(pairs), "scoring")
-        for pair, (found, entry) in zip(pairs, scored, strict=True):
+        for pair, (found, values) in zip(pairs, scored, strict=True):
             rows += found
-            entries[pair.utterance] = entry
+            known[pair.utterance] = values
     finally:  # an interrupted run keeps what it has computed
         if cache:
-            write_cache(earlier | entries, cache)
+            write_cache(known, cache)
     table = _table(rows, decoded, labels)
     suspect = output.with_suffix(".failed.csv")
     missing = table["value"].isna()
@@ -105,53 +115,23 @@ def score_folders(
     suspect.unlink(missing_ok=True)
 
 
-def score_absent(
-    reference: Path,
-    decoded: Path,
-    output: Path,
-    *,
-    names: Sequence[str],
-    message: str,
-    labels: dict[str, str | int | float] | None = None,
-    speakers: dict[str, str] | None = None,
-    mosnet_weights: Path | None = None,
-) -> None:
-    """Write the rows of a codec that is not installed: each has that status, none has a value.
-
-    Arguments as for `score_folders`; `message` says what is missing.
-    """
-    names = _usable(names, mosnet_weights)
-    rows = [
-        {
-            "utterance": pair.utterance,
-            "speaker": pair.speaker,
-            "metric": metric,
-            "settings": METRICS[metric].settings,
-            "status": str(Status.NOT_INSTALLED),
-            "message": message,
-        }
-        for pair in find_references(reference, speakers or {})
-        for metric in METRICS
-        if metric in names
-    ]
-    write_csv(_table(rows, decoded, labels), output)
-
-
 def _usable(names: Sequence[str], mosnet_weights: Path | None) -> list[str]:
     unknown = set(names) - set(METRICS)
     if unknown:
         raise TaaeError(f"no metric {', '.join(sorted(unknown))}; there are {', '.join(METRICS)}")
     if "mosnet" in names and mosnet_weights:
+        from taae.evaluation.scoring.mosnet import read_weights  # torch takes seconds
+
         read_weights(mosnet_weights)  # a wrong file is told now, not once an utterance
     elif "mosnet" in names:
         log(f"mosnet is left out. {MOSNET_HELP}")
         names = [name for name in names if name != "mosnet"]
     if not names:
         raise TaaeError("no metric to score")
-    return list(names)
+    return [name for name in METRICS if name in names]
 
 
-def _bytes(task: tuple[Pair, Entry | None]) -> float:
+def _bytes(task: tuple[Pair, Known]) -> float:
     """Return about how long a pair takes, in no unit."""
     path = task[0].reference
     return path.stat().st_size if path.exists() else 0  # a link may lead nowhere

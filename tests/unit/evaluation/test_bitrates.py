@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import entropy
 
-from taae.codec.bitstream.entropy_model import EntropyModel
-from taae.evaluation.bitrates import rates
-from taae.evaluation.codebook import health, histogram, load_codes
+from taae.codec.bitstream.entropy_model import ORDERS, EntropyModel, entropy_model_path
+from taae.codec.operating_points import NATIVE
+from taae.evaluation.bitrates import health, histogram, load_codes, probe_codes
 from taae.utils.errors import TaaeError
+from tests.unit.codec.codecs import BOTTLENECK, codec
 
 
 def test_a_chain_with_known_entropies() -> None:
@@ -61,16 +64,23 @@ def test_entropy_rates_add_up_to_the_pooled_entropy(tmp_path: Path) -> None:
         for name, frames in (("a", 100), ("b", 50), ("c", 1))
     }
     levels = (17,) * 3
-    model = EntropyModel.fit(codes.values(), levels, 0)
-    samples = {name: len(one) * 320 for name, one in codes.items()}
-    table = rates(
-        codes, samples, levels, 50.0, {0: model}, model=b"1234", stages=(), folder=tmp_path
-    )
+    one = codec(bottleneck=replace(BOTTLENECK, dimensions=3, levels=17))
+    one.save_pretrained(tmp_path / "model")
+    for order in ORDERS:
+        fitted = EntropyModel.fit(codes.values(), levels, order)
+        fitted.save(entropy_model_path(tmp_path / "models", NATIVE, order))
+    np.savez(tmp_path / "codes.npz", **codes)  # type: ignore[arg-type]
+    rows = [f"{name},{len(each) * one.hop}" for name, each in codes.items()]
+    (tmp_path / "utterances.csv").write_text("\n".join(["utterance,samples", *rows]))
+    probe_codes(tmp_path, tmp_path / "model", tmp_path / "models", NATIVE, tmp_path)
+    table = pd.read_csv(tmp_path / "rates.csv")
     bits = (table["entropy_bps"] * table["seconds"]).sum()
     assert bits == pytest.approx(health(codes, levels, 3)["entropy_bits"].sum() * 151)
-    assert table["nominal_bps"].to_numpy() == pytest.approx(50 * 3 * math.log2(17))
-    assert table["coded_bps"].tolist() == table["coded_order0_bps"].tolist()
-    assert table["coded_bps"][0] < table["nominal_bps"][0] + 27 * 8 / 2
+    nominal = 16_000 / one.hop * 3 * math.log2(17)
+    assert table["nominal_bps"].to_numpy() == pytest.approx(nominal)
+    both = table[["coded_order0_bps", "coded_order1_bps"]]
+    assert table["coded_bps"].tolist() == both.min(axis=1).tolist()
+    assert table["coded_bps"][0] * table["seconds"][0] < nominal * table["seconds"][0] + 27 * 8
 
 
 def test_what_are_no_codes_is_refused(tmp_path: Path) -> None:

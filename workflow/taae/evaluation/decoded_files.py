@@ -1,0 +1,70 @@
+"""The files of decoded speech, whatever codec it went through, and of its reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from taae.corpus.store import Split
+from taae.utils.audio import write_flac
+from taae.utils.files import atomic, write_csv
+
+Audio = NDArray[np.float32]
+
+AUDIO, CODES, TABLE = "audio", "codes.npz", "utterances.csv"
+COLUMNS = ["utterance", "samples", "frames", "clipped", "sha256"]
+
+
+class Coded(NamedTuple):
+    """An utterance (samples,) that went through a codec, and what its code takes."""
+
+    audio: Audio
+    frames: int
+    bits: int = 0  # of other codecs alone
+
+
+def fit(audio: Audio, samples: int) -> Audio:
+    """Cut or pad with zeros to (samples,)."""
+    return np.pad(audio[:samples], (0, max(0, samples - audio.size)))
+
+
+def write_decoded(
+    utterances: Iterable[tuple[str, Coded]], output: Path, columns: list[str] = COLUMNS
+) -> pd.DataFrame:
+    """Write utterances, by name, as they come, each as long as its reference; return their table.
+
+    Writes to `output`:
+        audio/<utterance>.flac: 16 kHz, 16 bit;
+        utterances.csv: `columns`, where `clipped` counts the samples beyond +-1 that were clipped,
+            and `sha256` is of the 16-bit samples.
+    """
+    rows = []
+    with atomic(output / AUDIO) as folder:
+        folder.mkdir()
+        for utterance, (audio, frames, bits) in utterances:
+            rows.append(
+                {
+                    "utterance": utterance,
+                    "samples": audio.size,
+                    "frames": frames,
+                    "clipped": int((np.abs(audio) > 1).sum()),
+                    "sha256": write_flac(folder / f"{utterance}.flac", audio),
+                    "bits": bits,
+                }
+            )
+    table = pd.DataFrame(rows, columns=columns)
+    write_csv(table, output / TABLE)
+    return table
+
+
+def write_reference(corpus: Path, output: Path) -> None:
+    """Write the test utterances of a corpus as FLAC files, to compare decoded ones with."""
+    data = Split.open(corpus, "test")
+    with atomic(output / AUDIO) as folder:
+        for index, record in enumerate(data.utterances):
+            write_flac(folder / f"{record.utterance}.flac", data.audio(index))
