@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import requests
+from filelock import FileLock
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
@@ -17,7 +18,6 @@ from urllib3.util import Retry
 from taae.corpus.config import ARCHIVES, Archive
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic, make_folder, write_json
-from taae.utils.locks import locked
 from taae.utils.log import log, progress
 
 TOP = "LibriSpeech"  # the folder that every archive holds
@@ -51,7 +51,9 @@ def download(subset: str, url: str, folder: Path) -> dict[str, Any]:
     about, place, scratch = ARCHIVES[subset], folder / subset, folder / ".download"
     archive = scratch / f"{subset}.tar.gz"
     make_folder(scratch)
-    with locked(scratch / f"{subset}.lock"):
+    if not place.exists():
+        log(f"{place}: downloading, or waiting for another process that does")
+    with FileLock(scratch / f"{subset}.lock"):
         if not place.exists():
             needed = about.size - _size(archive) + round(GROWTH * about.size) + SPARE
             free = shutil.disk_usage(scratch).free

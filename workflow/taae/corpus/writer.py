@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, astuple
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import soundfile
@@ -27,12 +27,16 @@ LIBRARIES = ("espeakng-loader", "numpy", "pyloudnorm", "soundfile", "soxr")
 
 
 class SplitWriter:
-    """Appends utterances to the `.npy` and the `.csv` file of a split, and counts them."""
+    """Appends utterances to the `.npy` and the `.csv` file of a split, and counts them.
 
-    def __init__(self, audio: BinaryIO, manifest: TextIO) -> None:
+    `files` closes both.
+    """
+
+    def __init__(self, audio: Path, manifest: Path, files: ExitStack) -> None:
         self.samples = self.peak_limited = 0
         self.speakers: Counter[str] = Counter()  # utterances of each
-        self._audio, self._rows = audio, csv.writer(manifest, lineterminator="\n")
+        self._audio = files.enter_context(audio.open("wb"))
+        self._rows = csv.writer(files.enter_context(_text(manifest)), lineterminator="\n")
         self._rows.writerow(COLUMNS)
         self.write_header()
 
@@ -107,17 +111,13 @@ def write_store(
         names += [f"{split}.{kind}" for split in splits for kind in ("npy", "csv")]
         paths = {name: places.enter_context(atomic(folder / name)) for name in names}
         with ExitStack() as files:
-            store = StoreWriter(
-                {
-                    split: SplitWriter(
-                        files.enter_context(paths[f"{split}.npy"].open("wb")),
-                        files.enter_context(_text(paths[f"{split}.csv"])),
-                    )
-                    for split in splits
-                }
-            )
+            writers = {
+                split: SplitWriter(paths[f"{split}.npy"], paths[f"{split}.csv"], files)
+                for split in splits
+            }
+            store = StoreWriter(writers)
             yield store
-            for writer in store.splits.values():
+            for writer in writers.values():
                 writer.write_header()
         with _text(paths["rejected.csv"]) as file:
             rows = csv.writer(file, lineterminator="\n")
@@ -130,7 +130,7 @@ def write_store(
             "settings": settings,
             "splits": {
                 split: writer.summary() | {"sha256": digests[split]}
-                for split, writer in store.splits.items()
+                for split, writer in writers.items()
             },
             "speakers_overlap": store.speakers_overlap(),
             "rejected": len(store.rejected),

@@ -31,7 +31,7 @@ STUDY = {
     *("utils/sample_rate", "utils/settings"),
 }
 PLUMBING = {
-    *("utils/errors", "utils/files", "utils/fingerprint", "utils/gpus", "utils/locks"),
+    *("utils/errors", "utils/files", "utils/fingerprint", "utils/gpus"),
     *("utils/log", "utils/provenance", "training/kept", *STUDY),
 }
 
