@@ -25,7 +25,7 @@ RUNS = [*STUDY.variants, *STUDY.seeds]
 MADE = {
     "scores": (
         "scores",
-        code("evaluation/other_codecs/description")
+        code("evaluation/decoded_files")
         + runs(SCORES)
         + expand("results/scores/codecs/{codec}.csv", codec=STUDY.codecs)
         + expand("results/codecs/{codec}/codec.json", codec=STUDY.codecs),

@@ -13,9 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taae.evaluation.config import OtherCodec
-from taae.evaluation.decoded_files import Coded, fit
+from taae.evaluation.decoded_files import Coded, codec_table, fit, read_about
 from taae.evaluation.other_codecs import run
-from taae.evaluation.other_codecs.description import codec_table, read_about
 from taae.evaluation.other_codecs.programs import (
     CODEC2_BYTES,
     CODEC2_DELAY,

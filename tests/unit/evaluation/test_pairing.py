@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from taae.evaluation.metrics import Status
 from taae.evaluation.scoring.pairing import Pair, find_pairs, is_silent, read_pair, read_speakers
-from taae.evaluation.scoring.status import Status
 from taae.utils.errors import TaaeError
 from tests.unit.evaluation.speechlike import RATE, speech
 

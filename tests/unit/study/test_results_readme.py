@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 from taae.corpus.normalise import REASONS
-from taae.evaluation.metrics import METRICS
-from taae.evaluation.scoring.status import Status
+from taae.evaluation.metrics import METRICS, Status
 from tests import results_readme as readme
 
 

@@ -63,7 +63,7 @@ def score(
         mosnet_weights: cnn_blstm.h5; without it mosnet is left out.
         cache: file that keeps values for the next call.
     """
-    from taae.evaluation.other_codecs.description import NOT_INSTALLED, read_about
+    from taae.evaluation.decoded_files import NOT_INSTALLED, read_about
     from taae.evaluation.scoring.pairing import read_speakers
     from taae.evaluation.scoring.score import score_folders
 

@@ -21,7 +21,6 @@ OPTION = {  # what sets the bitrate of each kind
     "mimi": "quantizers",
 }
 Kind = Literal[*OPTION]  # type: ignore[valid-type]  # their names stand in one place
-PRETRAINED = ("encodec", "dac", "mimi")  # kinds that have weights
 CODEC2_BITRATES = (700, 1200, 1300, 1400, 1600, 2400, 3200)
 OPUS_LEAST, OPUS_MOST = 6_000, 256_000  # bit/s that opusenc takes for one channel
 
@@ -107,7 +106,7 @@ class OtherCodec(Settings):
             raise TaaeError(f"{self.kind} needs {option}")
         if getattr(self, other) is not None:
             raise TaaeError(f"{self.kind} is set by {option}, not by {other}")
-        if bool(self.weights) != (self.kind in PRETRAINED):
+        if bool(self.weights) != (self.kind not in ("opus", "codec2")):
             raise TaaeError(
                 f"{self.kind} has no weights; remove the key"
                 if self.weights

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from taae.codec.codec import Codec, load_codec
+from taae.codec.codec import load_codec
 from taae.codec.complexity import milliseconds, profile
 from taae.codec.pcm_stream import PcmStream
 from taae.utils.memory import peak_mib
@@ -36,7 +36,12 @@ def measure(model: Path, threads: int = 1) -> dict[str, Any]:
     codec = load_codec(model)
     costs = profile(codec.config)
     state = costs.state_bytes
-    live = _stream(codec) if state is not None else {}
+    live: dict[str, Any] = {}
+    if state is not None:
+        stream = PcmStream(codec)
+        sound = np.random.default_rng(0).normal(0, 3000, STREAMED * codec.hop).astype("<i2")
+        stream.run(io.BytesIO(sound.tobytes()), io.BytesIO())
+        live = stream.report()
     generator = torch.Generator().manual_seed(0)
     noise = 0.1 * torch.randn(1, round(SECONDS * SAMPLE_RATE), generator=generator)
 
@@ -58,11 +63,3 @@ def measure(model: Path, threads: int = 1) -> dict[str, Any]:
         "threads": threads,
         "note": "" if state is not None else "does not stream: it looks ahead",
     }
-
-
-def _stream(codec: Codec) -> dict[str, Any]:
-    noise = np.random.default_rng(0).normal(0, 3000, STREAMED * codec.hop)
-    live = PcmStream(codec)
-    live.run(io.BytesIO(noise.clip(-32768, 32767).astype("<i2").tobytes()), io.BytesIO())
-    report: dict[str, Any] = live.report()
-    return report

@@ -56,8 +56,7 @@ def decode_split(code: Coder, corpus: Path, output: Path) -> None:
     codes: dict[str, Codes] = {}
 
     def coded() -> Iterator[tuple[str, Coded]]:
-        records = progress(data.utterances, len(data.utterances), "decoding")
-        for index, record in enumerate(records):
+        for index, record in enumerate(progress(data.utterances, len(data.utterances), "decoding")):
             codes[record.utterance], audio = code(data.audio(index))
             yield record.utterance, Coded(audio, len(codes[record.utterance]))
 

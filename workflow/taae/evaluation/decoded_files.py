@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,14 @@ from numpy.typing import NDArray
 
 from taae.corpus.store import Split
 from taae.utils.audio import write_flac
+from taae.utils.errors import TaaeError
 from taae.utils.files import atomic, write_csv
 
 Audio = NDArray[np.float32]
 
-AUDIO, CODES, TABLE = "audio", "codes.npz", "utterances.csv"
+AUDIO, CODES, TABLE, ABOUT = "audio", "codes.npz", "utterances.csv", "codec.json"
 COLUMNS = ["utterance", "samples", "frames", "clipped", "sha256"]
+OK, NOT_INSTALLED = "ok", "not installed"  # status of another codec
 
 
 class Coded(NamedTuple):
@@ -68,3 +71,21 @@ def write_reference(corpus: Path, output: Path) -> None:
     with atomic(output / AUDIO) as folder:
         for index, record in enumerate(data.utterances):
             write_flac(folder / f"{record.utterance}.flac", data.audio(index))
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """Read the description of another codec; see `taae.evaluation.other_codecs.run`."""
+    try:
+        about: dict[str, Any] = json.loads(path.read_bytes())
+        if about["status"] not in (OK, NOT_INSTALLED):
+            raise ValueError(f"status {about['status']}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TaaeError(f"{path}: no description of a codec ({error})") from error
+    return about
+
+
+def codec_table(paths: Iterable[Path]) -> pd.DataFrame:
+    """Return a row per codec.json; `bitrate` in bit/s is measured, `delay_samples` at 16 kHz."""
+    columns = ["name", "kind", "status", "bitrate", "rate_hz", "resampling", "delay_samples"]
+    about = [read_about(path) for path in paths]
+    return pd.DataFrame(about, columns=[*columns, "version", "message"])

@@ -1,4 +1,4 @@
-"""The metrics of the study: one place for each one's name, direction and unit.
+"""The metrics of the study, with direction and unit, and why a value of one may be missing.
 
 Definitions are in `taae.evaluation.scoring`; this module imports nothing, so that tables and
 figures can name metrics without loading what computes them.
@@ -7,6 +7,7 @@ figures can name metrics without loading what computes them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True)
@@ -52,3 +53,39 @@ MOSNET_HELP = (
     "MOSNet needs its published weights: take pre_trained/cnn_blstm.h5 of"
     " https://github.com/lochenchou/MOSNet and set metrics.mosnet.weights to its path or https URL"
 )
+
+
+class Status(StrEnum):
+    """The outcome of one metric on one utterance. Only `OK` and `IDENTICAL` carry a value."""
+
+    OK = "ok"
+    IDENTICAL = "identical"  # no error to measure; SI-SDR is +inf
+    MISSING = "missing"  # the reference has no decoded file
+    UNREADABLE = "unreadable"  # a file that no audio decoder takes
+    SAMPLE_RATE = "sample_rate"  # a file that is not at 16 kHz; it is never resampled here
+    CHANNELS = "channels"  # a file that is not mono
+    LEN_MISMATCH = "len_mismatch"  # lengths differ by more than is trimmed
+    NONFINITE = "nonfinite"  # NaN or infinity among the samples
+    SILENT_REF = "silent_ref"  # see `taae.evaluation.scoring.pairing.is_silent`
+    SILENT_DEG = "silent_deg"
+    TOO_SHORT = "too_short"  # shorter than the metric is defined for
+    TOO_LONG = "too_long"  # longer than the metric is trusted with
+    NO_UTTERANCE = "no_utterance"  # PESQ finds no speech
+    DEGENERATE = "degenerate"  # the metric is not defined here, e.g. 0/0
+    NOT_INSTALLED = "not_installed"  # the codec that should have decoded it is not there
+    CRASH = "crash"  # the metric's library raised an error or died
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is no value."""
+        return self not in (Status.OK, Status.IDENTICAL)
+
+
+class Failure(Exception):
+    """A metric has no value: its status, and a message for the row."""
+
+    def __init__(self, status: Status, message: str) -> None:
+        """Keep both, as arguments too: an exception is pickled by them."""
+        super().__init__(status, message)
+        self.status = status
+        self.message = message

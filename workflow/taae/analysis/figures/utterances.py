@@ -30,8 +30,7 @@ from taae.analysis.figures.style import (
     title,
 )
 from taae.analysis.score_files import share_seeds
-from taae.evaluation.metrics import METRICS
-from taae.evaluation.scoring.status import Status
+from taae.evaluation.metrics import METRICS, Status
 from taae.study.study import Study
 
 PAIR = ["seed", "utterance"]

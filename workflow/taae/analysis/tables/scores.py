@@ -16,8 +16,7 @@ import pandas as pd
 from taae.analysis.score_files import share_seeds, untrained
 from taae.analysis.statistics import PAIR, compare, complete, holm, mean_interval
 from taae.codec.attention_window import window_sides
-from taae.evaluation.metrics import METRICS
-from taae.evaluation.scoring.status import Status
+from taae.evaluation.metrics import METRICS, Status
 from taae.study.checks import training_coverage
 from taae.study.config import Statistics
 from taae.study.study import Study

@@ -13,7 +13,7 @@ from taae.utils.files import write_csv
 def _scores(study: Study, results: Path) -> None:
     from taae.analysis.score_files import collect
     from taae.analysis.tables import publish, scores
-    from taae.evaluation.other_codecs.description import codec_table
+    from taae.evaluation.decoded_files import codec_table
 
     runs = [f"{run}/{NATIVE}" for run in _runs(study, study.variants)]
     runs += [f"codecs/{codec}" for codec in study.codecs]

@@ -10,8 +10,16 @@ import soxr
 
 from taae.corpus.store import Split
 from taae.evaluation.config import OtherCodec
-from taae.evaluation.decoded_files import COLUMNS, Audio, Coded, fit, write_decoded
-from taae.evaluation.other_codecs.description import ABOUT, NOT_INSTALLED, OK
+from taae.evaluation.decoded_files import (
+    ABOUT,
+    COLUMNS,
+    NOT_INSTALLED,
+    OK,
+    Audio,
+    Coded,
+    fit,
+    write_decoded,
+)
 from taae.evaluation.other_codecs.neural import NeuralCodec
 from taae.evaluation.other_codecs.programs import Codec2, Opus
 from taae.utils.errors import NotInstalled, TaaeError
@@ -50,13 +58,12 @@ def run_other_codec(name: str, settings: OtherCodec, corpus: Path, output: Path)
         write_json(about | {"status": NOT_INSTALLED, "message": str(error)}, output / ABOUT)
         return
     table = write_decoded(_coded(codec, data, name), output, columns)
-    resampling = f"soxr {version('soxr')} {QUALITY}"
     measured = {
         "status": OK,
         "message": "",
         "bitrate": float(table["bits"].sum() / (table["samples"].sum() / SAMPLE_RATE)),
         "rate_hz": codec.rate,
-        "resampling": "none" if codec.rate == SAMPLE_RATE else resampling,
+        "resampling": "none" if codec.rate == SAMPLE_RATE else f"soxr {version('soxr')} {QUALITY}",
         "delay_samples": codec.delay,
         "version": codec.version,
     }

@@ -30,18 +30,15 @@ BAK = (-0.13166888, 1.60915514, -0.39604546)
 OVRL = (-0.06766283, 1.11546468, 0.04602535)
 
 
-def dnsmos_p835(degraded: Signal) -> tuple[float, float, float]:
+def dnsmos_p835(degraded: Signal) -> tuple[float, ...]:
     """Return (OVRL, SIG, BAK) of a signal (n,), n > 0, at 16 kHz within [-1, 1].
 
     Equal to `speechmos.dnsmos.run`. Reddy et al., "DNSMOS P.835", ICASSP 2022.
     """
     audio, hops = windows(degraded)
     sig, bak, ovrl = _raw_p835(audio, hops).T
-    return (
-        float(np.polyval(OVRL, ovrl).mean()),
-        float(np.polyval(SIG, sig).mean()),
-        float(np.polyval(BAK, bak).mean()),
-    )
+    pairs = ((OVRL, ovrl), (SIG, sig), (BAK, bak))
+    return tuple(float(np.polyval(powers, raw).mean()) for powers, raw in pairs)
 
 
 def dnsmos_p808(degraded: Signal) -> float:

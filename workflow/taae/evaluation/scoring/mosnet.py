@@ -91,11 +91,7 @@ def same_padding(size: int, stride: int) -> tuple[int, int]:
 
 
 def mosnet(degraded: Signal, weights: Path) -> float:
-    """Return the rating of a signal (n,), n > 256, at 16 kHz: the mean over its frames.
-
-    Raises:
-        TaaeError: `weights` is not the published file.
-    """
+    """Return the rating of a signal (n,), n > 256, at 16 kHz: the mean over its frames."""
     spectrogram = magnitudes(degraded, HAMMING, HOP).T
     with torch.inference_mode():
         scores = _network(weights)(torch.from_numpy(spectrogram.astype(np.float32)))

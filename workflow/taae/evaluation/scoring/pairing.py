@@ -13,8 +13,8 @@ from typing import TypeVar
 import numpy as np
 import soundfile
 
+from taae.evaluation.metrics import Failure, Status
 from taae.evaluation.scoring.signal_metrics import Signal, delay
-from taae.evaluation.scoring.status import Failure, Status
 from taae.utils.errors import TaaeError
 from taae.utils.files import read_csv
 from taae.utils.log import log

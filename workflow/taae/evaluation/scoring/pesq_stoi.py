@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
-import platform
 import time
 import warnings
 
 import numpy as np
 
+from taae.evaluation.metrics import Failure, Status
 from taae.evaluation.scoring.signal_metrics import Signal
-from taae.evaluation.scoring.status import Failure, Status
 from taae.utils.processes import ProcessDied, Worker
 from taae.utils.sample_rate import SAMPLE_RATE
 
@@ -32,7 +30,6 @@ def pesq(reference: Signal, degraded: Signal, mode: str) -> float:
 def _pesq_here(reference: Signal, degraded: Signal, mode: str) -> float:
     from pesq import NoUtterancesError, pesq
 
-    flush_denormals()
     try:
         return float(pesq(SAMPLE_RATE, reference, degraded, mode))
     except NoUtterancesError:
@@ -40,21 +37,6 @@ def _pesq_here(reference: Signal, degraded: Signal, mode: str) -> float:
 
 
 _pesq = Worker(_pesq_here)  # a process of its own: the C code dies of some input by a signal
-
-
-def flush_denormals() -> None:
-    """Have the processor take floats below 1e-38 for zero.
-
-    In a pause PESQ's recursive filters decay into them, where an x86 processor is a hundred times
-    slower: a fifth to a third of PESQ's time. Nothing of that size reaches a score.
-    """
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        return
-    libc = ctypes.CDLL(None)
-    environment = (ctypes.c_uint32 * 8)()  # fenv_t, whose last word is the register MXCSR
-    libc.fegetenv(environment)
-    environment[7] |= 0x8040  # its bits FTZ and DAZ
-    libc.fesetenv(environment)
 
 
 def cpu_time() -> float:

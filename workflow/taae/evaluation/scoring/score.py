@@ -9,11 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from taae.evaluation.metrics import MAX_TRIM, METRICS, MOSNET_HELP
+from taae.evaluation.metrics import MAX_TRIM, METRICS, MOSNET_HELP, Status
 from taae.evaluation.scoring.cache import Known, read_cache, write_cache
 from taae.evaluation.scoring.pairing import COUNTS, UNKNOWN, Pair, find_pairs
 from taae.evaluation.scoring.scorers import chosen, score_pair
-from taae.evaluation.scoring.status import Status
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_csv
 from taae.utils.log import log, progress
@@ -48,7 +47,7 @@ def score_folders(
     without a value has an empty cell and a status other than ok; nothing is imputed.
 
     Args:
-        names: metrics, of `METRICS`; without `mosnet_weights`, "mosnet" is left out.
+        names: of `METRICS`; without `mosnet_weights`, "mosnet" is left out.
         max_failed: largest share of any one metric's values that may be missing.
         max_seconds: longest utterance that PESQ is given.
         labels: run, variant, seed, bitrate and split of every row; run and variant default to the
@@ -56,8 +55,7 @@ def score_folders(
         speakers: utterance -> speaker, see `find_pairs`.
         max_trim: samples by which lengths may differ.
         mosnet_weights: file of `taae.evaluation.scoring.mosnet.fetch_weights`.
-        cache: file that keeps values from one call to the next; they are taken from it for
-            signals, definitions and versions that have not changed.
+        cache: file that keeps values, of these signals, definitions and versions, for later calls.
         absent: why there is nothing decoded, of a codec that is not installed: the rows say so.
 
     Raises:

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from taae.evaluation.metrics import METRICS
+from taae.evaluation.metrics import METRICS, Failure, Status
 from taae.evaluation.scoring import signal_metrics
 from taae.evaluation.scoring.cache import Known, digest, value_id
 from taae.evaluation.scoring.dnsmos import dnsmos_p808, dnsmos_p835
 from taae.evaluation.scoring.pairing import Pair, Signals, is_silent, read_pair
 from taae.evaluation.scoring.pesq_stoi import cpu_time, pesq, stoi
 from taae.evaluation.scoring.signal_metrics import Signal
-from taae.evaluation.scoring.status import Failure, Status
 from taae.utils.sample_rate import SAMPLE_RATE
 
 
