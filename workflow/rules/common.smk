@@ -18,7 +18,7 @@ from taae.codec.layer_geometry import parameter_count
 from taae.codec.operating_points import NATIVE
 from taae.codec.pretrained import fingerprint
 from taae.study.load import resolve
-from taae.training.kept import hours_of, keep
+from taae.training.kept import keep
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_text
 from taae.utils.fingerprint import canonical, sources
@@ -124,8 +124,9 @@ def keep_replaced_models():
     for job in workflow.dag.needrun_jobs():
         if job.rule.name == "train":
             model = Path(job.output[0]).parent
-            if keep(model, Path(job.params.kept)):
-                hours[f"{model.parent.name}/{model.name}"] = hours_of(model)
+            spent = keep(model, Path(job.params.kept))
+            if spent is not None:
+                hours[f"{model.parent.name}/{model.name}"] = spent
     if hours:
         logger.warning(
             f"This run replaces trained models ({sum(hours.values()):.1f} hours of training):"

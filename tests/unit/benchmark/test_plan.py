@@ -96,8 +96,8 @@ def test_states_are_the_tensors_that_a_training_keeps(
     variant = tiny({**ADVERSARIAL, "optimizer": optimizer, "steps": 2})
     corpus = noise_corpus(tmp_path / "corpus", monkeypatch)
     trainer = Trainer(variant, 1, corpus, torch.device("cpu"))
-    for _ in trainer.run():
-        pass
+    for _ in range(variant.training.steps):
+        trainer.step()
     assert trainer.adversary
     held = [*trainer.codec.parameters(), *trainer.average.parameters()]
     held += trainer.adversary.network.parameters()

@@ -23,13 +23,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, distributed
 
+from taae import cli
 from taae.codec.fsq import FSQ
 from taae.training import launch as launching
-from taae.training import segments, trainer
+from taae.training import segments
 from taae.training import train as loop
 from taae.training.config import Variant
 from taae.training.distributed import SINGLE_PROCESS, Processes
-from taae.training.launch import launch, rank_and_world_size, run
+from taae.training.launch import launch, run
 from taae.training.losses import Terms
 from taae.training.optimizer import Optimisation
 from taae.training.trainer import Trainer
@@ -78,7 +79,7 @@ def train_cases(
         return norm
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "LOG_EVERY", 1)
+        patch.setattr(loop, "LOG_EVERY", 1)
         patch.setattr(Optimisation, "clip_gradients", noted)
         for name in CASES:
             if name == "skipped":
@@ -97,7 +98,7 @@ def train_cases(
 
 
 def lack_memory(corpus: Path, folder: Path, device: str, processes: Processes) -> None:
-    step = Trainer._step
+    step = Trainer.step
 
     def fails(self: Trainer) -> None:
         if self.progress.step == 3 and processes.rank == 1:
@@ -105,7 +106,7 @@ def lack_memory(corpus: Path, folder: Path, device: str, processes: Processes) -
         step(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "_step", fails)
+        patch.setattr(Trainer, "step", fails)
         variant = tiny({**SETTINGS, "processes": 2})
         loop.train(variant, 1, corpus, folder / "a", folder, 0, device=device, processes=processes)
 
@@ -205,7 +206,7 @@ def test_the_cause_of_a_failure_comes_before_what_follows_from_it() -> None:
 
 
 def test_the_time_budget_counts_from_the_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times, deadlines = [time.monotonic()], []
 
@@ -218,8 +219,8 @@ def test_the_time_budget_counts_from_the_start(
         deadlines.append(deadline)
 
     monkeypatch.setattr(launching, "compute", wait)
-    monkeypatch.setattr(launching, "train", train)
-    launch(tiny(), 1, tmp_path, tmp_path, tmp_path, time_budget=100)
+    monkeypatch.setattr(loop, "train", train)
+    assert cli.main([*Command(tmp_path, corpus).words[2:], "--time-budget", "100"]) == 0
     before, waiting = times
     assert before + 100 <= deadlines[0] <= waiting + 100
 
@@ -238,36 +239,38 @@ def test_batches_that_cannot_be_shared(changes: dict[str, Any], message: str) ->
         tiny(changes)
 
 
-def test_gpus_that_are_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_work(**_: object) -> None:
+    raise AssertionError("it began")
+
+
+def test_gpus_that_are_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(TaaeError, match=r"training\.gpus: 2 asked for, but no GPU is visible"):
-        launch(tiny({"gpus": 2}), 1, tmp_path, tmp_path, tmp_path)
+        launch(tiny({"gpus": 2}).training, no_work)
 
 
-def test_nodes_need_a_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nodes_need_a_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     with pytest.raises(TaaeError, match="torchrun --nnodes"):
-        launch(tiny({"nodes": 2}), 1, tmp_path, tmp_path, tmp_path)
+        launch(tiny({"nodes": 2}).training, no_work)
 
 
-def test_other_processes_than_were_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_processes_than_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     place = {"RANK": "0", "WORLD_SIZE": "3", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}
     for name, value in place.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(TaaeError, match=r"3 processes were started, but .* ask for 2"):
-        launch(tiny({"processes": 2}), 1, tmp_path, tmp_path, tmp_path)
+        launch(tiny({"processes": 2}).training, no_work)
 
 
-def test_the_rank_of_a_process() -> None:
-    master = {"MASTER_ADDR": "n1", "MASTER_PORT": "2000"}
-    assert rank_and_world_size({}) is None
-    assert rank_and_world_size(master | {"RANK": "2", "WORLD_SIZE": "4"}) == (2, 4)
-    step = {"SLURM_PROCID": "3", "SLURM_STEP_NUM_TASKS": "4"}
-    assert rank_and_world_size(master | step | {"TAAE_SRUN": "1"}) == (3, 4)
-    # A step in which Snakemake runs a job, at a site that sets MASTER_ADDR itself.
-    assert rank_and_world_size(master | step) is None
+def test_a_rank_of_slurm_alone_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step in which Snakemake runs a job, at a site that sets MASTER_ADDR itself."""
+    place = {"SLURM_PROCID": "3", "SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "4"}
+    for name, value in {**place, "MASTER_ADDR": "n1", "MASTER_PORT": "2000"}.items():
+        monkeypatch.setenv(name, value)
+    begun: list[Processes] = []
+    launch(tiny().training, lambda device, processes: begun.append(processes))
+    assert begun == [SINGLE_PROCESS]
 
 
 class Command:
@@ -332,7 +335,7 @@ def test_srun_hands_on_what_stops_a_training(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_signal: str, status: int
 ) -> None:
     srun = tmp_path / "srun"
-    loop = "echo $TAAE_SRUN $* >&2\nwhile :; do :; done\n"
+    loop = "echo $WORLD_SIZE $* >&2\nwhile :; do :; done\n"
     srun.write_text(f"#!/bin/sh\ntrap '{at_signal}' USR1\n{loop}")
     srun.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
@@ -340,7 +343,7 @@ def test_srun_hands_on_what_stops_a_training(
     training = Command(tmp_path, corpus, nodes=2).start()
     assert training.stderr
     said = training.stderr.readline()
-    assert said.startswith("1 --overlap --wait=600 --nodes=2 --ntasks=2 "), said
+    assert said.startswith("2 --overlap --wait=600 --nodes=2 --ntasks=2 "), said
     training.send_signal(signal.SIGTERM)
     assert training.wait(60) == status
 

@@ -38,7 +38,7 @@ def test_back_at_its_settings_a_model_comes_back_without_a_step(
     train(corpus, model, seed=2)
     assert weights(model) != first["model.safetensors"]
     assert len(list((tmp_path / "kept").iterdir())) == 2
-    monkeypatch.setattr(trainer.Trainer, "run", no_step)
+    monkeypatch.setattr(trainer.Trainer, "step", no_step)
     train(corpus, model)
     assert {name: (model / name).read_bytes() for name in kept.FILES} == first
     assert (model / "config.json").stat().st_mtime >= (corpus / "corpus.json").stat().st_mtime
@@ -62,7 +62,7 @@ def test_where_there_are_no_hard_links_files_are_copied(
     model = tmp_path / "model"
     train(corpus, model)
     first = weights(model)
-    monkeypatch.setattr(trainer.Trainer, "run", no_step)
+    monkeypatch.setattr(trainer.Trainer, "step", no_step)
     train(corpus, model)
     assert weights(model) == first
 
@@ -84,7 +84,7 @@ def test_what_was_not_trained_here_is_not_kept(tmp_path: Path) -> None:
     model.mkdir()
     for name in kept.FILES:
         (model / name).write_text('{"pretrained": "elsewhere"}')
-    assert not kept.keep(model, tmp_path / "kept")
+    assert kept.keep(model, tmp_path / "kept") is None
     (model / "history.csv").unlink()
-    assert not kept.keep(model, tmp_path / "kept")
+    assert kept.keep(model, tmp_path / "kept") is None
     assert not (tmp_path / "kept").exists()

@@ -39,8 +39,7 @@ def stepped(variant: Variant, corpus: Path, steps: int = 1) -> Trainer:
         optimisation.clear = lambda: None  # type: ignore[method-assign]
     for _ in range(steps):
         trainer.codec.zero_grad()
-        trainer._step()
-        trainer.progress.step += 1
+        trainer.step()
     return trainer
 
 
@@ -154,13 +153,12 @@ def test_a_step_that_is_not_finite_changes_no_weight(
     assert trainer.adversary
     networks = [trainer.codec, trainer.average, trainer.adversary.network]
     before = [{k: v.clone() for k, v in network.state_dict().items()} for network in networks]
-    trainer._step()
+    trainer.step()
     assert (trainer.progress.skipped, trainer.progress.streak) == (1, 1)
     for network, old in zip(networks, before, strict=True):
         assert all(torch.equal(value, old[name]) for name, value in network.state_dict().items())
-    trainer.progress.step += 1
     trainer.codec.zero_grad()
-    trainer._step()
+    trainer.step()
     assert (trainer.progress.skipped, trainer.progress.streak) == (1, 0)
     assert any(
         not torch.equal(value, before[0][name])
@@ -198,7 +196,7 @@ def test_steps_that_are_never_finite_stop_the_training(
 def test_a_batch_that_does_not_fit(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lack: str
 ) -> None:
-    step = Trainer._step
+    step = Trainer.step
 
     def fails(trainer: Trainer) -> None:
         if trainer.progress.step < 3:
@@ -212,12 +210,12 @@ def test_a_batch_that_does_not_fit(
         torch.empty(2**60)  # the allocator's own error
         return None
 
-    monkeypatch.setattr(Trainer, "_step", fails)
+    monkeypatch.setattr(Trainer, "step", fails)
     expected = r"2 segments of 0\.64 s in 1 part.* GiB were in use .*training\.accumulate larger"
     with pytest.raises(TaaeError, match=expected):
         loop.train(tiny(), 1, corpus, tmp_path / "a", tmp_path / "state", checkpoint_every=0)
     assert list((tmp_path / "state").rglob("*.pt"))
-    monkeypatch.setattr(Trainer, "_step", step)
+    monkeypatch.setattr(Trainer, "step", step)
     loop.train(tiny(), 1, corpus, tmp_path / "a", tmp_path / "state")
     loop.train(tiny(), 1, corpus, tmp_path / "b", tmp_path / "other")
     assert weights(tmp_path / "a") == weights(tmp_path / "b")
@@ -252,7 +250,7 @@ def test_other_errors_of_a_step_are_not_about_memory(
     def fails(trainer: Trainer) -> None:
         torch.ones(2) @ torch.ones(3)
 
-    monkeypatch.setattr(Trainer, "_step", fails)
+    monkeypatch.setattr(Trainer, "step", fails)
     with pytest.raises(RuntimeError, match="inconsistent tensor size"):
         loop.train(tiny(), 1, corpus, tmp_path / "a", tmp_path / "state")
 
@@ -278,7 +276,7 @@ def test_validation_takes_segments_as_training_does_and_gives_the_mean_of_all(
     assert len(found.validation) == 3
     sizes = []
     found.average.module.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
-    terms = found._validate()
+    terms = found.validate()
     assert sizes == [2, 1]
     with torch.inference_mode(), found._autocast():
         decoded = found.average(found.validation)

@@ -177,7 +177,7 @@ def test_stopped_and_resumed_ends_with_the_same_bytes(
     variant = tiny(changes)
     loop.train(variant, 1, corpus, tmp_path / "whole", tmp_path / "state")
 
-    step = loop.Trainer._step
+    step = loop.Trainer.step
 
     def stopping(trainer: loop.Trainer) -> None:
         if trainer.progress.step == stop:
@@ -185,7 +185,7 @@ def test_stopped_and_resumed_ends_with_the_same_bytes(
         step(trainer)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Trainer, "_step", stopping)
+        patch.setattr(loop.Trainer, "step", stopping)
         with pytest.raises(loop.Interrupted, match=f"step {stop + 1}"):
             loop.train(variant, 1, corpus, tmp_path / "parts", tmp_path / "state")
     assert not (tmp_path / "parts").exists()
@@ -201,11 +201,14 @@ def test_stopped_and_resumed_ends_with_the_same_bytes(
 def test_the_state_of_another_variant_is_not_taken_up(
     variant: Variant, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    step = loop.Trainer.step
+
     def stop(trainer: loop.Trainer) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
+        step(trainer)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Trainer, "_step", stop)
+        patch.setattr(loop.Trainer, "step", stop)
         with pytest.raises(loop.Interrupted):
             loop.train(variant, 1, corpus, tmp_path / "a", tmp_path / "state")
     other = replace(variant, training=replace(variant.training, steps=5))
@@ -251,7 +254,7 @@ def test_what_else_is_in_the_state_folder_is_left_alone(
 def test_a_state_is_taken_to_the_device_of_the_process(variant: Variant, corpus: Path) -> None:
     """Each of several processes has another GPU than the one that saved."""
     first = loop.Trainer(variant, 1, corpus, torch.device("cpu"))
-    next(first.run())
+    first.step()
     other = loop.Trainer(variant, 1, corpus, torch.device("cpu"))
     other.device = torch.device("meta")
     other.restore(first.state())

@@ -6,9 +6,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from taae.codec.complexity import Profile, profile
-from taae.training.adversarial import adversarial, hinge
+from taae.training.adversarial import Discriminator, adversarial, hinge
 from taae.training.config import Variant
-from taae.training.discriminator import Discriminator
 from taae.utils.sample_rate import SAMPLE_RATE
 
 PASSES = 3  # the backward pass takes two products for each of the forward pass

@@ -19,8 +19,7 @@ from taae.benchmark.speech import speech_corpus
 from taae.benchmark.timing import DTYPES, device_name, now, pick_device, report
 from taae.codec.config import SHAPES
 from taae.training.config import Training, Variant
-from taae.training.phases import PHASES
-from taae.training.trainer import Trainer
+from taae.training.trainer import PHASES, Trainer
 from taae.utils.memory import MIB, peak_mib
 from taae.utils.precision import resolve
 
@@ -36,15 +35,14 @@ class TimedTraining:
     def __init__(self, variant: Variant, corpus: Path, device: str) -> None:
         torch.manual_seed(0)
         self.trainer = Trainer(variant, 0, corpus, torch.device(device))
-        self.trainer.phase.now = now
+        self.trainer.timer.now = now
         self.rows: list[dict[str, float]] = []
-        self._run = self.trainer.run()
 
     def __call__(self) -> None:
         """Take a step and note its seconds: of the wall, of the processor, of each phase."""
-        spent = self.trainer.phase.seconds
+        spent = self.trainer.timer.seconds
         before, wall, processor = dict(spent), now(), time.process_time()
-        next(self._run)
+        self.trainer.step()
         row = {name: spent[name] - before[name] for name in PHASES}
         row |= {"wall": now() - wall, "processor": time.process_time() - processor}
         self.rows.append(row)

@@ -14,8 +14,7 @@ from taae.benchmark.train_speed import WARM, TimedTraining, generator_only, with
 from taae.codec.codec import Codec
 from taae.codec.config import Bottleneck, Model
 from taae.training.config import Training, Variant
-from taae.training.out_of_memory import peak_bytes
-from taae.utils.memory import MIB
+from taae.utils.memory import MIB, peak_bytes
 from taae.utils.sample_rate import SAMPLE_RATE
 
 STEPS, ADVERSARIAL_STEPS = 10, 3  # that count; the latter may take ten times as long

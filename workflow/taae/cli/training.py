@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
 from taae.cli.shared import (
@@ -42,12 +44,19 @@ def train(
         kept: folder that keeps finished models for a rerun.
         time_budget: seconds after which to save and exit with status 75.
     """
+    from taae.training import train as training
+    from taae.training.distributed import Interrupted
     from taae.training.launch import launch
-    from taae.training.train import Interrupted
 
+    # The budget includes the time in which a training waits for a GPU or for its processes.
+    deadline = time.monotonic() + time_budget
     chosen = load_study(study).variant(variant)
+    paths = (corpus, output, state)
+    work = partial(
+        training.train, chosen, seed, *paths, checkpoint_every, deadline=deadline, kept=kept
+    )
     try:
-        launch(chosen, seed, corpus, output, state, checkpoint_every, time_budget, kept)
+        launch(chosen.training, work)
     except Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
         return RESUMABLE

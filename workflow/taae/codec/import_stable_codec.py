@@ -22,8 +22,8 @@ from taae.codec.stable_audio_tools import read_config
 from taae.codec.taae import Rotary
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic, file_sha256, write_json
+from taae.utils.fingerprint import provenance
 from taae.utils.log import log
-from taae.utils.provenance import provenance
 
 # Where a training's checkpoint holds the codec: its averaged weights first, as in the export.
 PREFIXES = ("autoencoder_ema.ema_model.", "autoencoder.", "")
@@ -81,7 +81,7 @@ def import_model(config: Path, checkpoint: Path, output: Path) -> None:
     }
     with atomic(output) as folder:
         codec.save_pretrained(folder)
-        write_json(provenance(torch.device("cpu"), about), folder / PROVENANCE)
+        write_json(provenance("cpu", about), folder / PROVENANCE)
     log(f"{output}: {count / 1e6:.1f}M parameters, from {prefix}* of {checkpoint.name}")
 
 

@@ -11,18 +11,16 @@ from typing import Any
 
 import torch
 
-from taae.training.out_of_memory import is_out_of_memory
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic, sweep
 from taae.utils.log import log
 
 KEPT = 2
 FILES = "step-*.pt"
-State = dict[str, Any]
 
 
-def save(state: State, step: int, folder: Path) -> Path:
-    """Write `state` to `folder` atomically, keep the newest two, and return its path.
+def save(state: dict[str, Any], step: int, folder: Path) -> None:
+    """Write `state` to `folder` atomically, and keep the newest two.
 
     The name holds the SHA-256 of the content, so that a damaged file betrays itself.
     """
@@ -30,33 +28,31 @@ def save(state: State, step: int, folder: Path) -> Path:
     torch.save(state, buffer)
     content = buffer.getbuffer()
     digest = hashlib.sha256(content).hexdigest()
-    path = folder / f"step-{step:08d}-{digest[:16]}.pt"
-    with atomic(path) as temporary:
+    with atomic(folder / f"step-{step:08d}-{digest[:16]}.pt") as temporary:
         temporary.write_bytes(content)
     sweep(folder, FILES)
     for old in _newest_first(folder)[KEPT:]:
         old.unlink(missing_ok=True)
-    return path
 
 
-def load(folder: Path) -> State | None:
+def load(folder: Path) -> dict[str, Any] | None:
     """Return the newest undamaged state of `folder`, or None without one."""
-    for path in _newest_first(folder):
+    paths = _newest_first(folder)
+    for path in paths:
         content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest()[:16] == path.stem.rsplit("-", 1)[1]:
-            try:  # weights_only: tensors and plain values, never code from a pickle
-                # On the CPU: of several processes, each moves what it takes to its own GPU.
-                state: State = torch.load(io.BytesIO(content), "cpu", weights_only=True)
-            except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-                if is_out_of_memory(error):
-                    raise
-                raise TaaeError(
-                    f"{path}: refused, since it holds other things than tensors and plain values;"
-                    " remove it to train from the start"
-                ) from error
-            return state
-        log(f"{path}: damaged (its checksum differs); trying the one before")
-    if _newest_first(folder):
+        if hashlib.sha256(content).hexdigest()[:16] != path.stem.rsplit("-", 1)[1]:
+            log(f"{path}: damaged (its checksum differs); trying the one before")
+            continue
+        try:  # weights_only: tensors and plain values, never code from a pickle
+            # On the CPU: of several processes, each moves what it takes to its own GPU.
+            state: dict[str, Any] = torch.load(io.BytesIO(content), "cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise TaaeError(
+                f"{path}: refused, since it holds other things than tensors and plain values;"
+                " remove it to train from the start"
+            ) from error
+        return state
+    if paths:
         log(f"{folder}: no state is undamaged; training from the start")
     return None
 
@@ -68,7 +64,7 @@ def clear(state: Path) -> None:
     """
     folders = list(state.glob("[0-9a-f]" * 16))
     for folder in folders:
-        for path in _newest_first(folder):
+        for path in folder.glob(FILES):
             path.unlink(missing_ok=True)
         sweep(folder, FILES)
     for folder in [*folders, state]:

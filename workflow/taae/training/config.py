@@ -51,7 +51,7 @@ class Loss(Settings):
 
 @dataclass(frozen=True)
 class Discriminator(Settings):
-    """The discriminator of complex STFTs, see `taae.training.discriminator`; when it plays."""
+    """The discriminator of complex STFTs, see `taae.training.adversarial`; when it plays."""
 
     share: Share = 0.0
     """Final share of the steps in which it plays; 0: never, 1: throughout."""
@@ -76,7 +76,7 @@ class Discriminator(Settings):
 
 @dataclass(frozen=True)
 class Perceptual(Settings):
-    """The second stage, in which features of WavLM are matched; see `taae.training.wavlm`.
+    """The second stage, in which features of WavLM are matched; see `taae.training.losses`.
 
     It needs the extra taae[codecs].
     """
@@ -209,15 +209,11 @@ class Training(Settings):
                 f"training.discriminator.fft_sizes: {max(discriminator.fft_sizes)} samples are"
                 f" longer than what the discriminator sees ({seen})"
             )
-        if perceptual.share and not loss.perceptual:
+        if perceptual.share and not (loss.perceptual and perceptual.weights):
             raise TaaeError(
-                "training.perceptual.share: the stage would do nothing, since the weight"
-                " training.loss.perceptual is 0"
-            )
-        if perceptual.share and not perceptual.weights:
-            raise TaaeError(
-                "training.perceptual.weights: the perceptual stage needs those of WavLM: a folder,"
-                " or a repository of the Hugging Face hub such as microsoft/wavlm-large"
+                "training.perceptual.share: the stage needs training.loss.perceptual above 0, and"
+                " training.perceptual.weights: a folder with WavLM, or a repository of the Hugging"
+                " Face hub such as microsoft/wavlm-large"
             )
 
 

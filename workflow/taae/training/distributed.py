@@ -1,4 +1,4 @@
-"""The processes of one data-parallel training, and what they tell each other.
+"""The processes of one data-parallel training: what they tell each other, and what stops them.
 
 Each process has all the weights and computes the gradients of its part of the batch. The gradients
 are summed before the optimisers step, in the same order for all processes, so that the weights stay
@@ -9,6 +9,7 @@ while here two networks share their passes, and a batch may come in parts.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,16 +21,17 @@ from torch import Tensor, distributed
 from taae.utils.log import mute
 
 PATIENCE = timedelta(hours=1)  # how long processes wait while the main one saves a large state
+# SIGUSR1 is a signal to stop too: unlike the others, srun hands it on to its processes.
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+class Interrupted(Exception):
+    """The training was told to stop; its state is saved and the same command goes on."""
 
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among all of a training; without `process_group`, the only one.
-
-    Attributes:
-        rank: number of this process, from 0.
-        world_size: number of processes.
-    """
+    """This process, number `rank` from 0, among the `world_size` of a training; itself alone."""
 
     rank: int = 0
     world_size: int = 1
@@ -56,10 +58,9 @@ class Processes:
         return largest == -negative
 
     def _all_reduce_max(self, values: list[float]) -> list[float]:
-        if self.world_size == 1:
-            return values
         tensor = torch.tensor(values, dtype=torch.float64)  # on the CPU: by gloo
-        distributed.all_reduce(tensor, distributed.ReduceOp.MAX)
+        if self.world_size > 1:
+            distributed.all_reduce(tensor, distributed.ReduceOp.MAX)
         found: list[float] = tensor.tolist()
         return found
 
@@ -74,8 +75,6 @@ def process_group(
     """Join the processes of a training, and leave them at the end.
 
     Args:
-        rank: number of this process, from 0.
-        world_size: number of processes.
         device: "cpu" or "cuda", where the tensors are that are summed.
         init_method: where the processes meet: a URL for PyTorch, by default MASTER_ADDR and
             MASTER_PORT of the environment.
@@ -88,3 +87,15 @@ def process_group(
         yield Processes(rank, world_size)
     finally:
         distributed.destroy_process_group()
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collect signals to stop in a list instead of dying in the middle of a step."""
+    received: list[int] = []
+    old = {stop: signal.signal(stop, lambda number, _: received.append(number)) for stop in STOPS}
+    try:
+        yield received
+    finally:
+        for stop, handler in old.items():
+            signal.signal(stop, handler)

@@ -6,10 +6,10 @@ The history is also written as TensorBoard event files where the package tensorb
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,7 +19,7 @@ COLUMNS = [
     *("step", "seconds", "split", "loss"),
     *(*TERMS, "discriminator", "skipped", "learning_rate"),
 ]
-Row = dict[str, float | str]
+Row = dict[str, Any]
 
 
 @dataclass
@@ -46,16 +46,6 @@ class Progress:
     history: list[Row] = field(default_factory=list)
     losses: list[Terms] = field(default_factory=list)
 
-    def note_step(self, terms: Terms) -> None:
-        """Take down a good step."""
-        self.losses.append(terms)
-        self.streak = 0
-
-    def note_skipped(self) -> None:
-        """Take down a step that changed no weight."""
-        self.skipped += 1
-        self.streak += 1
-
     def add_training_row(self, weights: dict[str, float], rate: float) -> None:
         """Add the means since the last training row; a term may have begun in between."""
         names = {name for terms in self.losses for name in terms}
@@ -63,51 +53,46 @@ class Progress:
             name: torch.stack([terms[name] for terms in self.losses if name in terms]).mean()
             for name in names
         }
-        self.add_row("train", means, weights, rate)
-        self.history[-1]["skipped"] = self.skipped
+        row = self.add_row("train", means, weights, rate)
+        row["skipped"] = self.skipped
         self.losses.clear()
         self.skipped = 0
 
-    def add_row(
-        self, split: str, terms: Terms, weights: dict[str, float], rate: float
-    ) -> float | None:
-        """Add a row; return its loss: the reconstruction loss, which every row has."""
+    def add_row(self, split: str, terms: Terms, weights: dict[str, float], rate: float) -> Row:
+        """Add a row and return it; its loss, where it has terms, is the reconstruction loss."""
         row: Row = {"step": self.step, "seconds": round(self.seconds, 2), "split": split}
         row |= {name: float(term) for name, term in terms.items()}
+        if terms:
+            own = {name: terms[name] for name in RECONSTRUCTION}
+            row["loss"] = float(weighted_sum(own, weights))
         row["learning_rate"] = rate
         self.history.append(row)
-        if not terms:
-            return None
-        own = {name: terms[name] for name in RECONSTRUCTION}
-        row["loss"] = loss = float(weighted_sum(own, weights))
-        return loss
+        return row
 
 
 class EventFiles:
-    """TensorBoard event files in `folder` (None: no files) of a history that grows.
+    """TensorBoard event files in `folder`: a chart for each column, with a curve per split.
 
-    They are written anew from the whole history, so a resumed training logs no step twice. Each
-    column of the history is a chart, with a curve per split.
+    They are written anew from the whole history, so a resumed training logs no step twice. Where
+    the package is not installed, or `folder` is None, there are none.
     """
 
-    def __init__(self, folder: Path | None, history: Sequence[Row]) -> None:
-        self.history, self.logged = history, 0
-        self.writer = None
+    def __init__(self, folder: Path | None) -> None:
+        self.logged, self.writer = 0, None
         if folder and find_spec("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
 
             shutil.rmtree(folder, ignore_errors=True)
             self.writer = SummaryWriter(folder)
 
-    def update(self) -> None:
-        """Log the new rows."""
-        if self.writer is None:
-            return
-        for row in self.history[self.logged :]:
-            for name in row.keys() - {"step", "split"}:
-                chart = f"{name}/{row['split']}"
-                self.writer.add_scalar(chart, float(row[name]), int(row["step"]))
-        self.logged = len(self.history)
+    def update(self, history: list[Row]) -> None:
+        """Log the new rows of a history."""
+        if self.writer is not None:
+            for row in history[self.logged :]:
+                for name in row.keys() - {"step", "split"}:
+                    chart = f"{name}/{row['split']}"
+                    self.writer.add_scalar(chart, row[name], row["step"])
+            self.logged = len(history)
 
     def close(self) -> None:
         """Write what is still in memory."""

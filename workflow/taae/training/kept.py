@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic, file_sha256, write_json
@@ -19,19 +18,22 @@ FILES = ("model.safetensors", "config.json", "history.csv", "provenance.json")
 CHECKSUMS = "sha256.json"
 
 
-def keep(model: Path, kept: Path) -> bool:
-    """Link a trained model into its folder below `kept`; return whether `model` holds one.
+def keep(model: Path, kept: Path) -> float | None:
+    """Link a trained model into its folder below `kept`; return the hours that its training took.
+
+    None where `model` holds none: nothing, or the copy of a pretrained model, which is elsewhere.
 
     Args:
         model: folder of the model; its provenance.json holds the key.
         kept: folder of all the models of this variant and seed.
     """
+    try:
+        about = json.loads((model / "provenance.json").read_text(encoding="utf-8"))
+        folder, hours = kept / about["training"][:16], about["seconds"] / 3600
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
     if not all((model / name).is_file() for name in FILES):
-        return False
-    key = _provenance(model).get("training")
-    if not key:  # a copy of a pretrained model, which is elsewhere
-        return False
-    folder = _folder(kept, key)
+        return None
     if not _is_whole(folder):
         with atomic(folder) as temporary:
             temporary.mkdir()
@@ -39,40 +41,23 @@ def keep(model: Path, kept: Path) -> bool:
                 _link(model / name, temporary / name)
             hashes = {name: file_sha256(temporary / name) for name in FILES}
             write_json(hashes, temporary / CHECKSUMS)
+    return float(hours)
+
+
+def restore_model(kept: Path, key: str, model: Path) -> bool:
+    """Link the model with a key into a model folder; return False where it is not kept whole."""
+    folder = kept / key[:16]
+    if not _is_whole(folder):
+        return False
+    for name in FILES:
+        with atomic(model / name) as temporary:
+            _link(folder / name, temporary)
+            os.utime(temporary)  # newer than what it was made of, as if it had been trained now
     return True
 
 
-def is_kept(kept: Path, key: str) -> bool:
-    """Return whether a model with this key is there, with every file as it was written."""
-    return _is_whole(_folder(kept, key))
-
-
-def restore_model(kept: Path, key: str, model: Path) -> None:
-    """Link a model that `is_kept` into its model folder."""
-    for name in FILES:
-        with atomic(model / name) as temporary:
-            _link(_folder(kept, key) / name, temporary)
-            os.utime(temporary)  # newer than what it was made of, as if it had been trained now
-
-
-def hours_of(model: Path) -> float:
-    """Return how many hours the training of a model took."""
-    return float(_provenance(model).get("seconds", 0.0)) / 3600
-
-
-def _provenance(model: Path) -> dict[str, Any]:
-    try:
-        about = json.loads((model / "provenance.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return about if isinstance(about, dict) else {}
-
-
-def _folder(kept: Path, key: str) -> Path:
-    return kept / key[:16]
-
-
 def _is_whole(folder: Path) -> bool:
+    """Return whether a kept model has every file as it was written."""
     try:
         hashes = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
         return all(file_sha256(folder / name) == hashes[name] for name in FILES)

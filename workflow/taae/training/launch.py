@@ -1,8 +1,7 @@
-"""Starting the processes of a training: here, over nodes, or as torchrun or srun has done already.
+"""Starting the processes of a training: here, over nodes by SLURM's srun, or torchrun has done so.
 
-On one node the processes are children of this one. For several nodes, SLURM's srun starts one
-process for each GPU of each node; elsewhere torchrun does. Such a process finds its rank in its
-environment.
+On one node the processes are children of this one. A process that torchrun started, or srun, finds
+its rank in its environment, as torchrun sets it.
 
 The children are not started by torchrun, since it says less: after a signal or a failure it shows
 its own report of all processes instead of the one error or the step that was saved, and a time
@@ -11,7 +10,6 @@ budget that is used up would be a failure too.
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import socket
@@ -19,29 +17,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
-from functools import partial
 from multiprocessing import get_context
 from multiprocessing.queues import SimpleQueue
-from pathlib import Path
 from typing import NoReturn
 
 import torch
-from torch.multiprocessing.spawn import (
-    ProcessException,
-    ProcessExitedException,
-    start_processes,
-)
+from torch.multiprocessing.spawn import ProcessException, ProcessExitedException, start_processes
 
-from taae.training.config import Training, Variant
-from taae.training.distributed import process_group
-from taae.training.train import Interrupted, stop_signals, train
+from taae.training.config import Training
+from taae.training.distributed import SINGLE_PROCESS, Interrupted, process_group, stop_signals
 from taae.utils.errors import TaaeError
 from taae.utils.gpus import compute
 
-MASTER = ("MASTER_ADDR", "MASTER_PORT")  # environment: where the processes meet
-SRUN = "TAAE_SRUN"  # environment: set where `_run_by_srun` started the process
+PLACE = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE")  # environment: where how many processes meet
 SRUN_WAIT = 600  # seconds that the processes of srun have to end after the first one has
 POLL = 0.05  # seconds between looks at the processes and the signals
 BY_SIGNAL = 128  # exit statuses above say which signal ended a process
@@ -49,37 +39,22 @@ STOPPED = "stopped; run the same command to go on"
 Work = Callable[..., None]  # takes `device` and `processes`
 
 
-def launch(
-    variant: Variant,
-    seed: int,
-    corpus: Path,
-    output: Path,
-    state: Path,
-    checkpoint_every: float = 60.0,
-    time_budget: float = math.inf,
-    kept: Path | None = None,
-) -> None:
-    """Call `train` in as many processes as `variant.training` asks for, and wait for their end.
-
-    The arguments are those of `train`, except `time_budget`: seconds from this call on, which
-    include the time in which it waits for a GPU or for its processes.
+def launch(training: Training, work: Work) -> None:
+    """Run `work(device=..., processes=...)` in all processes of a training, and wait for their end.
 
     Processes that torchrun starts on one machine take a GPU each, on their own. Two such trainings
     at once on the same GPUs can have a part of them each, and wait for one another until, after
     `taae.training.distributed.PATIENCE`, one of them fails: start one at a time.
 
+    Args:
+        work: `taae.training.train.train`; picklable, as the children start anew.
+
     Raises:
-        Interrupted: on a signal of `stop_signals` to any of the processes.
-        TaaeError: what `train` raises; fewer GPUs than asked for; a process was killed.
+        Interrupted: on a signal of `STOPS` to any of the processes.
+        TaaeError: what `work` raises; fewer GPUs than asked for; a process was killed.
     """
-    deadline = time.monotonic() + time_budget
-    training = variant.training
-    work: Work = partial(
-        train, variant, seed, corpus, output, state, checkpoint_every, deadline=deadline, kept=kept
-    )
-    started = rank_and_world_size(os.environ)
-    if started is not None:
-        rank, world_size = started
+    if {"RANK", *PLACE} <= os.environ.keys():
+        rank, world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         if world_size != training.all_processes:
             raise TaaeError(
                 f"training: {world_size} processes were started, but gpus, processes and nodes ask"
@@ -95,23 +70,9 @@ def launch(
     else:
         with compute(training.gpus) as device:
             if training.all_processes == 1:
-                work(device=device)
+                work(device=device, processes=SINGLE_PROCESS)
             else:
                 run(work, training.all_processes, device)
-
-
-def rank_and_world_size(environment: Mapping[str, str]) -> tuple[int, int] | None:
-    """Return rank and number of processes where torchrun or `_run_by_srun` started this one.
-
-    Other steps of SLURM have a rank too, such as those in which Snakemake runs its jobs, and some
-    sites set MASTER_ADDR in every job: hence a mark of our own.
-    """
-    by_srun = (SRUN, "SLURM_PROCID", "SLURM_STEP_NUM_TASKS")
-    by_torchrun = (*MASTER, "RANK", "WORLD_SIZE")
-    for *marks, rank, world_size in (by_srun, by_torchrun):
-        if {*marks, rank, world_size} <= environment.keys():
-            return int(environment[rank]), int(environment[world_size])
-    return None
 
 
 def _run_by_srun(training: Training) -> NoReturn:
@@ -130,7 +91,7 @@ def _run_by_srun(training: Training) -> NoReturn:
     with closing(socket.create_server(("", 0))) as server:  # a port that is free here
         port = server.getsockname()[1]
     # Rank 0 runs on the first node of the job, which is this one.
-    master = dict(zip(MASTER, (socket.gethostname(), str(port)), strict=True))
+    place = (socket.gethostname(), str(port), str(training.all_processes))
     command = [
         "srun",
         "--overlap",  # this process may be a step that holds all resources of the job
@@ -142,6 +103,7 @@ def _run_by_srun(training: Training) -> NoReturn:
         f"--ntasks={training.all_processes}",
         f"--ntasks-per-node={training.processes_per_node}",
         f"--cpus-per-task={training.threads}",
+        *("sh", "-c", 'RANK=$SLURM_PROCID exec "$@"', "sh"),
         *(sys.executable, "-m", "taae", *sys.argv[1:]),
     ]
     sys.stderr.flush()
@@ -152,7 +114,7 @@ def _run_by_srun(training: Training) -> NoReturn:
         stop_signals() as received,
         subprocess.Popen(
             command,
-            env=os.environ | master | {SRUN: "1"},
+            env=os.environ | dict(zip(PLACE, place, strict=True)),
             stdin=subprocess.DEVNULL,  # a terminal stops what reads it from another group
             process_group=0,
         ) as srun,
@@ -169,35 +131,29 @@ def _run_by_srun(training: Training) -> NoReturn:
 
 
 def run(work: Work, world_size: int, device: str) -> None:
-    """Run `work(device=..., processes=...)` in `world_size` child processes.
-
-    A signal to stop is passed on to them; an error that `work` raises in one of them is raised
-    here.
-    """
-    context = get_context("spawn")
-    outcomes: SimpleQueue[Exception | None] = context.SimpleQueue()
-    failure: ProcessException | None = None
+    """Run `work` in child processes, hand on a signal to stop, raise what one of them raises."""
+    outcomes: SimpleQueue[Exception | None] = get_context("spawn").SimpleQueue()
+    failure: Exception | None = None
     with tempfile.TemporaryDirectory(prefix="taae-") as folder, stop_signals() as received:
         common = (world_size, device, f"file://{folder}/init", outcomes, work)
         children = start_processes(_child, common, world_size, join=False)
-        passed_on = 0
         try:
-            while not children.join(POLL):
-                for number in received[passed_on:]:
-                    for child in filter(lambda child: child.is_alive(), children.processes):
-                        os.kill(child.pid, number)
-                passed_on = len(received)
+            while not (children.join(POLL) or received):
+                pass
+            if received:
+                for child in children.processes:
+                    child.terminate()
+            while not children.join():
+                pass
+        except ProcessExitedException as error:
+            failure = TaaeError(f"training: {error}; run the same command to go on")
         except ProcessException as error:
             failure = error
     if not outcomes.empty():
-        outcome = outcomes.get()
-        if outcome is not None:
-            raise outcome
+        failure = outcomes.get()
     elif received:  # before any of them could save anything
-        raise Interrupted(STOPPED)
-    elif isinstance(failure, ProcessExitedException):
-        raise TaaeError(f"training: {failure}; run the same command to go on from the last state")
-    elif failure:
+        failure = Interrupted(STOPPED)
+    if failure:
         raise failure
 
 

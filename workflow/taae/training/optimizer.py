@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +49,7 @@ class Optimisation:
             self.optimizers.append(Muon(matrices, lr=training.learning_rate, weight_decay=decay))
         factor = schedule(training)
         self.schedulers = [LambdaLR(optimizer, factor) for optimizer in self.optimizers]
+        self.parts: list[Optimizer | LambdaLR] = [*self.optimizers, *self.schedulers]
 
     @property
     def learning_rate(self) -> float:
@@ -63,30 +65,23 @@ class Optimisation:
         return nn.utils.clip_grad_norm_(self.parameters, self.clip, foreach=True)
 
     def step(self) -> None:
-        """Update the weights, advance the schedule, clear the gradients."""
-        for optimizer, scheduler in zip(self.optimizers, self.schedulers, strict=True):
-            optimizer.step()
-            scheduler.step()
-        self.clear()
+        """Update the weights and advance the schedule."""
+        for part in self.parts:
+            part.step()
 
     def clear(self) -> None:
         """Forget the gradients."""
         for optimizer in self.optimizers:
             optimizer.zero_grad()
 
-    def state_dict(self) -> dict[str, object]:
+    def state_dict(self) -> list[dict[str, Any]]:
         """Return the state of every optimiser and schedule."""
-        return {
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "schedulers": [scheduler.state_dict() for scheduler in self.schedulers],
-        }
+        return [part.state_dict() for part in self.parts]
 
-    def load_state_dict(self, state: dict[str, list[dict[str, object]]]) -> None:
-        """Take up the state that `state_dict` returned."""
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        for scheduler, saved in zip(self.schedulers, state["schedulers"], strict=True):
-            scheduler.load_state_dict(saved)
+    def load_state_dict(self, states: list[dict[str, Any]]) -> None:
+        """Take up what `state_dict` returned."""
+        for part, state in zip(self.parts, states, strict=True):
+            part.load_state_dict(state)
 
 
 def averaged(model: nn.Module, decay: float) -> AveragedModel:

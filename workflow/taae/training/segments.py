@@ -38,20 +38,12 @@ def batch(
     return torch.from_numpy(np.stack([split.segment(int(start), samples) for start in starts]))
 
 
-class Prefetcher:
-    """Fetches the segments of the next step in a thread, while the GPU computes this one."""
-
-    def __init__(self, fetch: Callable[[int], Tensor]) -> None:
-        self.fetch = fetch
-        self._thread = ThreadPoolExecutor(1, "segments")
-        self._next: tuple[int, Future[Tensor]] | None = None
-
-    def __call__(self, step: int) -> Tensor:
-        """Return `fetch(step)`; any step may be asked for, and the next in order is ready."""
-        expected, future = self._next or (None, None)
-        wave = future.result() if future and expected == step else self.fetch(step)
-        self._next = step + 1, self._thread.submit(self.fetch, step + 1)
-        return wave
+def fixed(split: Split, samples: int, largest: int) -> Tensor:
+    """Return up to `largest` segments spread evenly over a split, for validation."""
+    count = max(1, min(largest, len(split.samples) // samples))
+    starts = np.linspace(0, max(0, len(split.samples) - samples), count).astype(int)
+    length = min(samples, len(split.samples))
+    return torch.from_numpy(np.stack([split.segment(int(start), length) for start in starts]))
 
 
 def cut(whole: int, samples: int, seed: int, step: int) -> slice:
@@ -62,9 +54,17 @@ def cut(whole: int, samples: int, seed: int, step: int) -> slice:
     return slice(start, start + samples)
 
 
-def fixed(split: Split, samples: int, largest: int) -> Tensor:
-    """Return up to `largest` segments spread evenly over a split, for validation."""
-    count = max(1, min(largest, len(split.samples) // samples))
-    starts = np.linspace(0, max(0, len(split.samples) - samples), count).astype(int)
-    length = min(samples, len(split.samples))
-    return torch.from_numpy(np.stack([split.segment(int(start), length) for start in starts]))
+class Prefetcher:
+    """Fetches the segments of the next step in a thread, while the GPU computes this one."""
+
+    def __init__(self, fetch: Callable[[int], Tensor]) -> None:
+        self.fetch = fetch
+        self._thread = ThreadPoolExecutor(1, "segments")
+        self._ahead: dict[int, Future[Tensor]] = {}
+
+    def __call__(self, step: int) -> Tensor:
+        """Return `fetch(step)`; any step may be asked for, and the next in order is ready."""
+        future = self._ahead.get(step) or self._thread.submit(self.fetch, step)
+        wave = future.result()
+        self._ahead = {step + 1: self._thread.submit(self.fetch, step + 1)}
+        return wave

@@ -4,36 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import math
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 
 import pandas as pd
 import torch
 
 from taae.codec.codec import Codec
+from taae.codec.layer_geometry import parameter_count
 from taae.corpus.store import identity_of
 from taae.training import checkpoint
 from taae.training.config import Variant
-from taae.training.distributed import SINGLE_PROCESS, Processes
+from taae.training.distributed import SINGLE_PROCESS, Interrupted, Processes, stop_signals
 from taae.training.history import COLUMNS, EventFiles
-from taae.training.kept import is_kept, keep, restore_model
-from taae.training.out_of_memory import explain_model_out_of_memory
-from taae.training.trainer import Diverged, Trainer
+from taae.training.kept import keep, restore_model
+from taae.training.losses import weights
+from taae.training.trainer import Trainer
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_csv, write_json
-from taae.utils.fingerprint import digest, sources
+from taae.utils.fingerprint import digest, libraries, provenance, sources
 from taae.utils.huggingface import weights_identity
 from taae.utils.log import log
+from taae.utils.memory import explain_out_of_memory
 from taae.utils.precision import resolve
-from taae.utils.provenance import libraries, provenance
 
-
-class Interrupted(Exception):
-    """The training was told to stop; its state is saved and the same command goes on."""
+LOG_EVERY = 20  # steps between the training rows of the history
 
 
 def train(
@@ -68,43 +65,43 @@ def train(
             corpus and code is taken from there instead of a training; a new one is added.
 
     Raises:
-        Interrupted: on a signal of `stop_signals` or past the deadline, after the state was saved.
+        Interrupted: on a signal of `STOPS` or past the deadline, after the state was saved.
         TaaeError: the training diverged, or does not fit the memory; the state is kept.
     """
     torch.set_num_threads(variant.training.threads)
     torch.manual_seed(seed)
     identity = identity_of(corpus)
     key = _key(variant, seed, identity)
-    found = processes.is_main and kept is not None and is_kept(kept, key)
+    found = processes.is_main and kept is not None and restore_model(kept, key, output)
     if processes.all_reduce_any([found])[0]:
-        if processes.is_main and kept is not None:
-            restore_model(kept, key, output)
-            log(f"this model was trained before: taken from {kept}, which keeps finished models")
+        log(f"this model was trained before: taken from {kept}, which keeps finished models")
         return
     folder = state / key[:16]
-    with explain_model_out_of_memory(variant, torch.device(device)):
+    training = variant.training
+    count = parameter_count(variant.codec)
+    what = (
+        f"model: {count / 1e6:.1f}M parameters, their average and what else a training keeps, and"
+        f" training.batch: {training.batch} segments of {training.segment:g} s in"
+        f" {training.parts} part(s), of which each process computes one at a time,"
+    )
+    advice = (
+        "Make training.batch smaller, training.accumulate larger, set training.checkpointing, or"
+        " take a smaller model"
+    )
+    with explain_out_of_memory(what, advice, torch.device(device)):
         trainer = Trainer(variant, seed, corpus, torch.device(device), processes)
         saved = checkpoint.load(folder)
         if saved is not None:
             trainer.restore(saved)
-    if not processes.all_equal(trainer.progress.step):
-        raise TaaeError(
-            f"{state}: not the same for all processes of this training; it has to be on a file"
-            " system that all nodes share"
-        )
-    if saved is not None:
-        log(f"resuming at step {trainer.progress.step} from {folder}")
-    del saved  # it is as large as the training itself
-
-    try:
+        if not processes.all_equal(trainer.progress.step):
+            raise TaaeError(
+                f"{state}: not the same for all processes of this training; it has to be on a file"
+                " system that all nodes share"
+            )
+        if saved is not None:
+            log(f"resuming at step {trainer.progress.step} from {folder}")
+        del saved  # it is as large as the training itself
         _run(trainer, folder, state / "tensorboard", checkpoint_every, deadline)
-    except Diverged as error:
-        _save_last(trainer, folder)
-        raise TaaeError(
-            f"{error}; the last good weights are in {folder}. Make training.learning_rate"
-            " smaller or set training.precision to float32, and train again"
-        ) from error
-
     computed = torch.tensor([trainer.progress.cpu_seconds], dtype=torch.float64)
     processes.all_reduce_sum([computed])
     if not processes.is_main:
@@ -116,19 +113,19 @@ def train(
     write_csv(pd.DataFrame(progress.history, columns=COLUMNS), output / "history.csv")
     details = {
         "training": key,
-        "variant": variant,
+        "variant": asdict(variant),
         "config_sha256": digest(variant),
         "seed": seed,
         "corpus": identity,
         "parameters": sum(weight.numel() for weight in codec.parameters()),
         "seconds": round(progress.seconds, 1),
         "cpu_seconds": round(computed.item(), 1),
-        "precision": resolve(variant.training.precision, device),
-        "gpus": variant.training.all_gpus,
-        "gpu_hours": round(variant.training.all_gpus * progress.seconds / 3600, 5),
+        "precision": resolve(training.precision, device),
+        "gpus": training.all_gpus,
+        "gpu_hours": round(training.all_gpus * progress.seconds / 3600, 5),
         "resumptions": progress.resumptions,
     }
-    write_json(provenance(trainer.device, details), output / "provenance.json")
+    write_json(provenance(device, details), output / "provenance.json")
     if kept is not None:
         keep(output, kept)
     checkpoint.clear(state)
@@ -147,51 +144,43 @@ def _run(
     trainer: Trainer, folder: Path, events: Path, checkpoint_every: float, deadline: float
 ) -> None:
     """Take the remaining steps; save the state to `folder` and log to `events` on the way."""
-    last_save = time.monotonic()
-    processes = trainer.processes
-    event_files = EventFiles(events if processes.is_main else None, trainer.progress.history)
+    training, progress, processes = trainer.variant.training, trainer.progress, trainer.processes
+    begun, before, last_save = progress.step, progress.seconds, time.monotonic()
+    started, computed = last_save - before, time.process_time() - progress.cpu_seconds
+    event_files = EventFiles(events if processes.is_main else None)
     with stop_signals() as received, closing(event_files):
-        for _ in trainer.run():
-            event_files.update()
+        while progress.step < training.steps:
+            trainer.step()
+            step, done = progress.step, progress.step == training.steps
+            progress.seconds = time.monotonic() - started
+            progress.cpu_seconds = time.process_time() - computed
+            weight, rate = weights(training.loss, step), trainer.optimisation.learning_rate
+            if done or step % LOG_EVERY == 0:
+                progress.add_training_row(weight, rate)
+            if processes.is_main and (done or step % training.validate_every == 0):
+                row = progress.add_row("validation", trainer.validate(), weight, rate)
+                left = (progress.seconds - before) / (step - begun) * (training.steps - step)
+                log(
+                    f"step {step}/{training.steps}, validation loss {row['loss']:.4f},"
+                    f" {progress.seconds:.0f} s, about {left:.0f} s left"
+                )
+            event_files.update(progress.history)
+            diverged = progress.streak >= training.max_skipped
             stop, late = processes.all_reduce_any([bool(received), time.monotonic() > deadline])
-            if stop or late:
-                _save_last(trainer, folder)
-                why = "stopped" if stop else "the time budget is used up"
-                step = trainer.progress.step
-                raise Interrupted(f"{why} at step {step}; run the same command to go on")
-            done = trainer.progress.step == trainer.variant.training.steps
-            if done or time.monotonic() - last_save > checkpoint_every:
-                _save(trainer, folder)  # at the end too: writing the outputs may yet fail
+            overdue = time.monotonic() - last_save > checkpoint_every
+            # At the end too: writing the outputs may yet fail.
+            if processes.is_main and (done or diverged or stop or late or overdue):
+                checkpoint.save(trainer.state(), step, folder)
                 last_save = time.monotonic()
-
-
-def _save(trainer: Trainer, folder: Path) -> None:
-    """Save the state, which is the same in all processes."""
-    if trainer.processes.is_main:
-        checkpoint.save(trainer.state(), trainer.progress.step, folder)
-
-
-def _save_last(trainer: Trainer, folder: Path) -> None:
-    """Save the state at the end; all processes wait for it, since one that ends may end all."""
-    _save(trainer, folder)
-    trainer.processes.all_equal(trainer.progress.step)
-
-
-@contextmanager
-def stop_signals() -> Iterator[list[int]]:
-    """Collect signals to stop in a list instead of dying in the middle of a step.
-
-    SIGUSR1 is one of them: unlike the others, srun hands it on to its processes.
-    """
-    received: list[int] = []
-
-    def note(number: int, _: FrameType | None) -> None:
-        received.append(number)
-
-    stops = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-    old = {number: signal.signal(number, note) for number in stops}
-    try:
-        yield received
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
+            if diverged or stop or late:
+                processes.all_equal(step)  # a process that ends may end all: not before the save
+            if diverged:
+                raise TaaeError(
+                    f"training diverged: the last {progress.streak} steps, up to step {step}, gave"
+                    f" no finite loss or gradient; the last good weights are in {folder}. Make"
+                    " training.learning_rate smaller or set training.precision to float32, and"
+                    " train again"
+                )
+            if stop or late:
+                why = "stopped" if stop else "the time budget is used up"
+                raise Interrupted(f"{why} at step {step}; run the same command to go on")

@@ -1,9 +1,8 @@
-"""One training: its networks, and how a step changes them."""
+"""The networks of one training, and how a step changes them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,27 +19,44 @@ from taae.codec.taae import Layer
 from taae.corpus.store import Split
 from taae.training import segments
 from taae.training.adversarial import Adversary
-from taae.training.config import Variant
+from taae.training.config import Training, Variant
 from taae.training.distributed import SINGLE_PROCESS, Processes
 from taae.training.history import Progress
-from taae.training.losses import ReconstructionLoss, Terms, weighted_sum, weights
+from taae.training.losses import ReconstructionLoss, Terms, WavLMLoss, weighted_sum, weights
 from taae.training.optimizer import Optimisation, averaged
-from taae.training.out_of_memory import explain_batch_out_of_memory
-from taae.training.phases import Phases
-from taae.utils.errors import TaaeError
-from taae.utils.log import log
 from taae.utils.precision import autocast
 
 VALIDATION_SEGMENTS = 16
-LOG_EVERY = 20  # steps between the training rows of the history
+PHASES = ("data", "generator", "discriminator", "optimiser")
 
 
-class Diverged(TaaeError):
-    """Too many steps in a row gave no finite loss or gradient."""
+class StepTimer:
+    """Seconds spent in each phase of the steps.
+
+    data: waiting for segments of the corpus, which a thread fetches, and copying to the device.
+    generator: passes of the codec, and of all loss terms without the discriminator.
+    discriminator: its passes, for its own loss and for the codec's loss.
+    optimiser: clipping, updates, averaged weights.
+
+    Attributes:
+        now: a clock in seconds; on a GPU it should wait until the GPU has finished its work.
+    """
+
+    def __init__(self) -> None:
+        self.now = time.perf_counter
+        self.seconds = dict.fromkeys(PHASES, 0.0)
+        self._phase, self._since = "", 0.0
+
+    def __call__(self, phase: str) -> None:
+        """Count the time from here on as that of a phase; of none where it is empty."""
+        now = self.now()
+        if self._phase:
+            self.seconds[self._phase] += now - self._since
+        self._phase, self._since = phase, now
 
 
 class Trainer:
-    """The codec, its average, its adversary and its data; `run` takes one step per item.
+    """The codec, its average, its adversary and its data.
 
     Each of several `processes` has a trainer, and all take each step together.
     """
@@ -55,89 +71,73 @@ class Trainer:
     ) -> None:
         training = variant.training
         self.variant, self.seed, self.device = variant, seed, device
-        self.gpu = torch.cuda.current_device() if device.type == "cuda" else None
         self.processes = processes
-        self.batches = segments.Prefetcher(partial(self._batch, Split.open(corpus, "train")))
+        split, share = Split.open(corpus, "train"), (processes.rank, processes.world_size)
+        samples, size = variant.segment_samples, training.batch
+        self.batches = segments.Prefetcher(
+            lambda step: segments.batch(split, samples, size, seed, step, share)
+        )
         self.codec = Codec(variant.codec).to(device)
         assert isinstance(self.codec.quantizer, FSQ)
         self.quantizer = self.codec.quantizer
         self.quantizer.parts = training.parts
         self.average: AveragedModel = averaged(self.codec, training.ema)
-        if training.compile:
-            compile_layers(self.codec)
-        if training.checkpointing:
-            recompute_layers(self.codec)
+        change_layers(self.codec, training)
         self.optimisation = Optimisation(self.codec, training)
         self.reconstruction = ReconstructionLoss(training.loss).to(device)
-        self.adversary: Adversary | None = None
+        self.adversary = self.wavlm_loss = None
         if training.discriminator.share:
             self.adversary = Adversary(training, seed, device)
-        self.wavlm_loss: nn.Module | None = None
-        self.wavlm_start = training.start(training.perceptual.share)
         if training.perceptual.share:
-            from taae.training.wavlm import WavLMLoss
-
             self.wavlm_loss = WavLMLoss(training.perceptual).to(device)
-        self.validation = segments.fixed(
-            Split.open(corpus, "validation"), variant.segment_samples, VALIDATION_SEGMENTS
-        )
+        self.stateful: dict[str, nn.Module | Optimisation] = {
+            "codec": self.codec,
+            "average": self.average,
+            "optimisation": self.optimisation,
+        }
+        if self.adversary:
+            self.stateful["discriminator"] = self.adversary.network
+            self.stateful["discriminator optimisation"] = self.adversary.optimisation
+        held_out = Split.open(corpus, "validation")
+        self.validation = segments.fixed(held_out, samples, VALIDATION_SEGMENTS)
         self.progress = Progress()
-        self.phase = Phases()
+        self.timer = StepTimer()
 
-    def run(self) -> Iterator[None]:
-        """Train to the last step, yielding after each one.
-
-        Raises:
-            Diverged: after `training.max_skipped` skipped steps in a row.
-        """
+    def step(self) -> None:
+        """Step every optimiser, or none where a loss or a gradient is not finite."""
         training, progress = self.variant.training, self.progress
-        started, begun, before = time.monotonic(), progress.step, progress.seconds
-        computed = time.process_time() - progress.cpu_seconds
-        while progress.step < training.steps:
-            with explain_batch_out_of_memory(self.variant, self.device):
-                self._step()
-            progress.step += 1
-            spent = time.monotonic() - started
-            progress.seconds = before + spent
-            progress.cpu_seconds = time.process_time() - computed
-            loss = self._record()
-            if progress.streak >= training.max_skipped:
-                raise Diverged(
-                    f"training diverged: the last {progress.streak} steps, up to step"
-                    f" {progress.step}, gave no finite loss or gradient"
-                )
-            if loss is not None:
-                left = spent / (progress.step - begun) * (training.steps - progress.step)
-                log(
-                    f"step {progress.step}/{training.steps}, validation loss {loss:.4f},"
-                    f" {progress.seconds:.0f} s, about {left:.0f} s left"
-                )
-            yield
-
-    def _step(self) -> None:
-        training = self.variant.training
-        with self.phase("data"):
-            wave = self.batches(self.progress.step).to(self.device, non_blocking=True)
+        self.timer("data")
+        wave = self.batches(progress.step).to(self.device)
+        self.timer("generator")
         self.codec.train()
         first = self.processes.rank * training.accumulate
-        with self.phase("generator"):
-            parts = [
-                self._forward_backward(part, number)
-                for number, part in enumerate(wave.chunk(training.accumulate), start=first)
-            ]
-            sums = torch.stack([torch.stack(list(part.values())) for part in parts]).sum(0)
-        with self.phase("optimiser"):
-            self.processes.all_reduce_sum([sums])
-            self._update(dict(zip(parts[0], sums / training.parts, strict=True)))
-
-    def _batch(self, split: Split, step: int) -> Tensor:
-        """Return this process's segments of a step, in memory that a GPU copies from by itself."""
-        size, share = self.variant.training.batch, (self.processes.rank, self.processes.world_size)
-        wave = segments.batch(split, self.variant.segment_samples, size, self.seed, step, share)
-        if self.device.type != "cuda":
-            return wave
-        with torch.cuda.device(self.gpu):  # a thread starts with the first one
-            return wave.pin_memory()
+        parts = [
+            self._forward_backward(part, number)
+            for number, part in enumerate(wave.chunk(training.accumulate), start=first)
+        ]
+        sums = torch.stack([torch.stack(list(part.values())) for part in parts]).sum(0)
+        self.timer("optimiser")
+        self.processes.all_reduce_sum([sums])
+        terms = dict(zip(parts[0], sums / training.parts, strict=True))
+        playing = [self.optimisation]
+        if self.adversary and "discriminator" in terms:
+            playing.append(self.adversary.optimisation)
+        for optimisation in playing:
+            self.processes.all_reduce_sum(optimisation.gradients())
+        norms = [optimisation.clip_gradients() for optimisation in playing]
+        if torch.stack([*terms.values(), *norms]).isfinite().all():
+            for optimisation in playing:
+                optimisation.step()
+            self.average.update_parameters(self.codec)
+            progress.losses.append(terms)
+            progress.streak = 0
+        else:
+            progress.skipped += 1
+            progress.streak += 1
+        for optimisation in playing:
+            optimisation.clear()
+        progress.step += 1
+        self.timer("")
 
     def _forward_backward(self, wave: Tensor, number: int) -> Terms:
         """Run a part of the batch forward and backward; gradients add up in both networks.
@@ -170,60 +170,33 @@ class Trainer:
         adversary = self.adversary if self.adversary and step >= self.adversary.start else None
         with self._autocast():
             if adversary:
-                with self.phase("discriminator"):
-                    terms |= adversary.terms(decoded, target, step)
-            if self.wavlm_loss and step >= self.wavlm_start:
+                self.timer("discriminator")
+                terms |= adversary.terms(decoded, target, step)
+                self.timer("generator")
+            if self.wavlm_loss and step >= training.start(training.perceptual.share):
                 terms["perceptual"] = self.wavlm_loss(decoded, target)
         share = 1 / training.parts
         loss = share * weighted_sum(terms, weights(training.loss, step))
-        with self.phase("discriminator" if adversary else "generator"):
-            loss.backward(inputs=[decoded], retain_graph=adversary is not None)
-            if adversary:
-                own = list(adversary.network.parameters())
-                (share * terms["discriminator"]).backward(inputs=own)
+        if adversary:
+            self.timer("discriminator")
+        loss.backward(inputs=[decoded], retain_graph=adversary is not None)
+        if adversary:
+            own = list(adversary.network.parameters())
+            (share * terms["discriminator"]).backward(inputs=own)
+        self.timer("generator")
         return {name: term.detach() for name, term in terms.items()}
-
-    def _update(self, terms: Terms) -> None:
-        """Step every optimiser, or none where a loss or a gradient is not finite."""
-        playing = [self.optimisation]
-        if "discriminator" in terms and self.adversary:
-            playing.append(self.adversary.optimisation)
-        for optimisation in playing:
-            self.processes.all_reduce_sum(optimisation.gradients())
-        norms = [optimisation.clip_gradients() for optimisation in playing]
-        if torch.stack([*terms.values(), *norms]).isfinite().all():
-            for optimisation in playing:
-                optimisation.step()
-            self.average.update_parameters(self.codec)
-            self.progress.note_step(terms)
-        else:
-            for optimisation in playing:
-                optimisation.clear()
-            self.progress.note_skipped()
 
     def _autocast(self) -> torch.autocast:
         return autocast(self.variant.training.precision, self.device.type)
 
-    def _record(self) -> float | None:
-        """Add rows to the history where they are due; return the validation loss if it was."""
-        training, progress = self.variant.training, self.progress
-        step, rate, last = progress.step, self.optimisation.learning_rate, training.steps
-        weight = weights(training.loss, step)
-        if step % LOG_EVERY == 0 or step == last:
-            progress.add_training_row(weight, rate)
-        due = step % training.validate_every == 0 or step == last
-        if due and self.processes.is_main:
-            return progress.add_row("validation", self._validate(), weight, rate)
-        return None
-
-    def _validate(self) -> Terms:
+    def validate(self) -> Terms:
         """Return the terms of the averaged codec on the validation segments.
 
         As many at a time as in training, so that they fit the memory.
         """
         codec, training = self.average.eval(), self.variant.training
         sums: Terms = {}
-        with torch.inference_mode(), explain_batch_out_of_memory(self.variant, self.device):
+        with torch.inference_mode():
             for wave in self.validation.split(training.batch // training.parts):
                 wave = wave.to(self.device)
                 with self._autocast():
@@ -234,13 +207,8 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Return all that the rest of the training depends on."""
-        return {
-            "progress": vars(self.progress),
-            "codec": self.codec.state_dict(),
-            "average": self.average.state_dict(),
-            "optimisation": self.optimisation.state_dict(),
-            "adversary": self.adversary and self.adversary.state_dict(),
-        }
+        parts = {name: part.state_dict() for name, part in self.stateful.items()}
+        return {"progress": vars(self.progress), **parts}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state, to go on as if the training had never stopped."""
@@ -250,33 +218,19 @@ class Trainer:
             {name: term.to(self.device) for name, term in terms.items()}
             for terms in self.progress.losses
         ]
-        self.codec.load_state_dict(state["codec"])
-        self.average.load_state_dict(state["average"])
-        self.optimisation.load_state_dict(state["optimisation"])
-        if self.adversary:
-            self.adversary.load_state_dict(state["adversary"])
+        for name, part in self.stateful.items():
+            part.load_state_dict(state[name])
 
 
-def recompute_layers(codec: Codec) -> None:
-    """Let each layer keep only its input and compute the rest again (activation checkpointing).
+def change_layers(codec: Codec, training: Training) -> None:
+    """Compile each layer, or let it compute its activations again in the backward pass, or both.
 
-    Results, gradients and the names of the weights do not change.
+    Neither changes the names of the weights. Layers of a shape share the compiled code, which takes
+    half a minute; the whole codec as one graph took minutes on two cores, and was no faster.
     """
-    for layer in _layers(codec):
-        again = partial(checkpoint, layer.forward, use_reentrant=False)
-        layer.forward = again
-
-
-def compile_layers(codec: Codec) -> None:
-    """Let torch compile each layer: layers of a shape share the code, which takes half a minute.
-
-    The whole codec as one graph took minutes on two cores, and was no faster. Compile layers before
-    `recompute_layers`: torch does not look into a checkpoint.
-    """
-    for layer in _layers(codec):
-        compiled = torch.compile(layer.forward, dynamic=False)
-        layer.forward = compiled
-
-
-def _layers(codec: Codec) -> Iterator[nn.Module]:
-    return (module for module in codec.modules() if isinstance(module, (Layer, ResidualUnit)))
+    layers: list[nn.Module] = [x for x in codec.modules() if isinstance(x, (Layer, ResidualUnit))]
+    for layer in layers:
+        if training.compile:  # first: torch does not look into a checkpoint
+            layer.forward = torch.compile(layer.forward, dynamic=False)
+        if training.checkpointing:
+            layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)

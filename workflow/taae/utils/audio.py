@@ -26,13 +26,11 @@ STREAMED = 2**31 - 2**16  # bytes; from here on, a WAV header from before the le
 
 
 class RejectedError(Exception):
-    """A recording cannot be used; `reason` is one of `REASONS`."""
+    """A recording cannot be used: a `reason` of `REASONS`, and in `detail` what was measured."""
 
     def __init__(self, reason: str, detail: str) -> None:
-        """Say in `detail` what was measured."""
         super().__init__(reason, detail)
-        self.reason = reason
-        self.detail = detail
+        self.reason, self.detail = reason, detail
 
 
 def read_audio(path: Path, longest: float = math.inf) -> tuple[NDArray[np.float64], int]:
@@ -50,7 +48,11 @@ def read_audio(path: Path, longest: float = math.inf) -> tuple[NDArray[np.float6
             if file.frames > longest * file.samplerate:
                 seconds = file.frames / file.samplerate
                 raise RejectedError("too_long", f"{seconds:.0f} s; the most is {longest:g} s")
-            _check_end(file)
+            # libsndfile takes what is there, and notes in its log alone that a WAV file ends early.
+            note = re.search(r"^data : (\d+) \(should be (\d+)\)$", file.extra_info, re.MULTILINE)
+            claimed, there = (int(note[1]), int(note[2])) if note else (0, 0)
+            if there < claimed < STREAMED:
+                raise RejectedError("unreadable", f"ends after {there} of {claimed} bytes of audio")
             audio = file.read(dtype="float64", always_2d=True)
             if len(audio) < file.frames:
                 raise RejectedError(
@@ -61,16 +63,6 @@ def read_audio(path: Path, longest: float = math.inf) -> tuple[NDArray[np.float6
         raise RejectedError("unreadable", f"too long for the memory ({error})") from error
     except (OSError, soundfile.SoundFileError) as error:
         raise RejectedError("unreadable", getattr(error, "error_string", str(error))) from error
-
-
-def _check_end(file: soundfile.SoundFile) -> None:
-    """Raise a `RejectedError` for a WAV file that ends before its header says.
-
-    libsndfile takes what is there, and notes the difference in its log alone.
-    """
-    found = re.search(r"^data : (\d+) \(should be (\d+)\)$", file.extra_info, re.MULTILINE)
-    if found and int(found[2]) < int(found[1]) < STREAMED:
-        raise RejectedError("unreadable", f"ends after {found[2]} of {found[1]} bytes of audio")
 
 
 def write_flac(path: Path, audio: NDArray[np.float32]) -> str:

@@ -101,19 +101,13 @@ def _host() -> str:
 def _is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # of another user
-        pass
+    except OSError as error:
+        return error.errno != errno.ESRCH  # it is there, but of another user
     return True
 
 
 def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file of any size, as 64 hexadecimal digits.
-
-    Raises:
-        TaaeError: it cannot be read; names `path`.
-    """
+    """Return the SHA-256 of a file of any size, as 64 hexadecimal digits."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

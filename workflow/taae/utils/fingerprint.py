@@ -1,26 +1,19 @@
-"""What a result depends on: values as canonical text, and the source files of a rule."""
+"""What a result depends on: values as canonical text, source files, versions, the machine."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
 import json
+import platform
+import subprocess
 from dataclasses import asdict
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-
-def canonical(value: Any) -> str:
-    """Return a dataclass or JSON value as compact JSON with sorted keys: equal means equal."""
-    plain = value if isinstance(value, (dict, list)) else asdict(value)
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def digest(*values: Any) -> str:
-    """Return the SHA-256 of the canonical JSON of `values`, as 64 hexadecimal digits."""
-    return hashlib.sha256("\n".join(canonical(value) for value in values).encode()).hexdigest()
-
+import taae
 
 PACKAGE = Path(__file__).parents[1]
 # Modules that carry values between stages and change no result, and those that the study is made
@@ -32,8 +25,19 @@ STUDY = {
 }
 PLUMBING = {
     *("utils/errors", "utils/files", "utils/fingerprint", "utils/gpus"),
-    *("utils/log", "utils/provenance", "training/kept", *STUDY),
+    *("utils/log", "training/kept", *STUDY),
 }
+
+
+def canonical(value: Any) -> str:
+    """Return a dataclass or JSON value as compact JSON with sorted keys: equal means equal."""
+    plain = value if isinstance(value, (dict, list)) else asdict(value)
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(*values: Any) -> str:
+    """Return the SHA-256 of the canonical JSON of `values`, as 64 hexadecimal digits."""
+    return hashlib.sha256("\n".join(canonical(value) for value in values).encode()).hexdigest()
 
 
 def sources(module: str) -> list[Path]:
@@ -65,3 +69,47 @@ def _imports(module: str) -> tuple[str, ...]:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     inside = [name.removeprefix("taae.").replace(".", "/") for name in names if "taae." in name]
     return tuple(name for name in dict.fromkeys(inside) if _file(name).is_file())
+
+
+def provenance(device: str, details: dict[str, Any]) -> dict[str, Any]:
+    """Return `details` of a model with the versions of code and libraries, and the device."""
+    import torch  # the Snakefile, which imports this module, needs none
+
+    return {
+        **details,
+        "code": taae.__version__,
+        "git": _git(),
+        "python": platform.python_version(),
+        **libraries(),
+        "device": torch.cuda.get_device_name() if device == "cuda" else _cpu(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def libraries() -> dict[str, str]:
+    """Return the versions of the libraries that a training computes with."""
+    return {name: version(name) for name in ("torch", "numpy")}
+
+
+def _cpu() -> str:
+    """Return the model of the processor where the system tells it, else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _git() -> dict[str, Any]:
+    """Return the revision of the code and whether it was edited since; empty outside a clone."""
+
+    def ask(*words: str) -> str:
+        command = ["git", "-C", str(PACKAGE), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        ask("ls-files", "--error-unmatch", __file__)  # else: a clone of something else
+        edited = bool(ask("status", "--porcelain", "--untracked-files=no"))
+        return {"revision": ask("rev-parse", "HEAD"), "dirty": edited}
+    except (OSError, subprocess.CalledProcessError):
+        return {}

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -23,14 +23,6 @@ from taae.utils.errors import TaaeError
 from taae.utils.log import log
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-
-
-@dataclass(frozen=True)
-class Gpu:
-    """A GPU by its name in CUDA_VISIBLE_DEVICES, and by its UUID where it is known."""
-
-    name: str
-    identity: str
 
 
 @contextmanager
@@ -45,14 +37,11 @@ def compute(gpus: int) -> Iterator[str]:
     if not gpus:
         yield "cpu"
         return
-    before = os.environ.get(VISIBLE)
-    # CUDA counts the fastest GPU first by itself, nvidia-smi goes by the bus: an index must mean
-    # the same GPU to both, or jobs lock one and use another.
-    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     import torch
 
+    before = os.environ.get(VISIBLE)
     with hold(gpus, visible(before, installed())) as held:
-        os.environ[VISIBLE] = ",".join(gpu.name for gpu in held)
+        os.environ[VISIBLE] = ",".join(held)
         try:
             if not torch.cuda.is_available():
                 raise TaaeError(
@@ -76,48 +65,39 @@ def installed() -> list[str]:
     return [line for line in done.stdout.split() if line.startswith("GPU-")]
 
 
-def visible(setting: str | None, uuids: Sequence[str]) -> list[Gpu]:
+def visible(setting: str | None, uuids: Sequence[str]) -> list[str]:
     """Return the GPUs that CUDA shows with a value of CUDA_VISIBLE_DEVICES (None: it is not set).
 
     As CUDA reads it: indices, UUIDs or their beginnings; what follows an entry that is none is
-    not shown, and nothing is where a GPU occurs twice. Where `uuids` is empty, its entries are
-    believed, since nvidia-smi may be absent where the GPUs are not.
+    not shown, and nothing is where a GPU occurs twice. They are returned by their UUIDs, since
+    nvidia-smi and CUDA need not count them in the same order. Where `uuids` is empty, the entries
+    are believed, since nvidia-smi may be absent where the GPUs are not.
     """
     if setting is None:
-        return [Gpu(str(index), uuid) for index, uuid in enumerate(uuids)]
-    found: list[Gpu] = []
+        return list(uuids)
+    believed = "MIG-" if uuids else r"MIG-|GPU-|\d+$"  # MIG: a part of a GPU
+    found: list[str] = []
     for name in (entry.strip() for entry in setting.split(",")):
-        identity = _identity(name, uuids)
-        if identity is None:
+        shown = [
+            uuid
+            for index, uuid in enumerate(uuids)
+            if name == str(index) or (name.startswith("GPU-") and uuid.startswith(name))
+        ]
+        if re.match(believed, name):
+            shown = [name]
+        if len(shown) != 1:
             break
-        found.append(Gpu(name, identity))
-    return found if len({gpu.identity for gpu in found}) == len(found) else []
-
-
-def _identity(name: str, uuids: Sequence[str]) -> str | None:
-    if name.startswith("MIG-"):  # a part of a GPU
-        return name
-    if name.isdecimal():
-        if not uuids:
-            return name
-        return uuids[int(name)] if int(name) < len(uuids) else None
-    if name.startswith("GPU-"):
-        if not uuids:
-            return name
-        matches = [uuid for uuid in uuids if uuid.startswith(name)]
-        return matches[0] if len(matches) == 1 else None
-    return None
+        found += shown
+    return found if len(set(found)) == len(found) else []
 
 
 @contextmanager
 def hold(
-    count: int, gpus: Sequence[Gpu], folder: Path | None = None, poll: float = 1.0
-) -> Iterator[list[Gpu]]:
-    """Yield `count` of `gpus` that no other process holds; wait, and say so, until there are.
+    count: int, gpus: Sequence[str], folder: Path | None = None, poll: float = 1.0
+) -> Iterator[list[str]]:
+    """Yield the first `count` of `gpus` that no other process holds; wait until there are.
 
     Args:
-        count: 1 or more.
-        gpus: those to choose from, the first free ones are taken.
         folder: of the lock files; default one of this user in the system's temporary folder.
         poll: seconds between attempts while all are busy.
 
@@ -139,7 +119,7 @@ def hold(
             held = _take(count, gpus, folder, locks)
             if held:
                 if waiting:
-                    log(f"GPU {', '.join(gpu.name for gpu in held)}: free now")
+                    log(f"GPU {', '.join(held)}: free now")
                 yield held
                 return
         if not waiting:
@@ -148,16 +128,14 @@ def hold(
         time.sleep(poll * random.uniform(0.5, 1.5))
 
 
-def _take(count: int, gpus: Sequence[Gpu], folder: Path, locks: ExitStack) -> list[Gpu]:
+def _take(count: int, gpus: Sequence[str], folder: Path, locks: ExitStack) -> list[str]:
     """Lock `count` GPUs, or none: one job at a time looks, so that none waits with half of them."""
-    held: list[Gpu] = []
+    held: list[str] = []
     with FileLock(folder / "all"), ExitStack() as taken:
         for gpu in gpus:
-            name = gpu.identity.replace(
-                "/", "-"
-            )  # MIG-GPU-<UUID>/7/0, as older drivers name a part
             with suppress(Timeout):
-                taken.enter_context(FileLock(folder / name, timeout=0))
+                # As older drivers name a part of a GPU: MIG-GPU-<UUID>/7/0
+                taken.enter_context(FileLock(folder / gpu.replace("/", "-"), timeout=0))
                 held.append(gpu)
             if len(held) == count:
                 locks.push(taken.pop_all())

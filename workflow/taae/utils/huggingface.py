@@ -31,21 +31,18 @@ def load_network(architecture: str, kind: str, weights: str) -> Any:
     local = Path(weights).is_dir()
     if not local and weights.startswith(("/", ".", "~")):
         raise NotInstalled(f"no folder {weights}")
-    options = {"local_files_only": local}
     try:
-        config = transformers.AutoConfig.from_pretrained(weights, **options)
-    except (OSError, ValueError) as error:
-        raise NotInstalled(f"no weights {weights}: {_first_line(error)}") from error
-    if config.model_type != kind:
-        raise TaaeError(f"{weights}: weights of {config.model_type}, not of {kind}")
-    try:
+        config = transformers.AutoConfig.from_pretrained(weights, local_files_only=local)
+        if config.model_type != kind:
+            raise TaaeError(f"{weights}: weights of {config.model_type}, not of {kind}")
         network, about = getattr(transformers, architecture).from_pretrained(
-            weights, use_safetensors=True, output_loading_info=True, **options
+            weights, use_safetensors=True, output_loading_info=True, local_files_only=local
         )
-    except OSError as error:
-        raise NotInstalled(f"no weights {weights}: {_first_line(error)}") from error
-    if about["missing_keys"] or about["mismatched_keys"]:
-        missing = sorted(map(str, [*about["missing_keys"], *about["mismatched_keys"]]))
+    except (OSError, ValueError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise NotInstalled(f"no weights {weights}: {reason.rstrip('.')}") from error
+    missing = sorted(map(str, [*about["missing_keys"], *about["mismatched_keys"]]))
+    if missing:
         raise TaaeError(f"{weights}: the weights lack {', '.join(missing[:3])}, ...")
     return network
 
@@ -54,8 +51,3 @@ def weights_identity(weights: str) -> dict[str, str]:
     """Return what tells weights from others: the hashes of a folder's files, or the hub's name."""
     files = sorted(Path(weights).glob("*.safetensors"))
     return {path.name: file_sha256(path) for path in files} or {"repository": weights}
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(".")

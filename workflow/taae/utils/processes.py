@@ -44,11 +44,7 @@ class Worker:
         Finalize(None, self.close, exitpriority=0)
 
     def __call__(self, *arguments: Any) -> Any:
-        """Call the function in the process.
-
-        Raises:
-            ProcessDied: for instance by a segmentation fault.
-        """
+        """Call the function in the process; `ProcessDied`: for instance by a segmentation fault."""
         if self._process is None:
             self._connection, other = self._context.Pipe()
             process = self._context.Process(target=_serve, args=(other, self._function))
@@ -108,9 +104,7 @@ def ordered_map(
     """Apply `function` to `items` in up to `workers` processes; results keep the order.
 
     Args:
-        function: picklable.
-        items: picklable.
-        workers: number of processes.
+        function, items: picklable.
         size: items of large size begin first, so that no process ends long after the others.
             Without it at most 2 * `workers` items are begun and not yet taken, whatever their
             number: memory stays bounded.

@@ -21,17 +21,15 @@ def largest_nodes() -> dict[str, int]:
     found: dict[str, int] = {}
     for line in done.stdout.splitlines():
         name, cpus = line.split()
-        names = [name.removesuffix("*"), *([DEFAULT] if name.endswith("*") else [])]
-        for name in names:
-            found[name] = max(found.get(name, 0), int(cpus.removesuffix("+")))
+        for each in {name.removesuffix("*"), DEFAULT if name.endswith("*") else name}:
+            found[each] = max(found.get(each, 0), int(cpus.removesuffix("+")))
     return found
 
 
 def too_few_cpus(asked: int, partition: str | None, largest: Mapping[str, int]) -> str:
-    """Say which key to edit where no node of a partition has so many CPUs; empty: one has.
+    """Say which key to edit where no node has the CPUs that a job asks for; empty: one has.
 
     Args:
-        asked: CPUs of one job on one node.
         partition: its name, or several between commas; None: the default.
         largest: what `largest_nodes` returned.
     """
