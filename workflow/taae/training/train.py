@@ -50,17 +50,14 @@ def train(
     Each process of a training calls it; the main one writes.
 
     Args:
-        variant: what to train.
         seed: fixes the initial weights, the data order and the bottleneck's noise.
         corpus: folder that `taae corpus` wrote.
-        output: the model folder.
         state: folder for training states. A stopped training of the same variant, seed, corpus
             and code goes on from there; any other ignores it. Removed at the end, except its
             folder tensorboard.
         checkpoint_every: seconds between saves of the state.
         deadline: value of `time.monotonic` after which to save and stop, at the end of the step.
         device: cpu or cuda; see `taae.utils.gpus.compute`.
-        processes: this process among all of the training.
         kept: folder of finished models of this variant and seed. One with the same variant, seed,
             corpus and code is taken from there instead of a training; a new one is added.
 

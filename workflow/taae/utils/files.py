@@ -12,7 +12,7 @@ import platform
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,7 +153,7 @@ def write_json(value: Any, path: Path) -> None:
 
 
 def read_csv(
-    path: Path, columns: list[str], text: list[str] | None = None, separator: str = ","
+    path: Path, columns: Sequence[str], text: Sequence[str] = (), separator: str = ","
 ) -> pd.DataFrame:
     """Read a CSV that must have `columns`; every failure is a `TaaeError` naming the file.
 
@@ -164,14 +164,10 @@ def read_csv(
     try:
         content = path.read_bytes()
         header = pd.read_csv(io.BytesIO(content), sep=separator, nrows=0)
+        absent = {name: [""] if name in text else _MISSING for name in map(str, header)}
+        types = dict.fromkeys(text, str)
         table = pd.read_csv(
-            io.BytesIO(content),
-            sep=separator,
-            dtype=dict.fromkeys(text or [], str),
-            keep_default_na=False,
-            na_values={
-                name: [""] if name in (text or []) else _MISSING for name in map(str, header)
-            },
+            io.BytesIO(content), sep=separator, dtype=types, keep_default_na=False, na_values=absent
         )
     except FileNotFoundError:
         raise TaaeError(f"{path}: no such file") from None

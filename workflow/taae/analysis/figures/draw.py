@@ -90,7 +90,7 @@ def plot(study: Study, tables: Path, folder: Path, names: Sequence[str] = ()) ->
 def _read(path: Path) -> Any:
     if path.suffix == ".npz":
         return read_arrays(path)
-    return read_csv(path, COLUMNS[path.name], SCORE_TEXT if path.name == "scores.csv" else None)
+    return read_csv(path, COLUMNS[path.name], SCORE_TEXT if path.name == "scores.csv" else ())
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
