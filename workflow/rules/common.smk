@@ -209,7 +209,7 @@ def reported(figure):
         f"results/figures/{figure.name}.png",
         f"../report/{figure.kind}.rst",
         category=figure.category,
-        labels={**ablation, "figure": figure.label},
+        labels={**ablation, "figure": figure.kind},
     )
 
 

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from taae.analysis.figures import codebook, rate_distortion
-from taae.analysis.figures.style import save, styled
+from taae.analysis.figures import rate_distortion
+from taae.analysis.figures.study import codebook
+from taae.analysis.figures.style import BLACK, GREY, save, styled
 from taae.evaluation.bitrates import histogram
 from taae.evaluation.config import OtherCodec
 from tests.unit.analysis.fake_scores import study
@@ -80,7 +81,7 @@ def test_figures_are_written_and_the_same_again(tmp_path: Path) -> None:
     for folder in (tmp_path / "one", tmp_path / "two"):
         with styled():
             save(rate_distortion.rate_distortion(STUDY, summary(), codecs()), folder / "rates")
-            save(codebook.codebook(STUDY, levels_table()), folder / "codebook")
+            save(codebook(STUDY, levels_table()), folder / "codebook")
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert files == ["codebook.pdf", "codebook.png", "rates.pdf", "rates.png"]
     for file in files:
@@ -94,8 +95,9 @@ def test_a_line_per_variant_in_the_order_of_the_bitrate() -> None:
         rows = table[table["metric"] == metric]
         lines = [line for line in axis.lines if line.get_linestyle() == "-"]
         assert len(lines) == 2
-        assert lines[-1].get_color() == rate_distortion.BLACK  # the first variant, on top
-        for line, (_, expected) in zip(reversed(lines), rows.groupby("variant"), strict=True):
+        assert lines[0].get_color() == BLACK  # the first variant, on top
+        assert lines[0].get_zorder() > lines[1].get_zorder()
+        for line, (_, expected) in zip(lines, rows.groupby("variant"), strict=True):
             expected = expected.sort_values("bitrate")
             assert list(line.get_xdata()) == expected["bitrate"].tolist()
             assert list(line.get_ydata()) == expected["mean"].tolist()
@@ -112,7 +114,7 @@ def grey_marks(figure: Figure) -> set[tuple[str, float, float]]:
     for axis in figure.axes:
         numbers = {text.xy[0]: float(text.get_text()) for text in axis.texts}
         for line in axis.lines:
-            if line.get_color() == rate_distortion.GREY:
+            if line.get_color() == GREY:
                 (bitrate,), (height,) = line.get_xdata(), line.get_ydata()
                 low, high = axis.get_ylim()
                 assert low <= height <= high
@@ -133,7 +135,7 @@ def test_published_values_are_grey_marks_with_their_caveat(monkeypatch: pytest.M
     assert "90% interval" in figure.get_suptitle()
     assert "hollow grey" not in figure.get_suptitle()
     assert "hollow grey" in draw(summary().assign(metric="pesq_nb")).get_suptitle()
-    monkeypatch.setattr(rate_distortion, "PUBLISHED", ())
+    monkeypatch.setattr(rate_distortion, "PUBLISHED", {})
     plain = draw(summary())
     assert "published" not in plain.get_suptitle()
     # Published values are far from these scores and do not squeeze them.
@@ -158,12 +160,12 @@ def test_other_codecs_stand_at_their_measured_bitrate() -> None:
 def test_variants_look_different_and_the_first_alone_is_black() -> None:
     looks = rate_distortion.VARIANTS
     assert len(set(looks)) == len(looks) >= 20
-    assert [colour for colour, _ in looks].count(rate_distortion.BLACK) == 1
+    assert [colour for colour, _ in looks].count(BLACK) == 1
 
 
 def test_the_heat_map_is_the_share_over_the_uniform_one_and_the_text_its_perplexity() -> None:
     table = levels_table()
-    figure = codebook.codebook(STUDY, table)
+    figure = codebook(STUDY, table)
     for axis, (variant, rows) in zip(figure.axes, table.groupby("variant"), strict=False):
         assert axis.get_title(loc="left") == variant
         shown = np.asarray(axis.images[0].get_array())

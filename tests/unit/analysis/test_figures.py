@@ -12,14 +12,13 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 import soundfile
-from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from taae.analysis import catalogue
 from taae.analysis.figures import ablations as figures
 from taae.analysis.figures.draw import KINDS, plot, read_arrays
-from taae.analysis.figures.spectrograms import spectrograms
+from taae.analysis.figures.study import spectrograms
 from taae.analysis.tables import scores as tables
 from taae.analysis.tables.spectra import write_spectra
 from taae.utils.errors import TaaeError
@@ -76,14 +75,14 @@ def write_tables(folder: Path, found: tuple[pd.DataFrame, pd.DataFrame]) -> None
 def test_every_figure_is_written_and_the_same_again(
     found: tuple[pd.DataFrame, pd.DataFrame], tmp_path: Path
 ) -> None:
-    write_tables(tmp_path, found)
+    write_tables(tmp_path / "tables", found)
     write_tones(tmp_path)
     names = ["fsq-odd/metrics", "window/metrics", "fsq-odd/forest"]
     names += ["training", "coverage", "spectrograms"]
     one, two = tmp_path / "one", tmp_path / "two"
-    plot(STUDY, tmp_path, one, names)
+    plot(STUDY, tmp_path / "tables", one, names)
     for name in reversed(names):  # alone, or after others: the same
-        plot(STUDY, tmp_path, two, [name])
+        plot(STUDY, tmp_path / "tables", two, [name])
     written = {path.relative_to(one): path.read_bytes() for path in one.rglob("*.p*")}
     assert len(written) == 12
     assert written == {path.relative_to(two): path.read_bytes() for path in two.rglob("*.p*")}
@@ -164,20 +163,18 @@ def test_a_users_style_does_not_leak_in_or_out(
     found: tuple[pd.DataFrame, pd.DataFrame], tmp_path: Path
 ) -> None:
     write_tables(tmp_path, found)
-    fonts = list(font_manager.fontManager.ttflist)
     plot(STUDY, tmp_path, tmp_path / "plain", ["coverage"])
     with mpl.rc_context({"font.size": 30, "axes.facecolor": "red"}):
         plot(STUDY, tmp_path, tmp_path / "styled", ["coverage"])
         assert mpl.rcParams["font.size"] == 30
-    assert font_manager.fontManager.ttflist == fonts
     plain, styled = ((tmp_path / name / "coverage.png") for name in ("plain", "styled"))
     assert plain.read_bytes() == styled.read_bytes()
 
 
-def test_text_beyond_the_part_of_the_font_is_drawn_from_the_whole(
+def test_text_in_other_scripts_is_drawn(
     found: tuple[pd.DataFrame, pd.DataFrame], tmp_path: Path
 ) -> None:
-    """Arabic and signs of chess are in the font, and not in its part."""
+    """Arabic and signs of chess are in the font that comes with matplotlib."""
     write_tables(tmp_path, found)
     window = replace(STUDY.ablations["window"], title="\u0645 \u2655")
     renamed = replace(STUDY, ablations=STUDY.ablations | {"window": window})
@@ -223,21 +220,22 @@ def write_sound(folder: Path, samples: npt.NDArray[np.float64]) -> Path:
     """Write the table of a sound, as reference, that every variant decodes 20 dB lower."""
     two = replace(STUDY, variants=dict(list(STUDY.variants.items())[:2]))
     for sound, scale in [
-        ("reference", 1.0),
-        *((f"{name}/seed1/native/audio", 0.1) for name in two.variants),
+        ("reference/audio", 1.0),
+        *((f"decoded/{name}/seed1/native/audio", 0.1) for name in two.variants),
     ]:
         (folder / sound).mkdir(parents=True)
         soundfile.write(folder / sound / "u1.flac", scale * samples, RATE)
-    write_spectra(folder / "reference", folder, two, folder / "spectra.npz")
-    return folder / "spectra.npz"
+    write_spectra(folder, two)
+    return folder / "tables" / "spectra.npz"
 
 
 def test_spectrograms_name_an_unreadable_file(tmp_path: Path) -> None:
     with pytest.raises(TaaeError, match="no FLAC file"):
-        write_spectra(tmp_path, tmp_path, STUDY, tmp_path / "x.npz")
-    (tmp_path / "a.flac").write_bytes(b"nothing")
+        write_spectra(tmp_path, STUDY)
+    (tmp_path / "reference" / "audio").mkdir(parents=True)
+    (tmp_path / "reference" / "audio" / "a.flac").write_bytes(b"nothing")
     with pytest.raises(TaaeError, match=r"a\.flac"):
-        write_spectra(tmp_path, tmp_path, STUDY, tmp_path / "x.npz")
+        write_spectra(tmp_path, STUDY)
     (tmp_path / "x.npz").write_bytes(b"nothing")
     with pytest.raises(TaaeError, match=r"x\.npz"):
         drawn(tmp_path / "x.npz")

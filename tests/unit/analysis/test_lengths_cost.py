@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from taae.analysis.figures.cost import cost as cost_figure
-from taae.analysis.figures.lengths import lengths as length_figure
+from taae.analysis.figures.study import cost as cost_figure
+from taae.analysis.figures.study import lengths as length_figure
 from taae.analysis.tables import lengths, runs
 from taae.evaluation.cost import measure
 from taae.study.study import Study
@@ -20,7 +20,7 @@ from taae.utils.errors import TaaeError
 from tests.unit.analysis.fake_scores import fake_scores, study
 from tests.unit.codec.codecs import codec
 
-SECONDS = [1.0, 5.0, 20.0]  # the demo trains on 5.12 s
+SECONDS = [1.0, 5.0, 20.0]  # the demo trains on 2.56 s
 DROP = {"window-256": 0.05, "window-64": -0.05}  # of every metric, at 20 s
 
 
@@ -133,8 +133,8 @@ def test_the_segments_of_pretrained_arms_are_not_marked(summary: pd.DataFrame) -
     longer = replace(one.variants["baseline"].training, segment=9.0)
     arm = replace(one.variants["window-256"], training=longer)
     lines, title = marks(replace(one, variants=one.variants | {"window-256": arm}))
-    assert lines == {5.12}
-    assert "segments of 5.12 s" in title
+    assert lines == {2.56}
+    assert "segments of 2.56 s" in title
     lines, title = marks(pretrained(length_study().length_arms))
     assert (lines, title) == (set(), "Length generalisation")
 

@@ -16,6 +16,7 @@ TRAINED = {
     "corpus": "b" * 64,
     "parameters": 1234,
     "device": "a processor",
+    "precision": "float32",
     "gpus": 2,
     "threads": 8,
     "seconds": 7200.0,
@@ -37,12 +38,12 @@ def test_trained_and_pretrained_models_in_one_table(tmp_path: Path) -> None:
     )
     for run in ("ours/seed1", "ours/seed2"):
         write_json(TRAINED, tmp_path / run / "provenance.json")
-    with pytest.raises(TaaeError, match=r"theirs/seed1/provenance\.json: no such file"):
+    with pytest.raises(TaaeError, match=r"theirs/seed1/provenance\.json: .*No such file"):
         provenance_table(tmp_path, study)  # type: ignore[arg-type]
     write_json(PRETRAINED, tmp_path / "theirs/seed1/provenance.json")
     write_csv(provenance_table(tmp_path, study), tmp_path / "t.csv")  # type: ignore[arg-type]
     lines = (tmp_path / "t.csv").read_text().splitlines()
-    ours = "aaaaaaaaaaaa,bbbbbbbbbbbb,1234,a processor,2,8,2,10,4,3,cccccccccccc,True"
+    ours = "aaaaaaaaaaaa,bbbbbbbbbbbb,1234,a processor,float32,2,8,2,10,4,3,cccccccccccc,True"
     assert lines[1] == f"ours,1,{ours},0.1.0,3,2,1,"
     assert lines[2].startswith("ours,2,")
-    assert lines[3] == "theirs,1,dddddddddddd,,,,,,,,,,,,,,,,a model"
+    assert lines[3] == "theirs,1,dddddddddddd,,,,,,,,,,,,,,,,,a model"

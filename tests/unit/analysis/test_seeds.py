@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from taae.analysis.figures.utterances import scatter
-from taae.analysis.score_files import share_seeds
+from taae.analysis.run_files import share_seeds
 from taae.analysis.tables import scores as tables
 from taae.study.study import Study
 from tests.unit.analysis.fake_scores import fake_scores, study

@@ -1,27 +1,24 @@
-"""The figures of a study: what there is, and from which tables each is drawn."""
+"""The tables and figures of a study: what there is, and from which tables each is drawn."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from taae.study.study import Study
 
+TABLES = ["scores", "comparisons", "bitrates", "lengths", "cost", "training"]
+TABLES += ["provenance", "spectra"]
 
-@dataclass(frozen=True)
-class Figure:
-    """A figure. Its caption is in workflow/report, under the name of its kind.
 
-    Args:
-        kind: one of those in `taae.analysis.figures.draw`.
-        tables: names in results/tables.
-        label: what the report calls it.
-        category: of the report.
-        ablation: which one it is of; empty where it is of the whole study.
+class Figure(NamedTuple):
+    """A figure; its caption is in workflow/report, under the name of its kind.
+
+    `kind` is one of those in `taae.analysis.figures.draw`, `tables` are names in results/tables,
+    `category` is of the report, and `ablation` is empty where it is of the whole study.
     """
 
     kind: str
     tables: tuple[str, ...]
-    label: str
     category: str = "Study"
     ablation: str = ""
 
@@ -33,27 +30,22 @@ class Figure:
 
 def figures(study: Study) -> list[Figure]:
     """Return the figures of a study: of its ablations, of the whole, and of what it measures."""
-    found = [
-        Figure(kind, tables, label, "Ablations", ablation)
-        for ablation in study.ablations
-        for kind, tables, label in (
-            ("metrics", ("summary.csv", "comparisons.csv"), "metrics"),
-            ("forest", ("comparisons.csv",), "differences"),
-            ("scatter", ("scores.csv",), "utterances"),
-        )
-    ]
-    found.append(Figure("distributions", ("scores.csv",), "distributions"))
-    found.append(Figure("spectrograms", ("spectra.npz",), "spectrograms"))
+    found = []
+    for ablation in study.ablations:
+        tables = ("summary.csv", "comparisons.csv")
+        found.append(Figure("metrics", tables, "Ablations", ablation))
+        found.append(Figure("forest", ("comparisons.csv",), "Ablations", ablation))
+        found.append(Figure("scatter", ("scores.csv",), "Ablations", ablation))
+    found.append(Figure("distributions", ("scores.csv",)))
+    found.append(Figure("spectrograms", ("spectra.npz",)))
     if study.trained:
-        found.append(Figure("training", ("training.csv",), "training"))
-        found.append(Figure("coverage", ("coverage.csv",), "coverage"))
+        found.append(Figure("training", ("training.csv",)))
+        found.append(Figure("coverage", ("coverage.csv",)))
     if study.probed():
-        rates = ("rate-distortion.csv", "summary.csv")
-        found.append(Figure("rate-distortion", rates, "rate and distortion", "Bitrates"))
-        found.append(Figure("codebook", ("histogram.csv",), "codebook", "Bitrates"))
+        found.append(Figure("rate-distortion", ("rate-distortion.csv", "summary.csv"), "Bitrates"))
+        found.append(Figure("codebook", ("histogram.csv",), "Bitrates"))
     if study.length_arms:
-        label = "length generalisation"
-        found.append(Figure("lengths", ("lengths.csv",), label, "Ablations"))
+        found.append(Figure("lengths", ("lengths.csv",), "Ablations"))
     if study.cost_arms:
-        found.append(Figure("cost", ("cost.csv",), "cost"))
+        found.append(Figure("cost", ("cost.csv",)))
     return found

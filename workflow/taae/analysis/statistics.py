@@ -16,7 +16,8 @@ that one is twice as wide.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,7 @@ Array = npt.NDArray[np.float64]
 RANDOM_SEEDS = 3  # with fewer, the variance over seeds is not worth estimating
 WILCOXON_LEAST = 6  # with fewer pairs no two-sided p below 0.05 exists
 PAIR = ["seed", "speaker", "utterance"]
+VALUES = [*PAIR, "value"]
 
 
 @dataclass(frozen=True)
@@ -51,19 +53,14 @@ class Interval:
     bootstrap_high: float = np.nan
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """A variant minus its reference over their common (utterance, seed) pairs.
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Interval):
+    """The mean of a variant minus its reference, over their common (utterance, seed) pairs.
 
-    `status` is ok, constant (no spread, so no test), too_few (one speaker) or no_pairs.
-    `n_utterances` are those that enter; `n_excluded` counts (utterance, seed) that do not, as one
-    side has no value, or its speaker none at some of three or more seeds.
-    `d_z` is the mean over the standard deviation of speakers' differences and has the sign of the
-    difference; `rank_biserial`, the matched-pairs correlation of Kerby (2014), is positive where
-    the ranks favour higher values under the variant, which a few large differences can contradict.
+    results/README.md says what each is; `rank_biserial` is the matched-pairs correlation of Kerby
+    (2014), which a few large differences can contradict.
     """
 
-    interval: Interval
     n_utterances: int
     n_excluded: int
     status: str
@@ -84,54 +81,66 @@ def complete(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_interval(values: pd.DataFrame, statistics: Statistics) -> Interval:
-    """Return the mean over speakers of `value` and its interval.
+    """Return the mean over speakers and its interval of rows with `VALUES` (finite), in any order.
 
-    Args:
-        values: columns seed, speaker, utterance, value (finite); rows in any order. With three or
-            more seeds, only speakers who have a value at every seed enter.
-        statistics: level of confidence; resamples and seed of the bootstrap.
+    With three or more seeds, only speakers who have a value at every seed enter.
     """
-    return _interval(_layout(complete(values)), values["seed"].nunique(), statistics)
+    n_seeds, cells = values["seed"].nunique(), _layout(complete(values))
+    n_speakers = cells.shape[1]
+    mean = float(cells.mean()) if n_speakers else np.nan
+    if n_speakers < 2:
+        return Interval(n_speakers, n_seeds, mean, "this speaker only" if n_speakers else "")
+    error, df = _standard_error(cells)
+    half = float(stats.t.ppf(0.5 + statistics.confidence / 2, df) * error)
+    scope, method = "fixed checkpoint", "t over speakers"
+    if len(cells) > 1:
+        scope, method = f"over {n_seeds} seeds", "t over seeds and speakers"
+    bootstrap = _studentised_bootstrap(cells, statistics)
+    return Interval(n_speakers, n_seeds, mean, scope, mean - half, mean + half, method, *bootstrap)
 
 
 def compare(variant: pd.DataFrame, reference: pd.DataFrame, statistics: Statistics) -> Comparison:
-    """Compare two tables (columns seed, speaker, utterance, value) over their common pairs.
+    """Compare two tables with `VALUES` over their common pairs.
 
     The test is Student's on speakers' mean differences with one or two seeds, and its
     Welch-Satterthwaite form over seeds and speakers with more. `wilcoxon_p` is of the signed-rank
     test on speakers' mean differences, from 6 speakers on; it always takes the checkpoints as
     fixed.
     """
-    union = variant.merge(reference, on=PAIR, how="outer", suffixes=("", "_reference"))
+    union = variant[VALUES].merge(
+        reference[VALUES], on=PAIR, how="outer", suffixes=("", "_reference")
+    )
     pairs = union.dropna(subset=["value", "value_reference"])
     pairs = pairs.assign(value=pairs["value"] - pairs["value_reference"])
-    n_seeds = pairs["seed"].nunique()
     usable = complete(pairs)
+    found = Comparison(
+        **vars(mean_interval(pairs, statistics)),
+        n_utterances=usable["utterance"].nunique(),
+        n_excluded=len(union) - len(usable),
+        status="ok",
+    )
+    if found.n_speakers < 2:
+        return replace(found, status="no_pairs" if pairs.empty else "too_few")
     cells = _layout(usable)
-    interval = _interval(cells, n_seeds, statistics)
-    n_utterances, n_excluded = usable["utterance"].nunique(), len(union) - len(usable)
-    if interval.n_speakers < 2:
-        status = "no_pairs" if pairs.empty else "too_few"
-        return Comparison(interval, n_utterances, n_excluded, status)
     # Equal differences differ in their last bits once subtracted, which is no spread to test by.
     rounding = 1e-12 * float(pairs["value_reference"].abs().max())
     if np.ptp(cells) <= rounding:
-        bare = Interval(interval.n_speakers, interval.n_seeds, interval.mean, interval.scope)
-        return Comparison(bare, n_utterances, n_excluded, "constant")
+        limits: Any = dict.fromkeys(("low", "high", "bootstrap_low", "bootstrap_high"), np.nan)
+        return replace(found, status="constant", method="", **limits)
     error, df = _standard_error(cells)
-    statistic = float(interval.mean / error)
+    statistic = float(found.mean / error)
     means = cells.mean(axis=0)
-    return Comparison(
-        interval,
-        n_utterances,
-        n_excluded,
-        "ok",
+    spread = float(means.std(ddof=1))
+    changed = means[means != 0]
+    ranks = stats.rankdata(np.abs(changed))
+    return replace(
+        found,
         statistic=statistic,
         df=float(df),
         p=float(2 * stats.t.sf(abs(statistic), df)),
         wilcoxon_p=float(stats.wilcoxon(means).pvalue) if len(means) >= WILCOXON_LEAST else np.nan,
-        d_z=_ratio(float(means.mean()), float(means.std(ddof=1)), rounding),
-        rank_biserial=_rank_biserial(means),
+        d_z=float(means.mean()) / spread if spread > rounding else np.nan,
+        rank_biserial=float(np.sign(changed) @ ranks / ranks.sum()) if len(ranks) else np.nan,
     )
 
 
@@ -142,41 +151,18 @@ def holm(p: npt.ArrayLike) -> Array:
     """
     raw = np.asarray(p, dtype=np.float64)
     order = np.argsort(raw)  # NaN last
-    adjusted = np.empty_like(raw)
-    factors = np.arange(len(raw), 0, -1)
-    adjusted[order] = np.minimum(np.maximum.accumulate(raw[order] * factors), 1.0)
-    return adjusted
-
-
-def _interval(cells: Array, n_seeds: int, statistics: Statistics) -> Interval:
-    n_speakers = cells.shape[1]
-    mean = float(cells.mean()) if n_speakers else np.nan
-    if n_speakers < 2:
-        return Interval(n_speakers, n_seeds, mean, "this speaker only" if n_speakers else "")
-    error, df = _standard_error(cells)
-    half = float(stats.t.ppf(0.5 + statistics.confidence / 2, df) * error)
-    random = len(cells) > 1
-    bootstrap_low, bootstrap_high = _studentised_bootstrap(cells, statistics)
-    return Interval(
-        n_speakers,
-        n_seeds,
-        mean,
-        scope=f"over {n_seeds} seeds" if random else "fixed checkpoint",
-        low=mean - half,
-        high=mean + half,
-        method="t over seeds and speakers" if random else "t over speakers",
-        bootstrap_low=bootstrap_low,
-        bootstrap_high=bootstrap_high,
-    )
+    adjusted = np.maximum.accumulate(raw[order] * np.arange(len(raw), 0, -1))
+    found: Array = np.minimum(adjusted, 1.0)[np.argsort(order)]
+    return found
 
 
 def _layout(values: pd.DataFrame) -> Array:
     """Return cell means (seeds, speakers); one row where the seeds are not a random factor."""
     ordered = values.sort_values(PAIR)  # sums in floating point depend on their order
-    cells = ordered.pivot_table(index="seed", columns="speaker", values="value", aggfunc="mean")
-    if len(cells) >= RANDOM_SEEDS:
-        return cells.to_numpy(dtype=np.float64)
-    return cells.mean(axis="index").to_numpy(dtype=np.float64)[None]
+    cells = ordered.groupby(["seed", "speaker"])["value"].mean().unstack()  # noqa: PD010 (as slow)
+    if len(cells) < RANDOM_SEEDS:
+        return cells.mean().to_numpy(dtype=np.float64)[None]
+    return cells.to_numpy(dtype=np.float64)
 
 
 def _standard_error(cells: Array) -> tuple[Array, Array]:
@@ -213,14 +199,3 @@ def _studentised_bootstrap(cells: Array, statistics: Statistics) -> tuple[float,
     if not np.isfinite([lower, upper]).all():
         return np.nan, np.nan
     return float(mean - upper * error), float(mean - lower * error)
-
-
-def _rank_biserial(differences: Array) -> float:
-    """Return (sum of positive ranks - sum of negative ranks) / sum of ranks, zeros left out."""
-    nonzero = differences[differences != 0]
-    ranks = stats.rankdata(np.abs(nonzero))
-    return _ratio(float((np.sign(nonzero) * ranks).sum()), float(ranks.sum()))
-
-
-def _ratio(numerator: float, denominator: float, rounding: float = 0.0) -> float:
-    return numerator / denominator if denominator > rounding else np.nan

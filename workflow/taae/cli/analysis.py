@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from taae.analysis.tables.write import WRITERS
+from taae.analysis.catalogue import TABLES
 from taae.cli.shared import (
     AUDIO,
     DEMO,
@@ -45,7 +45,7 @@ def compare(
         study: every ablation of a study, or
         baseline: every other variant with this one.
     """
-    from taae.analysis.score_files import collect
+    from taae.analysis.run_files import collect
     from taae.analysis.tables.scores import compare_against, comparisons
     from taae.study.config import Statistics
     from taae.utils.files import write_csv
@@ -113,7 +113,7 @@ def cost(*, model: Model, output: Path, threads: Threads = 1) -> None:
 
 @command()
 def table(
-    names: Annotated[list[str], among(WRITERS)],
+    names: Annotated[list[str], among(TABLES)],
     /,
     *,
     study: Study = DEMO,
@@ -124,9 +124,11 @@ def table(
     Args:
         names: of tables.
     """
+    from taae.analysis.tables.write import write_table
+
     resolved = load_study(study)
     for name in names:
-        WRITERS[name](resolved, results)
+        write_table(name, resolved, results)
 
 
 @command()

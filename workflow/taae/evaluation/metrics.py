@@ -24,9 +24,10 @@ class Metric:
     settings: str
 
     @property
-    def arrow(self) -> str:
-        """An arrow in the direction of better."""
-        return "↑" if self.better > 0 else "↓"
+    def heading(self) -> str:
+        """The label with the unit and an arrow in the direction of better."""
+        unit = f" ({self.unit})" if self.unit else ""
+        return f"{self.label}{unit} {'↑' if self.better > 0 else '↓'}"
 
 
 METRICS: dict[str, Metric] = {

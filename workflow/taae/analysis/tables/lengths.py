@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from taae.analysis.score_files import SCORE_COLUMNS, SCORE_TEXT
-from taae.analysis.statistics import PAIR, compare
+from taae.analysis.run_files import SCORE_COLUMNS, SCORE_TEXT
+from taae.analysis.statistics import compare
 from taae.analysis.tables.scores import summary
 from taae.study.study import Study
 from taae.utils.files import read_csv
@@ -26,23 +25,14 @@ def length_summary(paths: Iterable[Path], study: Study) -> pd.DataFrame:
 
     `home` is the length nearest to the training segments; `change` the paired difference from
     there, with its interval `change_low` to `change_high`; `worse` is true where all of the
-    interval is worse.
-    A pretrained variant has no home, so its change is NaN and it is not worse.
+    interval is worse. A pretrained variant has no home, so its change is NaN and it is not worse.
     """
     scores = pd.concat([read_csv(path, ["seconds", *SCORE_COLUMNS], SCORE_TEXT) for path in paths])
-    arms = {name: study.variants[name] for name in study.length_arms}
-    shown = replace(
-        study,
-        variants=arms,
-        codecs={},
-        metrics=replace(study.metrics, names=study.lengths.metrics),
-    )
-    tables = []
-    for seconds, rows in scores.groupby("seconds"):
-        table = summary(rows, shown)
-        table.insert(0, "seconds", seconds)
-        tables.append(table)
-    table = pd.concat(tables, ignore_index=True)
+    tables = {
+        seconds: summary(rows, study, study.length_arms, study.lengths.metrics)
+        for seconds, rows in scores.groupby("seconds")
+    }
+    table = pd.concat(tables, names=["seconds"]).droplevel(-1).reset_index()
     return table.join(pd.DataFrame([_change(row, scores, study) for row in table.itertuples()]))
 
 
@@ -57,10 +47,8 @@ def _change(row: Any, scores: pd.DataFrame, study: Study) -> dict[str, float | b
     mine = scores[(scores["variant"] == row.variant) & (scores["metric"] == row.metric)]
     # One utterance per speaker and length, whose name has the length in it.
     mine = mine.assign(utterance=mine["speaker"]).replace({"value": [math.inf]}, math.nan)
-    here, there = (
-        mine.loc[mine["seconds"] == seconds, [*PAIR, "value"]] for seconds in (row.seconds, home)
-    )
-    found = compare(here, there, study.statistics).interval
+    here, there = (mine[mine["seconds"] == seconds] for seconds in (row.seconds, home))
+    found = compare(here, there, study.statistics)
     worst = found.high if row.direction == "higher" else -found.low
     return {
         "home": home,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,106 +14,75 @@ from taae.analysis.statistics import RANDOM_SEEDS
 from taae.evaluation.metrics import METRICS
 from taae.utils.files import write_csv, write_text
 
-
-@dataclass(frozen=True)
-class _Markup:
-    """How one format writes what the table needs."""
-
-    bold: Callable[[str], str]
-    plus_minus: str
-    up: str
-    down: str
-    dagger: str
-    minus: str
-
-
-_MARKDOWN = _Markup(lambda text: f"**{text}**", "±", "↑", "↓", "†", "-")
-_LATEX = _Markup(
-    lambda text: rf"\textbf{{{text}}}",
-    r"$\pm$",
-    r"$\uparrow$",
-    r"$\downarrow$",
-    r"$^\dagger$",
-    "$-$",
-)
-
-_LATEX_CHARACTERS = str.maketrans(
+_LATEX = str.maketrans(
     {character: f"\\{character}" for character in "%_&#${}"}
     | {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
-    | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
-    | {"±": r"$\pm$", "†": r"$^\dagger$", "≥": r"$\ge$"}
+    | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "±": r"$\pm$"}
+    | {"†": r"$^\dagger$", "≥": r"$\ge$", "↑": r"$\uparrow$", "↓": r"$\downarrow$"}
 )
 
 
 def write_summary(summary: pd.DataFrame, folder: Path, remarks: Sequence[str] = ()) -> None:
-    """Write `taae.analysis.tables.scores.summary` as summary.csv, summary.md and summary.tex.
+    """Write `taae.analysis.tables.scores.summary` as summary.csv, .md and .tex.
 
     The LaTeX table needs the packages booktabs and graphicx. `remarks` follow the Markdown table.
     """
-    caption = _caption(summary)
-    notes = " ".join(filter(None, [_failed(summary), _absent(summary)]))
     write_csv(summary, folder / "summary.csv")
-    markdown = _grid(summary, _MARKDOWN).to_markdown(
-        index=False, disable_numparse=True, colalign=["left", *["right"] * (1 + _metrics(summary))]
-    )
+    caption, notes, grid = _caption(summary), _notes(summary), _grid(summary)
+    sides = ["left", *["right"] * (grid.shape[1] - 1)]
+    markdown = grid.to_markdown(index=False, disable_numparse=True, colalign=sides)
     parts = filter(None, [caption, markdown, notes, *remarks])
     write_text("\n\n".join(parts) + "\n", folder / "summary.md")
-    write_text(_latex(summary, f"{caption} {notes}".strip()), folder / "summary.tex")
+    write_text(_latex(grid, f"{caption} {notes}".strip()), folder / "summary.tex")
 
 
-def _metrics(summary: pd.DataFrame) -> int:
-    return summary["metric"].nunique()
-
-
-def _grid(summary: pd.DataFrame, markup: _Markup) -> pd.DataFrame:
-    variants = summary.drop_duplicates("variant")
+def _grid(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells in Markdown."""
+    rows = summary.drop_duplicates("variant")
     columns = {
-        "Variant": [
-            f"{name} (not installed)" if note else name
-            for name, note in zip(variants["variant"], variants["note"], strict=True)
-        ],
-        "bit/s": [
-            "–" if math.isnan(bitrate) else f"{bitrate:.0f}" for bitrate in variants["bitrate"]
-        ],
+        "Variant": rows["variant"].where(rows["note"] == "", rows["variant"] + " (not installed)"),
+        "bit/s": [_number(bitrate, 0) for bitrate in rows["bitrate"]],
     }
     for name, rows in summary.groupby("metric", sort=False):
         metric = METRICS[str(name)]
-        unit = f" ({metric.unit})" if metric.unit else ""
-        arrow = markup.up if metric.better > 0 else markup.down
         digits = 2 if metric.unit else 3  # of dB and MOS; the other metrics are near 1
-        best = (rows["mean"] * metric.better).max() * metric.better
-        columns[f"{metric.label}{unit} {arrow}"] = [
-            _cell(row, f"{best:.{digits}f}", digits, markup) for row in rows.itertuples()
-        ]
+        best = _number((rows["mean"] * metric.better).max() * metric.better, digits)
+        columns[metric.heading] = [_cell(row, best, digits) for row in rows.itertuples()]
     return pd.DataFrame(columns)
 
 
-def _cell(row: Any, best: str, digits: int, markup: _Markup) -> str:
+def _number(value: float, digits: int) -> str:
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _cell(row: Any, best: str, digits: int) -> str:
     """Return the mean, bold if it prints as the best; a dagger if not shown to differ from it.
 
     What could not be tested is not shown to differ: a bare number would claim that it is.
     """
+    text = _number(row.mean, digits)
     if math.isnan(row.mean):
-        return "–"
-    half = row.high - row.mean
-    printed = f"{row.mean:.{digits}f}"
-    text = printed.replace("-", markup.minus)
-    if printed == best:
-        text = markup.bold(text)
+        return text
+    if text == best:
+        text = f"**{text}**"
     elif not row.p_best < 1 - row.confidence:
-        text += markup.dagger
-    return text if math.isnan(half) else f"{text} {markup.plus_minus} {half:.{digits}f}"
+        text += "†"
+    return text if math.isnan(row.low) else f"{text} ± {_number(row.high - row.mean, digits)}"
 
 
-def _latex(summary: pd.DataFrame, caption: str) -> str:
-    grid = _grid(summary, _LATEX)
-    grid["Variant"] = grid["Variant"].str.translate(_LATEX_CHARACTERS)
-    styler = grid.style.hide(axis="index")
-    tabular = styler.to_latex(hrules=True, column_format="l" + "r" * (grid.shape[1] - 1))
-    escaped = caption.translate(_LATEX_CHARACTERS)
+def _latex(grid: pd.DataFrame, caption: str) -> str:
+    cells = grid.rename(columns=lambda name: name.translate(_LATEX))
+    cells = cells.map(lambda cell: cell.translate(_LATEX))
+    numbers = cells.columns[1:]
+    cells[numbers] = cells[numbers].map(
+        lambda cell: re.sub(r"\*\*(.*)\*\*", r"\\textbf{\1}", cell.replace("-", "$-$"))
+    )
+    tabular = cells.style.hide(axis="index").to_latex(
+        hrules=True, column_format="l" + "r" * len(numbers)
+    )
     return (
         "\\begin{table*}\n\\centering\n"
-        f"\\caption{{{escaped}}}\n\\label{{tab:summary}}\n"
+        f"\\caption{{{caption.translate(_LATEX)}}}\n\\label{{tab:summary}}\n"
         f"\\resizebox{{\\textwidth}}{{!}}{{%\n{tabular}}}\n\\end{{table*}}\n"
     )
 
@@ -142,22 +111,18 @@ def _span(counts: pd.Series) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def _absent(summary: pd.DataFrame) -> str:
-    """Say which codecs are not installed, and what they need."""
-    rows = summary[summary["note"] != ""].drop_duplicates("variant")
-    return " ".join(f"{row.variant} is {row.note}." for row in rows.itertuples())
-
-
-def _failed(summary: pd.DataFrame) -> str:
+def _notes(summary: pd.DataFrame) -> str:
+    """Say what is in no mean, which codecs are not installed, and what they need."""
+    failed = "Failed"
+    if (summary.loc[summary["n_failed"] > 0, "n_seeds"] >= RANDOM_SEEDS).any():
+        failed += ", or of a speaker who lacks a seed"
     notes = []
-    for column, what in (("n_failed", "Failed"), ("n_identical", "Identical to the reference")):
-        rows = summary[summary[column] > 0]
-        if column == "n_failed" and (rows["n_seeds"] >= RANDOM_SEEDS).any():
-            what += ", or of a speaker who lacks a seed"
+    for column, what in (("n_failed", failed), ("n_identical", "Identical to the reference")):
         listed = [
             f"{row.variant} {METRICS[str(row.metric)].label} {getattr(row, column)}"
-            for row in rows.itertuples()
+            for row in summary[summary[column] > 0].itertuples()
         ]
         if listed:
             notes.append(f"{what}, counted and in no mean: {', '.join(listed)}.")
-    return " ".join(notes)
+    absent = summary[summary["note"] != ""].drop_duplicates("variant")
+    return " ".join([*notes, *(f"{row.variant} is {row.note}." for row in absent.itertuples())])

@@ -19,30 +19,27 @@ from taae.utils.sample_rate import SAMPLE_RATE
 WINDOW, HOP = 512, 64  # samples, 32 and 4 ms: harmonics of speech are resolved
 RANGE = 80.0  # dB below the reference's maximum
 
-Levels = npt.NDArray[np.float16]
 
+def write_spectra(results: Path, study: Study) -> None:
+    """Write tables/spectra.npz, so that figures need no audio.
 
-def write_spectra(reference: Path, decoded: Path, study: Study, output: Path) -> None:
-    """Write the spectrograms of the first test utterance, so that figures need no audio.
-
-    Args:
-        reference: folder of reference audio.
-        decoded: folder that holds <variant>/seed<seed>/native/audio; the first seed is shown.
-        study: names the variants.
-        output: NPZ of utterance, labels (the reference first), hop (s), top (Hz) and levels,
-            float16 (labels, frequencies, frames) in dB; 0 dB is the reference's maximum.
+    Shown is the first test utterance, and as each variant with the first seed decodes it. The file
+    holds utterance, labels (the reference first), hop (s), top (Hz) and levels, float16 (labels,
+    frequencies, frames) in dB; 0 dB is the reference's maximum.
     """
+    reference = results / "reference" / "audio"
     files = sorted(reference.rglob("*.flac"))
     if not files:
         raise TaaeError(f"{reference}: no FLAC file; run the reference stage")
     name = files[0].relative_to(reference)
     paths = {"reference": files[0]}
     for variant in study.variants:
-        paths[variant] = decoded / variant / f"seed{study.seeds[0]}" / NATIVE / "audio" / name
-    magnitudes = [_magnitudes(_read(path)) for path in paths.values()]
+        run = results / "decoded" / variant / f"seed{study.seeds[0]}" / NATIVE
+        paths[variant] = run / "audio" / name
+    magnitudes = [_magnitudes(path) for path in paths.values()]
     peak = max(float(magnitudes[0].max()), np.finfo(np.float64).tiny)
     levels = 20 * np.log10(np.maximum(np.stack(magnitudes) / peak, 10 ** (-RANGE / 20)))
-    with atomic(output) as temporary:
+    with atomic(results / "tables" / "spectra.npz") as temporary:
         np.savez_compressed(
             temporary,
             utterance=str(name.with_suffix("")),
@@ -53,22 +50,13 @@ def write_spectra(reference: Path, decoded: Path, study: Study, output: Path) ->
         )
 
 
-def _read(path: Path) -> npt.NDArray[np.float64]:
+def _magnitudes(path: Path) -> npt.NDArray[np.float64]:
+    """Return STFT magnitudes (frequencies, frames) of a file, the first frame centred at 0 s."""
     try:
-        samples, rate = soundfile.read(path, dtype="float64")
+        samples, _ = soundfile.read(path)
     except (OSError, soundfile.LibsndfileError) as error:
         raise TaaeError(f"{path}: not a readable audio file ({error})") from error
-    if samples.ndim != 1 or not len(samples) or rate != SAMPLE_RATE:
-        raise TaaeError(f"{path}: expected mono audio of {SAMPLE_RATE} Hz that is not empty")
-    found: npt.NDArray[np.float64] = samples
-    return found
-
-
-def _magnitudes(samples: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return STFT magnitudes (frequencies, frames), the first frame centred at 0 s."""
     stft = ShortTimeFFT(hann(WINDOW, sym=False), HOP, SAMPLE_RATE)
-    # Short recordings are padded to what ShortTimeFFT takes at least.
-    padded = np.pad(samples, (0, max(0, WINDOW - len(samples))))
     # Without p0 the frames would begin with those centred before the recording.
-    magnitudes: npt.NDArray[np.float64] = np.abs(stft.stft(padded, p0=0))
+    magnitudes: npt.NDArray[np.float64] = np.abs(stft.stft(samples, p0=0))
     return magnitudes

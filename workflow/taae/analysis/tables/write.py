@@ -1,102 +1,64 @@
-"""Each table of a study from the files of its runs, at their places in the folder of results."""
+"""The tables of a study from the files of its runs, at their places in the folder of results."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
+
+from taae.analysis.run_files import collect
+from taae.analysis.tables import publish, scores
+from taae.analysis.tables.bitrates import bitrate_tables
+from taae.analysis.tables.lengths import length_summary
+from taae.analysis.tables.runs import cost_table, provenance_table, training_table
+from taae.analysis.tables.spectra import write_spectra
 from taae.codec.operating_points import NATIVE
+from taae.evaluation.decoded_files import codec_table
 from taae.study.study import Study
 from taae.utils.files import write_csv
 
 
-def _scores(study: Study, results: Path) -> None:
-    from taae.analysis.score_files import collect
-    from taae.analysis.tables import publish, scores
-    from taae.evaluation.decoded_files import codec_table
+def write_table(name: str, study: Study, results: Path) -> None:
+    """Write one of `taae.analysis.catalogue.TABLES` from and into the folder of results."""
+    tables: dict[str, pd.DataFrame] = {}
+    match name:
+        case "scores":
+            tables = _score_tables(study, results)
+        case "comparisons":
+            found = collect([results / "tables" / "scores.csv"])
+            tables[name] = scores.comparisons(found, study)
+        case "bitrates":
+            tables = bitrate_tables(results, study)
+        case "lengths":
+            runs = _runs(study, study.length_arms)
+            tables[name] = length_summary(
+                [results / "lengths" / f"{run}.csv" for run in runs], study
+            )
+        case "cost":
+            tables[name] = cost_table(results / "cost", study)
+        case "training":
+            tables[name] = training_table(results / "models", study)
+        case "provenance":
+            tables[name] = provenance_table(results / "models", study)
+        case "spectra":
+            write_spectra(results, study)
+    for stem, table in tables.items():
+        write_csv(table, results / "tables" / f"{stem}.csv")
 
+
+def _score_tables(study: Study, results: Path) -> dict[str, pd.DataFrame]:
     runs = [f"{run}/{NATIVE}" for run in _runs(study, study.variants)]
     runs += [f"codecs/{codec}" for codec in study.codecs]
-    found = collect([results / "scores" / f"{run}.csv" for run in runs])
-    write_csv(found, results / "tables" / "scores.csv")
-    write_csv(scores.coverage(study), results / "tables" / "coverage.csv")
-    write_csv(scores.failures(found), results / "tables" / "failures.csv")
+    found = collect(results / "scores" / f"{run}.csv" for run in runs)
     publish.write_summary(scores.summary(found, study), results / "tables", study.notes)
-    codecs = [name for name in found["variant"].unique() if name in study.codecs]
-    if codecs:
-        about = [results / "codecs" / codec / "codec.json" for codec in codecs]
-        write_csv(codec_table(about), results / "tables" / "codecs.csv")
+    tables = {"scores": found, "failures": scores.failures(found)}
+    tables["coverage"] = scores.coverage(study)
+    if study.codecs:
+        about = [results / "codecs" / codec / "codec.json" for codec in study.codecs]
+        tables["codecs"] = codec_table(about)
+    return tables
 
 
 def _runs(study: Study, variants: Iterable[str]) -> list[str]:
     return [f"{name}/seed{seed}" for name in variants for seed in study.seeds_of(name)]
-
-
-def _comparisons(study: Study, results: Path) -> None:
-    from taae.analysis.score_files import collect
-    from taae.analysis.tables.scores import comparisons
-
-    found = collect([results / "tables" / "scores.csv"])
-    write_csv(comparisons(found, study), results / "tables" / "comparisons.csv")
-
-
-def _bitrates(study: Study, results: Path) -> None:
-    from taae.analysis.tables import bitrates
-
-    probes = results / "bitrates"
-    write_csv(
-        bitrates.rate_distortion(results / "scores", study),
-        results / "tables" / "rate-distortion.csv",
-    )
-    write_csv(bitrates.bitrates(probes, study), results / "tables" / "bitrates.csv")
-    write_csv(bitrates.precision(probes, study), results / "tables" / "precision.csv")
-    for name in ("codebook", "histogram"):
-        write_csv(bitrates.probes(probes, name, study), results / "tables" / f"{name}.csv")
-
-
-def _lengths(study: Study, results: Path) -> None:
-    from taae.analysis.tables.lengths import length_summary
-
-    paths = [results / "lengths" / f"{run}.csv" for run in _runs(study, study.length_arms)]
-    write_csv(length_summary(paths, study), results / "tables" / "lengths.csv")
-
-
-def _cost(study: Study, results: Path) -> None:
-    from taae.analysis.tables.runs import cost_table
-
-    write_csv(cost_table(results / "cost", study), results / "tables" / "cost.csv")
-
-
-def _training(study: Study, results: Path) -> None:
-    from taae.analysis.tables.runs import histories
-
-    write_csv(histories(results / "models", study), results / "tables" / "training.csv")
-
-
-def _provenance(study: Study, results: Path) -> None:
-    from taae.analysis.tables.runs import provenance_table
-
-    write_csv(provenance_table(results / "models", study), results / "tables" / "provenance.csv")
-
-
-def _spectra(study: Study, results: Path) -> None:
-    from taae.analysis.tables.spectra import write_spectra
-
-    write_spectra(
-        results / "reference" / "audio",
-        results / "decoded",
-        study,
-        results / "tables" / "spectra.npz",
-    )
-
-
-WRITERS = {
-    "scores": _scores,
-    "comparisons": _comparisons,
-    "bitrates": _bitrates,
-    "lengths": _lengths,
-    "cost": _cost,
-    "training": _training,
-    "provenance": _provenance,
-    "spectra": _spectra,
-}

@@ -1,0 +1,212 @@
+"""Figures of the study as a whole: training, windows, costs, lengths, spectrograms, levels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from numpy.typing import NDArray
+
+from taae.analysis.figures import style
+from taae.codec.operating_points import NATIVE
+from taae.study.study import Study
+
+COSTS = {
+    "latency_ms": "algorithmic latency (ms)",
+    "look_ahead_ms": "look-ahead (ms)",
+    "receptive_field_ms": "receptive field (ms)",
+    "flops_per_second": "MFLOP per second of audio",
+    "rtf": "computing time / audio",
+    "chunk_ms_median": "one streamed frame (ms)",
+    "state_kib": "state of a stream (KiB)",
+    "peak_mib": "memory for 10 s of audio (MiB)",
+    "parameters": "parameters (millions)",
+}
+MILLIONS = ("flops_per_second", "parameters")
+TAIL = {"chunk_ms_median": "chunk_ms_p99"}  # drawn beside the median
+STREAMED = ("chunk_ms_median", "state_kib")  # empty where a codec does not stream
+RANGE = 80.0  # dB below the reference's maximum
+BAR: dict[str, Any] = {"aspect": 30, "pad": 0.05, "fraction": 0.08}
+MOST = 3.0  # shares beyond this many times the uniform one have one colour
+
+
+def training(_study: Study, table: pd.DataFrame) -> Figure:
+    """Draw the loss against the step, a panel per variant, the other variants behind it.
+
+    A dashed line marks where the discriminator begins to play.
+    """
+    table = table.dropna(subset="loss")
+    validations = table[table["split"] == "validation"]
+    low, high = validations["loss"].min(), validations["loss"].max()
+    margin = 0.15 * ((high - low) or 1.0)
+    runs = [run for _, run in validations.groupby(["variant", "seed"])[["step", "loss"]]]
+    gap = pd.DataFrame({"step": [np.nan]})
+    lines = pd.concat([part for run in runs for part in (run, gap)])  # as one: quicker to draw
+    titles = {name: name for name in table["variant"].unique()}
+    figure, axes = style.panels(titles, 0.8, xlabel="step", ylabel="loss")
+    for variant, axis in axes.items():
+        others: dict[str, Any] = {"linewidth": 0.7, "label": "validation of the others"}
+        axis.plot(lines["step"], lines["loss"], color=style.FAINT, **others)
+        for _, run in table[table["variant"] == variant].groupby("seed"):
+            train, validation = (run[run["split"] == split] for split in ("train", "validation"))
+            thin: dict[str, Any] = {"linewidth": 0.5, "zorder": 3, "label": "training"}
+            axis.plot(train["step"], train["loss"], color=style.SKY, **thin)
+            steps = train["step"][train["discriminator"].notna()]
+            if len(steps):
+                dashed: dict[str, Any] = {"linestyle": "--", "label": "discriminator plays"}
+                axis.axvline(steps.min(), color=style.GREY, linewidth=0.6, **dashed)
+            mark: dict[str, Any] = {"marker": "o", "ms": 2, "zorder": 4, "label": "validation"}
+            axis.plot(validation["step"], validation["loss"], color=style.BLUE, **mark)
+        axis.set_ylim(low - margin, high + margin)
+        axis.grid(visible=True, axis="y")
+    reading = "one line per seed; y axis cut to the validation losses"
+    return style.explain(figure, "Loss in training", reading)
+
+
+def coverage(_study: Study, table: pd.DataFrame) -> Figure:
+    """Draw the share of attention pairs that each variant's window removes, per rate."""
+    variants = list(table["variant"].unique())
+    title = "Attention pairs that the window removes in training (%)"
+    figure, axes = style.panels({title: ""}, 0.16 * len(variants))
+    axis = axes[title]
+    looks = cycle(zip((style.BLUE, style.ORANGE, style.GREEN, style.RED), "osD^", strict=True))
+    rates = table.groupby("rate_hz", sort=False)
+    for (rate, rows), (colour, marker) in zip(rates, looks, strict=False):
+        places = rows["variant"].map(variants.index)
+        axis.plot(100 * rows["share_removed"], places, marker, color=colour, label=f"{rate:g} Hz")
+    style.arm_rows(axis, variants)
+    axis.grid(visible=True)
+    axis.set_xlim(-2, 102)
+    return style.explain(figure, title)
+
+
+def cost(_study: Study, table: pd.DataFrame) -> Figure:
+    """Draw each cost, a panel each, an arm a row; costs that no arm has are left out."""
+    titles = {name: title for name, title in COSTS.items() if table[name].notna().any()}
+    rows = range(len(table))
+    figure, axes = style.panels(titles, 0.17 * len(table), columns=3, sharey=True)
+    for name, axis in axes.items():
+        scale = 1e-6 if name in MILLIONS else 1.0
+        values = table[name].astype(float) * scale
+        tail = table[TAIL.get(name, name)].astype(float) * scale
+        axis.hlines(rows, values, tail, color=style.BLUE, linewidth=1.0)
+        axis.plot(values, rows, "o", color=style.BLUE)
+        for row, (value, last) in enumerate(zip(values, tail, strict=True)):
+            look: dict[str, Any] = {"va": "center", "fontsize": 6}
+            if math.isfinite(value):
+                # Beside the point: what lies near 0 of a wide axis could not be read.
+                text = _text(value) if last == value else f"{_text(value)} to {_text(last)}"
+                look |= {"xytext": (4, 0), "textcoords": "offset points"}
+                axis.annotate(text, (max(value, last), row), **look)
+            elif name in STREAMED:
+                axis.text(0, row, " looks ahead", color=style.GREY, **look)
+        axis.set_xlim(0, max(tail.max() * 1.35, 1e-9))
+        axis.locator_params(axis="x", nbins=4)  # more labels of four digits would meet
+        style.arm_rows(axis, table["variant"].tolist())
+    reading = "a streamed frame: median, and a line to the 99th percentile"
+    return style.explain(figure, "What each arm costs, on one thread of a CPU", reading)
+
+
+def _text(value: float) -> str:
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+
+
+def lengths(study: Study, table: pd.DataFrame) -> Figure:
+    """Draw every metric against length, a line per variant; the training length is marked.
+
+    A hollow point is worse than the same model at the length of its training. The training of a
+    pretrained variant is unknown: it gets no mark and no hollow point.
+    """
+    looks = style.looks(table["variant"].unique())
+    arms = {name: study.variants[name] for name in looks}
+    trained = sorted({arm.training.segment for arm in arms.values() if not arm.pretrained})
+    seconds = sorted(table["seconds"].unique())
+    titles = style.headings(table["metric"].unique())
+    figure, axes = style.panels(titles, 1.1, columns=3, xlabel="length (s)")
+    for metric, axis in axes.items():
+        present = table[table["metric"] == metric].dropna(subset="mean")
+        for number, (variant, (colour, marker)) in enumerate(looks.items()):
+            keys = f" ({arms[variant].attention.window} keys)"
+            name = variant if arms[variant].model.kind == "conv" else variant + keys
+            rows = present[present["variant"] == variant]
+            # Side by side, or the intervals of the variants would hide each other.
+            rows = rows.assign(x=rows["seconds"] * 1.03 ** (number - (len(looks) - 1) / 2))
+            axis.vlines(rows["x"], rows["low"], rows["high"], color=colour, linewidth=0.6)
+            look: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 3}
+            axis.plot(rows["x"], rows["mean"], label=name, **look)
+            worse = rows[rows["worse"].astype(bool)]
+            axis.plot(worse["x"], worse["mean"], linestyle="", markerfacecolor="white", **look)
+        for segment in trained:
+            axis.axvline(segment, color=style.GREY, linewidth=0.6, linestyle=":", zorder=0)
+        axis.set_xscale("log")
+        axis.set_xticks(seconds, [f"{length:g}" for length in seconds])
+        axis.minorticks_off()
+        axis.grid(visible=True, axis="y")
+    segments = " or ".join(f"{segment:g}" for segment in trained)
+    reading = (
+        f"trained on segments of {segments} s (dotted);"
+        " hollow: worse than the same model at that length"
+    )
+    return style.explain(figure, "Length generalisation", *([reading] if trained else []))
+
+
+def spectrograms(_study: Study, spectra: Mapping[str, NDArray[Any]]) -> Figure:
+    """Draw the spectrograms of `taae.analysis.tables.spectra`, all on one scale."""
+    hop, top = spectra["hop"].item(), spectra["top"].item()
+    levels = spectra["levels"].astype(np.float32)
+    extent = (0, levels.shape[2] * hop, 0, top / 1000)
+    look: dict[str, Any] = {"cmap": "magma", "vmin": -RANGE, "vmax": 0, "extent": extent}
+    titles = {label: label for label in spectra["labels"].tolist()}
+    figure, axes = style.panels(titles, 0.9, 3, True, "time (s)", "frequency (kHz)")
+    for axis, image in zip(axes.values(), levels, strict=True):
+        shown = axis.imshow(image, origin="lower", aspect="auto", interpolation="nearest", **look)
+    style.explain(figure, f"Utterance {spectra['utterance'].item()}")
+    figure.colorbar(shown, ax=figure.axes, label="dB re maximum of reference", **BAR)
+    return figure
+
+
+def codebook(study: Study, histogram: pd.DataFrame) -> Figure:
+    """Draw the levels' shares as a heat map, a panel per variant, a row per latent dimension.
+
+    Shown is the quantizer of the trainings with the first seed. A share is relative to the share
+    in a uniform distribution; the number at the end of a row is its perplexity, which is the number
+    of levels where all are used alike. The stages of a residual FSQ stand below each other, the
+    first on top.
+    """
+    histogram = histogram[(histogram["point"] == NATIVE) & (histogram["seed"] == study.seeds[0])]
+    tables: dict[Any, pd.DataFrame] = dict(iter(histogram.groupby("variant", sort=False)))
+    rows = max(len(table.groupby(["stage", "dimension"])) for table in tables.values())
+    titles = {name: name for name in tables}
+    figure, axes = style.panels(titles, 0.085 * rows, xlabel="level", ylabel="dimension")
+    for name, axis in axes.items():
+        image = _levels(axis, tables[name])
+    style.explain(figure, "Use of the levels", "beside each dimension: its perplexity")
+    bar = figure.colorbar(image, ax=figure.axes, label="share / uniform", extend="max", **BAR)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def _levels(axis: Axes, table: pd.DataFrame) -> AxesImage:
+    most, stages = int(table["levels"].max()), int(table["stage"].max())
+    shares = table.pivot_table(index=["stage", "dimension"], columns="level", values="share")
+    used = shares.where(shares > 0)
+    perplexities = 2 ** -(used * np.log2(used)).sum(axis="columns")
+    for row, perplexity in enumerate(perplexities):
+        place = axis.get_yaxis_transform()
+        axis.text(1.01, row, f"{perplexity:.1f}", transform=place, va="center", fontsize=5)
+    heat = shares.mul(shares.notna().sum(axis="columns"), axis="index").to_numpy()
+    image = axis.imshow(heat, cmap="viridis", vmin=0, vmax=MOST, aspect="auto")
+    labels = [f"{stage}.{each}" if stages > 1 else f"{each}" for stage, each in shares.index]
+    step = max(1, len(labels) // stages // 4)
+    axis.set_yticks(range(0, len(labels), step), labels[::step])
+    axis.set_xticks([0, (most - 1) // 2, most - 1])
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    return image

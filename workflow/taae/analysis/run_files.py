@@ -1,0 +1,95 @@
+"""What the files of runs hold: scores, checked, with seeds that can be paired. No scipy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence, Set
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from taae.evaluation.metrics import METRICS, Status
+from taae.utils.errors import TaaeError
+from taae.utils.files import read_csv
+
+SCORE_KEY = ["run", "variant", "seed", "utterance", "speaker", "metric", "status"]
+SCORE_COLUMNS = [*SCORE_KEY, "settings", "value", "message"]
+SCORE_TEXT = [name for name in SCORE_COLUMNS if name not in ("seed", "value")]
+RUN = ["variant", "seed", "point"]
+
+
+def read_runs(folder: Path, runs: Sequence[tuple[str | int, ...]], name: str) -> pd.DataFrame:
+    """Read `folder`/VARIANT/seedSEED[/POINT]/`name` of each run; the run is the first columns."""
+    tables = [
+        read_csv(folder.joinpath(str(variant), f"seed{seed}", *map(str, point), name), [])
+        for variant, seed, *point in runs
+    ]
+    joined = pd.concat(tables, keys=runs, names=RUN[: len(runs[0])])
+    return joined.droplevel(-1).reset_index()
+
+
+def collect(paths: Iterable[Path]) -> pd.DataFrame:
+    """Read score files into one table, checked: what cannot be compared is refused."""
+    tables = []
+    for path in paths:
+        table = read_csv(path, SCORE_COLUMNS, SCORE_TEXT)
+        for column in SCORE_KEY:
+            if table[column].isna().any():
+                line = int(table[column].isna().to_numpy().argmax()) + 2
+                raise TaaeError(f"{path}: line {line}: no {column}; every row of scores needs one")
+        tables.append(table)
+    scores = pd.concat(tables, ignore_index=True)
+    # They would be paired each with each.
+    twice = scores[scores.duplicated(["variant", "seed", "utterance", "metric"], keep=False)]
+    if len(twice):
+        row = twice.iloc[0]
+        same = (twice["variant"] == row["variant"]) & (twice["seed"] == row["seed"])
+        raise TaaeError(
+            f"scores: variant '{row['variant']}' with seed {row['seed']} has {row['metric']} of"
+            f" utterance '{row['utterance']}' twice, from {', '.join(twice[same]['run'].unique())};"
+            " give each score file once, and score each run with a --variant or --seed of its own"
+        )
+    for metric in scores["metric"].unique():
+        settings = sorted(scores.loc[scores["metric"] == metric, "settings"].dropna().unique())
+        if metric not in METRICS:
+            raise TaaeError(f"scores: unknown metric '{metric}'; there are {', '.join(METRICS)}")
+        if len(settings) > 1:
+            raise TaaeError(
+                f"scores: {metric} was measured with several settings"
+                f" ({', '.join(settings)}) that do not compare; score all runs alike"
+            )
+    return scores
+
+
+def usable(scores: pd.DataFrame) -> pd.Series:
+    """Return whether a mean could contain the value of each row."""
+    finite: pd.Series = np.isfinite(scores["value"])
+    return finite & (scores["status"] == Status.OK)
+
+
+def share_seeds(
+    names: tuple[str, str], rows: tuple[pd.DataFrame, pd.DataFrame], seedless: Set[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows of two variants so that their seeds can be paired.
+
+    The scores of a name among `seedless`, which no seed changes, are repeated at every seed of the
+    other.
+    """
+    found = list(rows)
+    for place, name in enumerate(names):
+        own, other = found[place], found[1 - place]
+        # Rows of several seeds would meet each other; without seeds in `other` none would be left.
+        if name in seedless and len(set(own["seed"])) == 1 and len(other):
+            seeds = other[["seed"]].drop_duplicates()
+            found[place] = own.drop(columns="seed").merge(seeds, how="cross")
+    return found[0], found[1]
+
+
+def untrained(scores: pd.DataFrame) -> set[str]:
+    """Return the names that scores alone, without their study, show to be untrained.
+
+    These are other codecs: their run has their own name and seed 0, the defaults of `taae score`.
+    A pretrained variant is not among them: its run is named as if it had been trained.
+    """
+    trained = (scores["run"] != scores["variant"]) | (scores["seed"] != 0)
+    return set(scores["variant"]) - set(scores.loc[trained, "variant"])
