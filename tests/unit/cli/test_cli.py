@@ -13,7 +13,6 @@ import pytest
 import soundfile
 
 from taae import cli
-from taae.benchmark import train_speed as train
 
 PEOPLE = {
     "A study": ["check", "download", "plan"],
@@ -93,19 +92,6 @@ def test_plan_takes_a_study_by_the_name_that_snakemake_has_too(
 ) -> None:
     missing = tmp_path / "nowhere.yaml"
     assert str(missing) in error_of(capsys, "plan", name, missing)
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"), [(["--compile"], True), (["--no-compile"], False), ([], None)]
-)
-def test_a_bench_is_told_to_compile_or_not_to_or_chooses(
-    words: list[str], expected: bool | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = []
-    monkeypatch.setattr(train, "variant_with", lambda *_, compile, **__: asked.append(compile))
-    monkeypatch.setattr(train, "train", lambda *_, **__: {})
-    assert cli.main(["bench", "train", *words]) == 0
-    assert asked == [expected]
 
 
 def test_score_pairs_two_folders(tmp_path: Path) -> None:

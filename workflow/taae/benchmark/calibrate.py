@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import math
-import resource
-import statistics
+import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from multiprocessing import get_context
+import time
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import torch
 
-from taae.benchmark.flops import step_flops
-from taae.benchmark.score_speed import write_pairs
-from taae.benchmark.speech import speech_corpus
-from taae.benchmark.timing import now
-from taae.benchmark.train_speed import variant_with
-from taae.benchmark.training_cost import (
-    TrainingCost,
-    cost_at,
-    extrapolate,
-    measure,
-    measured_variant,
+from taae.benchmark.shared import now, speech_corpus, write_pairs
+from taae.benchmark.train_speed import (
+    WARM,
+    TimedTraining,
+    costs,
+    discriminator_flops,
+    one_process,
+    step_flops,
 )
+from taae.codec.codec import Codec
+from taae.codec.config import SHAPES
 from taae.corpus.store import Split
 from taae.corpus.utterance import SPLITS
 from taae.study.study import Study
@@ -37,33 +33,38 @@ from taae.training.config import Variant
 from taae.utils.fingerprint import canonical
 from taae.utils.gpus import compute
 from taae.utils.log import log
+from taae.utils.memory import MIB, peak_bytes
+from taae.utils.processes import ordered_map
 from taae.utils.sample_rate import SAMPLE_RATE
 
+STEPS, ADVERSARIAL_STEPS = 10, 3  # that count; the latter may take ten times as long
+DECODED = 10.0  # s of noise
+SCORED = 3  # utterances
+COPIES = 8  # of a training that run at once, at most
 LARGEST = 1e11  # FLOPs of a step per CPU thread, 3 s or so; larger steps are extrapolated
 SMALL_BATCH = 4  # segments of the training that larger ones are extrapolated from
-SCORED = 3  # utterances
-COPIES = 8  # that run at once, at most
+
+
+@dataclass(frozen=True)
+class TrainingCost:
+    """What one process of a training takes, and its codec after it."""
+
+    step: float  # s, without the discriminator
+    adversarial_step: float  # s, with it
+    decoding: float  # s per s of audio, encoding included, on one thread
+    memory: float = math.nan  # MiB of the process at its peak, or of its GPU; NaN: not measured
+    basis: str = "calibrated"  # or extrapolated
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was measured on this machine.
+    """What was measured on this machine."""
 
-    Attributes:
-        trainings: by the name of the variant.
-        start: s until a process that trains or decodes begins to.
-        start_scoring: s until a process that scores begins to.
-        process: MiB of a process that trains, before it has anything to do.
-        corpus: s per s of prepared audio.
-        scoring: s per s of audio, by metric.
-    """
-
-    trainings: dict[str, TrainingCost]
-    start: float
-    start_scoring: float
-    process: float
-    corpus: float
-    scoring: dict[str, float]
+    trainings: dict[str, TrainingCost]  # by variant
+    start: float  # s until a process that trains or decodes begins to
+    start_scoring: float  # s until a process that scores begins to
+    corpus: float  # s per s of prepared audio
+    scoring: dict[str, float]  # s per s of audio, by metric
 
 
 def calibrate(study: Study, cores: int, rate: float = 0.0) -> Calibration:
@@ -72,80 +73,124 @@ def calibrate(study: Study, cores: int, rate: float = 0.0) -> Calibration:
     Trainings are measured with as many copies side by side as the study will run, since they
     slow each other down. GPU trainings are measured where a GPU is; else their steps take the
     time of their FLOPs at `rate` (FLOP/s), or NaN without one.
+
+    Raises:
+        TaaeError: a process died.
     """
-    begun = now()
-    with speech_corpus(None) as corpus, tempfile.TemporaryDirectory() as scratch:
-        preparing = now() - begun
-        spoken = sum(len(Split.open(corpus, name).samples) for name in SPLITS) / SAMPLE_RATE
-        start, process = _run("-c", "import taae.training.train")
-        start_scoring, scoring = _score(study.metrics.names, corpus, Path(scratch))
-        with _gpu(study):
-            trainings = _trainings(study, corpus, cores, rate)
-    return Calibration(trainings, start, start_scoring, process, preparing / spoken, scoring)
-
-
-@contextmanager
-def _gpu(study: Study) -> Iterator[None]:
-    """Hold a GPU, as trainings do, where the study trains on one and there is one."""
     wanted = any(variant.training.gpus for variant in study.variants.values())
-    with compute(int(wanted and torch.cuda.is_available())):
-        yield
+    # Processes see the GPU that is held before the first of them, which prepares the corpus.
+    with compute(int(wanted and torch.cuda.is_available())), TemporaryDirectory() as scratch:
+        begun = now()
+        with speech_corpus() as corpus:
+            preparing = now() - begun
+            spoken = sum(len(Split.open(corpus, name).samples) for name in SPLITS) / SAMPLE_RATE
+            start = _cpu_seconds("-c", "import taae.training.train")
+            start_scoring, scoring = _score(study.metrics.names, corpus, Path(scratch))
+            trainings = _trainings(study, corpus, cores, rate)
+    return Calibration(trainings, start, start_scoring, preparing / spoken, scoring)
 
 
-def _trainings(study: Study, corpus: Path, cores: int, rate: float) -> dict[str, TrainingCost]:
-    """Return the cost of each variant; variants that differ in no cost are measured once."""
-    workers = max(1, min(cores, len(study.trained) * len(study.seeds), COPIES))
-    measured: dict[str, TrainingCost] = {}
-    # A process measures once: torch compiles a few kinds of a layer and leaves later ones as they
-    # are, and a process keeps the GPU's memory.
-    with ProcessPoolExecutor(workers, get_context("spawn"), max_tasks_per_child=1) as pool:
-
-        def measure_once(name: str, variant: Variant) -> TrainingCost:
-            key, training = canonical(variant), variant.training
-            if key not in measured:
-                log(f"calibrating: a training such as {name}")
-                copies = max(1, min(workers, cores // training.threads))
-                copies = 1 if training.gpus else copies
-                found = list(pool.map(measure, [variant] * copies, [corpus] * copies))
-                names = ("step", "adversarial_step", "decoding", "memory")
-                measured[key] = TrainingCost(
-                    *(statistics.median(getattr(each, name) for each in found) for name in names)
-                )
-            return measured[key]
-
-        def cost_of(name: str, variant: Variant) -> TrainingCost:
-            training = variant.training
-            if training.gpus and not torch.cuda.is_available():
-                return cost_at(rate or math.nan, variant)
-            if training.gpus or step_flops(variant) <= LARGEST * training.threads:
-                return measure_once(name, variant)
-            small = variant_with(
-                variant, "small", batch=min(SMALL_BATCH, training.batch), accumulate=1
-            )
-            return extrapolate(variant, small, measure_once(f"{name}, but smaller", small))
-
-        return {
-            name: cost_of(name, measured_variant(variant))
-            for name, variant in study.variants.items()
-        }
-
-
-def _run(*words: str) -> tuple[float, float]:
-    """Run Python; return the CPU seconds, and the MiB of the largest process so far."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+def _cpu_seconds(*words: str) -> float:
+    """Run Python and return the seconds that it computed."""
+    before = os.times()
     subprocess.run([sys.executable, *words], capture_output=True, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return seconds, after.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    after = os.times()
+    return sum(after[2:4]) - sum(before[2:4])  # of child processes
 
 
 def _score(names: list[str], corpus: Path, folder: Path) -> tuple[float, dict[str, float]]:
     """Score some utterances as a job does; return its start, and seconds per second by metric."""
-    seconds = write_pairs(Split.open(corpus, "test"), folder, count=SCORED)
+    seconds = write_pairs(corpus, folder, count=SCORED)
     words = ["--reference", f"{folder}/reference", "--decoded", f"{folder}/decoded"]
     words += ["--output", f"{folder}/scores.csv", "--max-failed", "1"]
     words += ["--metrics", *(name for name in names if name != "mosnet")]
-    spent, _ = _run("-m", "taae", "score", *words)
+    spent = _cpu_seconds("-m", "taae", "score", *words)
     each = pd.read_csv(folder / "scores.csv").groupby("metric")["cpu_s"].sum()
     rates = {str(name): float(value) / seconds for name, value in each.items()}
     return max(0.0, spent - float(each.sum())), rates
+
+
+def _trainings(study: Study, corpus: Path, cores: int, rate: float) -> dict[str, TrainingCost]:
+    """Return the cost of each variant; variants that differ in no cost are measured once."""
+    most = min(cores, len(study.trained) * len(study.seeds), COPIES)
+    measured: dict[str, TrainingCost] = {}
+
+    def measure_once(name: str, variant: Variant) -> TrainingCost:
+        key, training = canonical(variant), variant.training
+        if key not in measured:
+            log(f"calibrating: a training such as {name}")
+            copies = 1 if training.gpus else max(1, min(most, cores // training.threads))
+            # With `preload` a process measures once: torch compiles a few kinds of a layer and
+            # leaves later ones as they are, and a process keeps the GPU's memory.
+            work, tasks = partial(measure, corpus=corpus), [variant] * copies
+            found = ordered_map(work, tasks, copies, preload=["taae"])
+            measured[key] = sorted(found, key=lambda cost: cost.step)[copies // 2]
+        return measured[key]
+
+    def cost_of(name: str, variant: Variant) -> TrainingCost:
+        training = variant.training
+        if training.gpus and not torch.cuda.is_available():
+            return cost_at(rate or math.nan, variant)
+        if training.gpus or step_flops(variant) <= LARGEST * training.threads:
+            return measure_once(name, variant)
+        batch = min(SMALL_BATCH, training.batch)
+        small = replace(
+            variant,
+            model=replace(variant.model, **SHAPES["small"]),
+            training=replace(training, batch=batch, accumulate=1),
+        )
+        return extrapolate(variant, small, measure_once(f"{name}, but smaller", small))
+
+    variants = study.variants.items()
+    return {name: cost_of(name, one_process(variant, WARM + STEPS)) for name, variant in variants}
+
+
+def measure(variant: Variant, corpus: Path) -> TrainingCost:
+    """Take steps, with the discriminator after WARM + STEPS of them; decode. In its own process."""
+    training = variant.training
+    torch.set_num_threads(training.threads)
+    device = "cuda" if training.gpus else "cpu"
+    steps = TimedTraining(variant, corpus, device)
+    # On one thread the processor's time is the wall's, but for what else the machine does.
+    clock = "processor" if training.gpus == 0 and training.threads == 1 else "wall"
+
+    def median_step(count: int) -> float:
+        steps.rows.clear()
+        for _ in range(WARM + count):
+            steps()
+        return steps.median(clock)
+
+    step = adversarial_step = median_step(STEPS)
+    if training.discriminator.share:
+        adversarial_step = median_step(ADVERSARIAL_STEPS)
+    memory = peak_bytes(torch.device(device)) / MIB
+    # A job decodes on one thread; on a GPU the processor's work counts.
+    torch.set_num_threads(1)
+    codec = steps.trainer.average.module.eval()  # never compiled, as in the job
+    assert isinstance(codec, Codec)
+    wave = 0.1 * torch.randn(1, round(DECODED * SAMPLE_RATE), device=device)
+    codec.decode(codec.encode(wave))
+    begun = time.process_time()
+    codec.decode(codec.encode(wave))
+    decoding = (time.process_time() - begun) / DECODED
+    return TrainingCost(step, adversarial_step, decoding, memory)
+
+
+def extrapolate(variant: Variant, small: Variant, cost: TrainingCost) -> TrainingCost:
+    """Scale the times of a smaller training by FLOPs, and of the discriminator by the batch.
+
+    Larger products come nearer to the machine's best rate: the time is an upper bound.
+    """
+    step = cost.step * step_flops(variant) / step_flops(small)
+    playing = cost.adversarial_step - cost.step
+    playing *= variant.training.batch / small.training.batch
+    decoding = costs(variant).flops_per_second / costs(small).flops_per_second
+    return TrainingCost(step, step + playing, cost.decoding * decoding, basis="extrapolated")
+
+
+def cost_at(rate: float, variant: Variant) -> TrainingCost:
+    """Return the cost on a GPU of `rate` FLOP/s, which decodes in no time beside a job's start."""
+    step = step_flops(variant) / rate
+    plays = variant.training.discriminator.share > 0
+    playing = discriminator_flops(variant) / rate if plays else 0.0
+    return TrainingCost(step, step + playing, 0.0, basis="extrapolated")

@@ -1,4 +1,4 @@
-"""`taae plan`: what every arm of a study will take, and how far off that was."""
+"""`taae plan`: what every job of a study will take, and how far off that was."""
 
 from __future__ import annotations
 
@@ -7,14 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import soundfile
 
-from taae.benchmark.calibrate import Calibration, calibrate
-from taae.benchmark.dry_run import Job, list_jobs
-from taae.benchmark.estimate import audio_seconds, disk_mib, job_mib, job_seconds
-from taae.benchmark.schedule import total_time
+from taae.benchmark.calibrate import Calibration, TrainingCost, calibrate
+from taae.benchmark.jobs import Job, list_jobs, total_time
+from taae.benchmark.train_speed import PASSES, costs
+from taae.codec.operating_points import NATIVE
+from taae.corpus.prepare import PLANS
+from taae.corpus.recordings import audio_folder
+from taae.corpus.utterance import SPLITS
 from taae.study.load import resolve
 from taae.study.study import Study
+from taae.training.config import Variant
+from taae.training.trainer import VALIDATION_SEGMENTS
+from taae.utils.errors import TaaeError
 from taae.utils.files import read_csv, write_csv
+from taae.utils.memory import MIB
+from taae.utils.sample_rate import SAMPLE_RATE
+
+UTTERANCE = 4.4  # s; of the synthetic corpus, mean
+PCM, FLAC = 2, 1.2  # bytes per sample in a corpus, and of decoded speech, about
+# Bytes per parameter: float32 weights; and three states of a training under way (two on the disk,
+# one being written), each with the average and AdamW's two numbers.
+MODEL = 4 + 3 * 16
 
 
 def plan(
@@ -24,8 +39,8 @@ def plan(
     rate: float = 0.0,
     results: Path | None = None,
     output: Path | None = None,
-) -> pd.DataFrame:
-    """Calibrate, print a table of the arms and the totals, and return one row per job.
+) -> None:
+    """Calibrate, print a table of the arms and the totals, and write one row per job.
 
     Args:
         config: of the study that is planned, its config files laid over each other.
@@ -36,16 +51,33 @@ def plan(
         output: CSV for the rows.
     """
     study = resolve(config)
-    jobs = list_jobs(config, cores)
-    audio = audio_seconds(study.corpus, results / "corpus" / "corpus.json" if results else None)
+    jobs, audio = list_jobs(config, cores), audio_seconds(study.corpus)
     found = calibrate(study, cores, rate)
-    table = pd.DataFrame([_row(job, study, found, audio, results) for job in jobs])
+    rows = []
+    for job in jobs:
+        cost = found.trainings.get(job.arm)
+        seconds, spent = job_seconds(job, study, found, audio), _measured(job, results)
+        rows.append(
+            {
+                "job": job.name,
+                "rule": job.rule,
+                "arm": job.arm,
+                "seconds": round(seconds, 1),
+                "memory_mib": round(job_mib(job, study, found), 1),
+                "disk_mib": round(disk_mib(job, study, audio), 1),
+                "threads": job.cores,
+                "gpus": job.gpus,
+                "basis": cost.basis if cost else "estimated",
+                "measured_seconds": spent,
+                "off_percent": round(100 * (seconds / spent - 1), 1) if spent else math.nan,
+            }
+        )
+    table = pd.DataFrame(rows)
     if output:
         write_csv(table, output)
     for column in ("arm", "rule"):
         print(summary(table, column).to_string(index=False, na_rep="-"), end="\n\n")
-    off = off_percent(table)
-    if not math.isnan(off):
+    if not math.isnan(off := off_percent(table)):
         print(f"all measured jobs: off by {off:+.1f} %")
     memory, disk = table["memory_mib"].max() / 1024, table["disk_mib"].sum() / 1024
     print(f"largest job {memory:.1f} GiB, measured or as its rule requests; disk {disk:.2f} GiB")
@@ -53,44 +85,102 @@ def plan(
         print("some arms train on a GPU, and there is none here: give --gpu-tflops")
     else:
         gpus = max(job.gpus for job in jobs) if gpus is None else gpus
-        seconds = dict(zip(table["job"], table["seconds"], strict=True))
-        minutes = total_time(jobs, seconds, cores, gpus) / 60
+        taken = dict(zip(table["job"], table["seconds"], strict=True))
+        minutes = total_time(jobs, taken, cores, gpus) / 60
         print(f"on {cores} cores and {gpus} GPUs: about {minutes:.1f} min from start to end")
     if any(variant.training.perceptual.share for variant in study.variants.values()):
         print("note: what WavLM takes in the perceptual stage is not in these figures")
-    return table
 
 
-def _row(
-    job: Job, study: Study, found: Calibration, audio: dict[str, float], results: Path | None
-) -> dict[str, object]:
-    """Return the prediction of a job, and what it took where a run has it."""
-    seconds, (spent, held) = job_seconds(job, study, found, audio), _measured(job, results)
-    cost = found.trainings.get(job.arm)
-    return {
-        "job": job.name,
-        "rule": job.rule,
-        "arm": job.arm,
-        "seconds": round(seconds, 1),
-        "memory_mib": round(job_mib(job, study, found), 1),
-        "disk_mib": round(disk_mib(job, study, audio), 1),
-        "threads": job.cores,
-        "gpus": job.gpus,
-        "basis": cost.basis if cost else "estimated",
-        "measured_seconds": spent,
-        "measured_memory_mib": held,
-        "off_percent": round(100 * (seconds / spent - 1), 1) if spent else math.nan,
-    }
+def audio_seconds(corpus: dict[str, Any]) -> dict[str, float]:
+    """Return the seconds of each split, by the settings of a corpus or by its files.
+
+    Raises:
+        TaaeError: there are no files yet.
+    """
+    kind = corpus["kind"]
+    settings = corpus[kind]
+    if kind == "synthetic":
+        spoken = {
+            split: settings[split]["voices"] * settings[split]["utterances"] * UTTERANCE
+            for split in ("validation", "test")
+        }
+        return {"train": settings["train"]["minutes"] * 60, **spoken}
+    folder = audio_folder(settings["path"], f"corpus.{kind}.path")
+    found = dict.fromkeys(SPLITS, 0.0)
+    for recording in (each for batch in PLANS[kind](corpus).jobs for each in batch):
+        try:
+            found[recording.label.split] += soundfile.info(folder / recording.path).duration
+        except (OSError, soundfile.SoundFileError):
+            continue  # the corpus job rejects it
+    if not found["train"]:
+        raise TaaeError("plan: the corpus has no training audio")
+    return found
 
 
-def _measured(job: Job, results: Path | None) -> tuple[float, float]:
-    """Return the seconds and MiB (largest resident set) of a job that was run, else NaN."""
+def training_seconds(variant: Variant, cost: TrainingCost) -> float:
+    """Return what the steps and validations of a training take."""
+    training = variant.training
+    adversarial = training.steps - training.start(training.discriminator.share)
+    validations = -(-training.steps // training.validate_every)
+    share = training.batch / training.all_processes  # of the batch, in one process's step
+    steps = training.steps + validations * VALIDATION_SEGMENTS / share / PASSES
+    return steps * cost.step + adversarial * (cost.adversarial_step - cost.step)
+
+
+def job_seconds(job: Job, study: Study, found: Calibration, audio: dict[str, float]) -> float:
+    """Return the time of a job, start included; most take little else."""
+    if not job.outputs:  # such as `all`, which runs nothing
+        return 0.0
+    test, cost = audio["test"], found.trainings.get(job.arm)
+
+    def scoring(metrics: list[str]) -> float:
+        return sum(found.scoring.get(name, 0.0) for name in metrics)
+
+    if job.rule.startswith("score"):
+        native = job.wildcards.get("point", NATIVE) == NATIVE
+        metrics = study.metrics.names if native else study.bitrates.metrics
+        return found.start_scoring + test * scoring(metrics)
+    work = {"corpus": sum(audio.values()) * found.corpus / job.cores}
+    if cost:
+        fitted = min(study.bitrates.fit_minutes * 60 or math.inf, audio["train"])
+        encoding, lengths = cost.decoding / 2, study.lengths
+        work |= {
+            "train": training_seconds(study.variants[job.arm], cost),
+            "decode": test * cost.decoding,
+            "entropy_models": fitted * encoding,
+            "precision": 2 * test * encoding,
+            "lengths": len(lengths.seconds) * test * (cost.decoding + scoring(lengths.metrics)),
+        }
+    return found.start + work.get(job.rule, 0.0)
+
+
+def job_mib(job: Job, study: Study, found: Calibration) -> float:
+    """Return the memory of a job on each node, as measured, else as its rule requests; or NaN."""
+    if job.rule != "train" or math.isnan(found.trainings[job.arm].memory):
+        return job.requested_mib
+    training = study.variants[job.arm].training
+    held = 1 if training.gpus else training.processes  # each GPU has a memory of its own
+    return held * found.trainings[job.arm].memory
+
+
+def disk_mib(job: Job, study: Study, audio: dict[str, float]) -> float:
+    """Return about what a job leaves on the disk."""
+    if job.rule == "train":
+        return costs(study.variants[job.arm]).parameters * MODEL / MIB
+    if job.rule == "corpus":
+        return PCM * sum(audio.values()) * SAMPLE_RATE / MIB
+    decodes = job.rule in ("decode", "other_codec", "reference")
+    return FLAC * audio["test"] * SAMPLE_RATE / MIB if decodes else 0.0
+
+
+def _measured(job: Job, results: Path | None) -> float:
+    """Return the seconds of a job that was run, else NaN."""
     if results and job.benchmark:
         path = results / Path(job.benchmark).relative_to("results")
         if path.exists():
-            row = read_csv(path, ["s", "max_rss"], separator="\t").iloc[-1]
-            return float(row["s"]), float(pd.to_numeric(row["max_rss"], errors="coerce"))
-    return math.nan, math.nan
+            return float(read_csv(path, ["s"], separator="\t")["s"].iloc[-1])
+    return math.nan
 
 
 def summary(table: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -108,7 +198,6 @@ def summary(table: pd.DataFrame, column: str) -> pd.DataFrame:
                 "disk_mib": jobs["disk_mib"].sum(),
                 "basis": jobs["basis"].iloc[0],
                 "off_%": off_percent(jobs),
-                "training_off_%": off_percent(trainings),
             }
         )
     return pd.DataFrame(rows).round(1)

@@ -1,4 +1,7 @@
-"""Training steps, ours against the same network in float32 with full attention, in turns."""
+"""Training steps: how many FLOPs, where their time goes, and how fast ours are.
+
+The reference is the same network in float32 with full attention, measured in turns.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,36 @@ import os
 import shutil
 import statistics
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-from taae.benchmark.flops import costs, step_flops, step_seconds
-from taae.benchmark.speech import speech_corpus
-from taae.benchmark.timing import DTYPES, device_name, now, pick_device, report
-from taae.codec.config import SHAPES
-from taae.training.config import Training, Variant
+from taae.benchmark.shared import (
+    DTYPES,
+    Count,
+    Device,
+    Work,
+    hardware,
+    medians,
+    now,
+    report,
+    speech_corpus,
+)
+from taae.codec.complexity import Profile, profile
+from taae.codec.config import Bottleneck
+from taae.study.load import load_study
+from taae.training.adversarial import Discriminator, adversarial, hinge
+from taae.training.config import BASELINE, Training, Variant
 from taae.training.trainer import PHASES, Trainer
-from taae.utils.memory import MIB, peak_mib
 from taae.utils.precision import resolve
+from taae.utils.sample_rate import SAMPLE_RATE
 
 ENDLESS = 2**31  # steps of a training that is never finished
 WARM = 2  # steps before those that count: they compile, and allocate the optimisers' states
+PASSES = 3  # the backward pass takes two products for each of the forward pass
 SQUARE = {"cpu": 2048, "cuda": 8192}  # rows of the matrices of the measured product
 REFERENCE = "float32, full attention"
 
@@ -40,25 +54,27 @@ class TimedTraining:
 
     def __call__(self) -> None:
         """Take a step and note its seconds: of the wall, of the processor, of each phase."""
-        spent = self.trainer.timer.seconds
-        before, wall, processor = dict(spent), now(), time.process_time()
+        before = self._clocks()
         self.trainer.step()
-        row = {name: spent[name] - before[name] for name in PHASES}
-        row |= {"wall": now() - wall, "processor": time.process_time() - processor}
-        self.rows.append(row)
+        self.rows.append({name: end - before[name] for name, end in self._clocks().items()})
+
+    def _clocks(self) -> dict[str, float]:
+        return {**self.trainer.timer.seconds, "wall": now(), "processor": time.process_time()}
 
     def median(self, name: str) -> float:
         """Return the median seconds of the steps that count."""
         return statistics.median(row[name] for row in self.rows[WARM:])
 
 
-def generator_only(variant: Variant) -> Variant:
-    """Return the variant in its first stage, for ever: no discriminator, nothing perceptual.
+def one_process(variant: Variant, quiet: int = 0) -> Variant:
+    """Return the training that is measured for a variant; equal ones take equal time.
 
-    Of several processes it is one, with its share of the batch.
+    It is one process, with its share of the batch, of a training that never ends. Its
+    discriminator, if any, plays after `quiet` steps; nothing is validated or perceptual.
     """
     training = variant.training
-    quiet = replace(
+    plays = training.discriminator.share and 1 - quiet / ENDLESS
+    training = replace(
         training,
         batch=training.batch // training.all_processes,
         gpus=min(1, training.gpus),
@@ -66,20 +82,54 @@ def generator_only(variant: Variant) -> Variant:
         nodes=1,
         steps=ENDLESS,
         validate_every=ENDLESS,
-        discriminator=replace(training.discriminator, share=0.0),
+        discriminator=replace(training.discriminator, share=plays),
         perceptual=replace(training.perceptual, share=0.0),
     )
-    return replace(variant, training=quiet)
+    bottleneck = Bottleneck(variant.bottleneck.dimensions)
+    return replace(variant, bottleneck=bottleneck, training=training)
 
 
-def with_discriminator(variant: Variant, after: int = 0) -> Variant:
-    """Return the variant with its discriminator playing for ever, `after` some steps."""
-    training = generator_only(variant).training
-    loss = training.loss
-    if not (loss.adversarial or loss.feature_matching):
-        loss = replace(loss, adversarial=0.1, feature_matching=5.0)  # the paper's
-    playing = replace(training.discriminator, share=1 - after / ENDLESS)
-    return replace(variant, training=replace(training, loss=loss, discriminator=playing))
+def costs(variant: Variant) -> Profile:
+    """Return what the variant's codec costs."""
+    return profile(variant.codec)
+
+
+def step_seconds(variant: Variant) -> float:
+    """Return the seconds of audio in a step."""
+    return variant.training.batch * variant.segment_samples / SAMPLE_RATE
+
+
+def step_flops(variant: Variant) -> float:
+    """Return the FLOPs of the codec in a step, forward and backward, nothing recomputed."""
+    return PASSES * costs(variant).flops_per_second * step_seconds(variant)
+
+
+def discriminator_flops(variant: Variant) -> float:
+    """Return the FLOPs of the discriminator in a step in which it plays.
+
+    PyTorch counts them, on a device without data: one pass over real and one over decoded
+    segments, the gradient for the codec and that for the weights.
+    """
+    settings = variant.training.discriminator
+    samples = min(settings.samples or variant.segment_samples, variant.segment_samples)
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        network = Discriminator(settings.fft_sizes, settings.width)
+        target, decoded = torch.empty(2, 1, samples).unbind()
+        decoded.requires_grad_()
+        real, fake = network(target), network(decoded)
+        adversarial(fake).backward(inputs=[decoded], retain_graph=True)
+        hinge(real, fake).backward(inputs=list(network.parameters()))
+    return float(variant.training.batch * counter.get_total_flops())
+
+
+def default_variant() -> Variant:
+    """Return a codec of 18 million parameters, and its training by AdamW on 4 x 5.12 s.
+
+    Its layers are compiled where torch.compile finds the C++ compiler that it needs.
+    """
+    compiler = shutil.which(os.environ.get("CXX", "g++"))
+    training = Training(batch=4, optimizer="adamw", learning_rate=1e-4, compile=bool(compiler))
+    return Variant(training=training)
 
 
 def reference(variant: Variant) -> Variant:
@@ -89,130 +139,51 @@ def reference(variant: Variant) -> Variant:
     return replace(variant, attention=replace(variant.attention, window=whole), training=training)
 
 
-def variant_with(variant: Variant | None, preset: str | None = None, **training: Any) -> Variant:
-    """Return the variant with another shape and other keys of its training; None changes nothing.
-
-    Without a variant it is the default codec, 18 million parameters (the preset small), trained
-    by AdamW on 4 x 5.12 s, and compiled where there is a compiler.
-    """
-    if variant is None:
-        training_of_it = Training(
-            batch=4, optimizer="adamw", learning_rate=1e-4, compile=can_compile()
-        )
-        variant = Variant(training=training_of_it)
-    shape = SHAPES[preset] if preset else {}
-    given = {name: value for name, value in training.items() if value is not None}
-    variant = replace(
-        variant,
-        model=replace(variant.model, **shape),
-        training=replace(variant.training, **given),
-    )
-    variant.check()
-    return variant
-
-
-def can_compile() -> bool:
-    """Tell whether torch.compile finds the C++ compiler that it needs."""
-    return shutil.which(os.environ.get("CXX", "g++")) is not None
-
-
 def train(
-    variant: Variant | None = None,
-    steps: int = 20,
-    discriminator: bool = False,
-    corpus: Path | None = None,
-    device: str | None = None,
-) -> dict[str, Any]:
-    """Measure, print a table and then one JSON line of figures; return these.
+    *,
+    study: list[Path] | None = None,
+    variant: str = BASELINE,
+    steps: Count = 20,
+    device: Device | None = None,
+    threads: Count | None = None,
+) -> None:
+    """Time training steps against the same network in float32 with full attention.
 
     Args:
-        variant: what is trained; by itself that of `variant_with`.
-        steps: that count, of each of the two.
-        discriminator: whether it plays, throughout.
-        corpus: folder of a corpus; without one, built-in speech.
-        device: cpu or cuda; by itself the GPU where there is one.
+        study: config files of a study; by itself the preset small, 4 x 5.12 s, AdamW.
+        variant: of the study; its discriminator, if any, plays throughout.
+        steps: that count, of each arm.
+        device: by itself the GPU where there is one.
+        threads: of the CPU; by itself all.
     """
-    device = pick_device(device)
-    stage = with_discriminator if discriminator else generator_only
-    variant = stage(variant or variant_with(None))
-    flops, seconds = step_flops(variant), step_seconds(variant)
-    others = {REFERENCE: reference(variant)}
-    if variant.training.compile:
-        eager = replace(variant.training, compile=False)
-        others["ours, not compiled"] = replace(variant, training=eager)
-    precision = resolve(variant.training.precision, device)
-    product, product_flops = matrix_product(precision, device)
-    products = []
-    with speech_corpus(corpus) as folder:
-        arms = {"ours": TimedTraining(variant, folder, device)}
-        for _ in range(WARM):
-            arms["ours"]()
-        peak = peak_mib(arms["ours"], device)
-        kept = tensor_bytes(arms["ours"].trainer.state())
-        arms["ours"].rows.pop()
-        for name, other in others.items():
-            arms[name] = TimedTraining(other, folder, device)
-            for _ in range(WARM):
-                arms[name]()
-        for _ in range(steps):
-            for arm in arms.values():
-                arm()
-            begun = now()
-            product()
-            products.append(now() - begun)
-    rate = product_flops / statistics.median(products)
-    print(f"{device_name(device)}, {torch.get_num_threads()} threads; ms per step, medians")
-    for name, arm in arms.items():
+    measured = load_study(study).variant(variant) if study else default_variant()
+    with hardware(device, threads) as here:
+        compare(one_process(measured), here, steps)
+
+
+def compare(variant: Variant, device: str, steps: int) -> None:
+    """Take steps of a `one_process` and of its reference, in turns; print what they took."""
+    precision, size = resolve(variant.training.precision, device), SQUARE[device]
+    factors = torch.randn(2, size, size, device=device, dtype=DTYPES[precision])
+    with speech_corpus() as folder:
+        ours = TimedTraining(variant, folder, device)
+        theirs = TimedTraining(reference(variant), folder, device)
+        product = partial(torch.mm, *factors)
+        works = dict[str, Work](ours=ours, reference=theirs, product=product)
+        spent = medians(works, seconds=0, least=WARM + steps - 1)
+    print("ms per step, medians")
+    for name, arm in (("ours", ours), (REFERENCE, theirs)):
         phases = "  ".join(f"{phase} {1000 * arm.median(phase):7.1f}" for phase in PHASES)
         print(f"{name:24} {1000 * arm.median('wall'):7.1f}  {phases}")
-    print(f"matrix product, {precision}: {rate / 1e9:.0f} GFLOP/s")
-    ours = arms["ours"]
-    wall = ours.median("wall")
-
-    def ratio(clock: str, name: str = "ours") -> float:
-        return round(arms[REFERENCE].median(clock) / arms[name].median(clock), 3)
-
+    wall, rate = ours.median("wall"), 2 * size**3 / spent["product"]
     figures = {
-        "throughput_ratio": ratio("wall"),
-        "processor_ratio": ratio("processor"),
+        "throughput_ratio": round(theirs.median("wall") / wall, 3),
+        "audio_s_per_s": round(step_seconds(variant) / wall, 2),
         "loader_share": round(ours.median("data") / wall, 4),
-        "audio_s_per_s": round(seconds / wall, 2),
-        "reference_audio_s_per_s": round(seconds / arms[REFERENCE].median("wall"), 2),
-        "latents_per_s": round(seconds * variant.rates()[-1] / wall, 1),
-        "transformer_tokens_per_s": round(seconds * sum(variant.rates()) / wall, 1),
-        "mfu": round(flops / wall / rate, 4),
-        "step_gflops": round(flops / 1e9, 1),
+        "mfu": round(step_flops(variant) / wall / rate, 4),
         "matmul_gflops_per_s": round(rate / 1e9, 1),
-        "peak_mib": round(peak + kept / MIB, 1),
         **{f"{phase}_ms": round(1000 * ours.median(phase), 2) for phase in PHASES},
-        "parameters": costs(variant).parameters,
         "precision": precision,
         "compiled": variant.training.compile,
-        "device": device_name(device),
-        "threads": torch.get_num_threads(),
     }
-    for name in others:
-        if name != REFERENCE:
-            figures |= {
-                "eager_throughput_ratio": ratio("wall", name),
-                "eager_processor_ratio": ratio("processor", name),
-            }
-    return report(figures)
-
-
-def tensor_bytes(state: object) -> int:
-    """Return the size of all tensors in nested mappings and sequences."""
-    if isinstance(state, torch.Tensor):
-        return state.numel() * state.element_size()
-    if isinstance(state, Mapping):
-        return sum(tensor_bytes(value) for value in state.values())
-    return sum(tensor_bytes(value) for value in state) if isinstance(state, list | tuple) else 0
-
-
-def matrix_product(precision: str, device: str) -> tuple[Callable[[], object], float]:
-    """Return a product of square matrices, and its FLOPs: what the machine can do at best."""
-    size = SQUARE[device]
-    one, other = (torch.randn(size, size, device=device, dtype=DTYPES[precision]) for _ in "ab")
-    product = partial(torch.mm, one, other)
-    product()
-    return product, 2.0 * size**3
+    report(device, figures)

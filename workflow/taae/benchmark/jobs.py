@@ -1,4 +1,4 @@
-"""The jobs of a study, as `snakemake --dry-run --forceall` lists them.
+"""The jobs of a study, as `snakemake --dry-run --forceall` lists them, and how long all take.
 
 In Snakemake 9.27 `--dag` and `--d3dag` print neither threads nor resources, `--summary` prints
 files, and a logger plugin is a package of its own that has to be installed. The text of a dry run
@@ -7,16 +7,17 @@ has everything: a block of `key: value` lines per job. The total that it states 
 
 from __future__ import annotations
 
+import heapq
+import json
 import math
 import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from taae.utils.errors import TaaeError
 
@@ -30,25 +31,16 @@ TOTAL = re.compile(r"^total +(\d+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Job:
-    """A job of Snakemake.
-
-    Attributes:
-        rule: its name.
-        wildcards: their values by name.
-        inputs: files that it reads.
-        outputs: files that it writes.
-        benchmark: file of the time and memory that Snakemake measures; empty: it measures none.
-        threads: CPU cores.
-        resources: as text, by name.
-    """
+    """A job of Snakemake, with the CPU cores and GPUs that it has on all nodes together."""
 
     rule: str
     wildcards: dict[str, str] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
-    benchmark: str = ""
-    threads: int = 1
-    resources: dict[str, str] = field(default_factory=dict)
+    benchmark: str = ""  # file of the time and memory that Snakemake measures, if it does
+    cores: int = 1
+    gpus: int = 0
+    requested_mib: float = math.nan  # memory that the rule requests on each node, if it does
 
     @property
     def name(self) -> str:
@@ -59,22 +51,6 @@ class Job:
     def arm(self) -> str:
         """The variant or other codec that it is for; empty: all."""
         return self.wildcards.get("variant") or self.wildcards.get("codec", "")
-
-    @property
-    def cores(self) -> int:
-        """CPU cores on all nodes together."""
-        tasks = int(self.resources.get("tasks_per_node", 1))
-        return self.threads * tasks * int(self.resources.get("nodes", 1))
-
-    @property
-    def gpus(self) -> int:
-        """GPUs on all nodes together."""
-        return int(self.resources.get("gpu", 0))
-
-    @property
-    def requested_mib(self) -> float:
-        """Memory that the rule requests on each node; NaN: none."""
-        return float(self.resources.get("mem_mib", math.nan))
 
 
 def list_jobs(config: dict[str, Any], cores: int) -> list[Job]:
@@ -90,9 +66,10 @@ def list_jobs(config: dict[str, Any], cores: int) -> list[Job]:
     Raises:
         TaaeError: Snakemake is missing or refuses the study.
     """
+    text = json.dumps(json.loads(json.dumps(config), object_hook=_with_absolute_paths))
     with tempfile.TemporaryDirectory() as folder:
-        study = Path(folder) / "study.yaml"
-        study.write_text(yaml.safe_dump(_with_absolute_paths(config)), encoding="utf-8")
+        study = Path(folder) / "study.json"
+        study.write_text(text, encoding="utf-8")
         command = [sys.executable, "-m", "snakemake", "--dry-run", "--forceall", "--nocolor"]
         command += ["--snakefile", str(SNAKEFILE), "--directory", folder, "--cores", str(cores)]
         command += ["--configfile", str(study), "--replace-workflow-config"]
@@ -102,6 +79,12 @@ def list_jobs(config: dict[str, Any], cores: int) -> list[Job]:
         reason = " ".join(f"{done.stdout}\n{done.stderr}".split("\n")[-6:])
         raise TaaeError(f"plan: snakemake --dry-run failed: {' '.join(reason.split())}")
     return parse(done.stdout)
+
+
+def _with_absolute_paths(section: dict[str, Any]) -> dict[str, Any]:
+    """Return a section of a study with its existing files and folders named from the root."""
+    named = {key: Path(section[key]) for key in PATHS & section.keys() if section[key]}
+    return section | {key: str(path.absolute()) for key, path in named.items() if path.exists()}
 
 
 def parse(text: str) -> list[Job]:
@@ -122,24 +105,49 @@ def parse(text: str) -> list[Job]:
 
 
 def _job(rule: str, block: dict[str, str]) -> Job:
-    def words(key: str) -> tuple[str, ...]:
-        return tuple(block[key].split(", ")) if key in block else ()
+    words = {key: tuple(text.split(", ")) for key, text in block.items()}
+    wildcards, resources = (
+        dict(word.split("=", 1) for word in words.get(key, ()))
+        for key in ("wildcards", "resources")
+    )
+    tasks = int(resources.get("nodes", 1)) * int(resources.get("tasks_per_node", 1))
+    return Job(
+        rule,
+        wildcards,
+        inputs=words.get("input", ()),
+        outputs=words.get("output", ()),
+        benchmark=block.get("benchmark", ""),
+        cores=tasks * int(block.get("threads", 1)),
+        gpus=int(resources.get("gpu", 0)),
+        requested_mib=float(resources.get("mem_mib", math.nan)),
+    )
 
-    def pairs(key: str) -> dict[str, str]:
-        return dict(word.split("=", 1) for word in words(key))
 
-    threads, benchmark = int(block.get("threads", 1)), block.get("benchmark", "")
-    lists = words("input"), words("output")
-    return Job(rule, pairs("wildcards"), *lists, benchmark, threads, pairs("resources"))
+def total_time(jobs: Sequence[Job], seconds: Mapping[str, float], cores: int, gpus: int) -> float:
+    """Return the seconds from the first start to the last end (list scheduling).
 
+    Whenever a job ends, the jobs whose inputs are there start in their order, as many as fit. A job
+    that wants more cores than there are gets them all, as with Snakemake. `seconds` is by name.
 
-def _with_absolute_paths(section: dict[str, Any]) -> dict[str, Any]:
-    """Return a config whose existing files and folders are named from the root."""
-    found = {}
-    for key, value in section.items():
-        if isinstance(value, dict):
-            value = _with_absolute_paths(value)
-        elif key in PATHS and value and Path(value).exists():
-            value = str(Path(value).absolute())
-        found[key] = value
-    return found
+    Raises:
+        TaaeError: a job needs more GPUs than there are.
+    """
+    for job in jobs:
+        if job.gpus > gpus:
+            raise TaaeError(
+                f"plan: {job.name} needs {job.gpus} GPU(s), and there are {gpus} (--gpus)"
+            )
+    missing = {path for job in jobs for path in job.outputs}
+    waiting, running = list(jobs), list[tuple[float, int, Job]]()
+    now, free_cores, free_gpus = 0.0, cores, gpus
+    while waiting or running:
+        for job in list(waiting):
+            needed, ready = min(job.cores, cores), missing.isdisjoint(job.inputs)
+            if ready and needed <= free_cores and job.gpus <= free_gpus:
+                waiting.remove(job)
+                free_cores, free_gpus = free_cores - needed, free_gpus - job.gpus
+                heapq.heappush(running, (now + seconds[job.name], len(waiting), job))
+        now, _, ended = heapq.heappop(running)
+        missing -= set(ended.outputs)
+        free_cores, free_gpus = free_cores + min(ended.cores, cores), free_gpus + ended.gpus
+    return now

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from taae.benchmark import dry_run
-from taae.benchmark.dry_run import Job, list_jobs, parse
+from taae.benchmark import jobs as benchmark_jobs
+from taae.benchmark.jobs import Job, list_jobs, parse
 from taae.study.load import layered, resolve
 from taae.utils.errors import TaaeError
-from tests.unit.benchmark.jobs import SMOKE, smoke_jobs
+from tests.unit.benchmark.smoke import SMOKE, smoke_jobs
 
 # What Snakemake 9.27.1 printed for two nodes of two GPUs; shortened.
 RECORDED = """\
@@ -71,11 +71,11 @@ def test_a_recorded_dry_run() -> None:
         inputs=("workflow/taae/training/train.py", "results/corpus/corpus.json"),
         outputs=(f"{folder}/model.safetensors", f"{folder}/config.json"),
         benchmark="results/benchmarks/train/causal-64/seed1.tsv",
-        threads=4,
-        resources=train.resources,
+        cores=16,
+        gpus=4,
+        requested_mib=7731,
     )
     assert (train.name, train.arm) == ("train/causal-64/1", "causal-64")
-    assert (train.cores, train.gpus, train.requested_mib) == (16, 4, 7731)
     assert (histories.name, histories.arm, histories.benchmark) == ("histories", "", "")
     assert (histories.cores, histories.gpus) == (1, 0)
     assert math.isnan(histories.requested_mib)
@@ -137,6 +137,6 @@ def test_what_snakemake_refuses_is_said_in_one_line() -> None:
 
 
 def test_a_missing_workflow_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dry_run, "SNAKEFILE", tmp_path / "Snakefile")
+    monkeypatch.setattr(benchmark_jobs, "SNAKEFILE", tmp_path / "Snakefile")
     with pytest.raises(TaaeError, match=r"failed: .*Snakefile"):
         list_jobs({}, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from taae.benchmark.dry_run import Job, list_jobs
+from taae.benchmark.jobs import Job, list_jobs
 from taae.study.load import layered
 from tests.unit.training.trainings import ROOT
 
