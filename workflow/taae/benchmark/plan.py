@@ -137,7 +137,7 @@ def job_seconds(job: Job, study: Study, found: Calibration, audio: dict[str, flo
     def scoring(metrics: list[str]) -> float:
         return sum(found.scoring.get(name, 0.0) for name in metrics)
 
-    if job.rule.startswith("score"):
+    if job.rule in ("score", "score_other_codec"):
         native = job.wildcards.get("point", NATIVE) == NATIVE
         metrics = study.metrics.names if native else study.bitrates.metrics
         return found.start_scoring + test * scoring(metrics)
