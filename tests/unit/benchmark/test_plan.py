@@ -177,7 +177,7 @@ def test_a_gpu_is_held_where_one_is_measured(
     monkeypatch.setattr(calibrate, "speech_corpus", speech_corpus)
     with pytest.raises(InterruptedError):
         calibrate.calibrate(replace(study, variants={"baseline": on_gpus}), cores=1)
-    assert held == ["0" if gpus and there else None]
+    assert held == ["GPU-a" if gpus and there else None]
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
 
 
