@@ -68,4 +68,4 @@ def test_the_scale_of_the_paper() -> None:
     with torch.device("meta"):
         codec = Codec(variant.codec)
     assert 0.94e9 < sum(parameter.numel() for parameter in codec.parameters()) < 0.96e9
-    assert variant.bitrate == pytest.approx(25 * 6 * 4.08746, rel=1e-4)
+    assert variant.bitrate() == pytest.approx(25 * 6 * 4.08746, rel=1e-4)

@@ -40,7 +40,7 @@ rule score:
         labels=lambda wildcards: (
             f"--run {wildcards.variant}/seed{wildcards.seed} --variant {wildcards.variant}"
             f" --seed {wildcards.seed}"
-            f" --bitrate {variant_of(wildcards).bitrate_at(wildcards.point)}"
+            f" --bitrate {variant_of(wildcards).bitrate(wildcards.point)}"
         ),
         # Undeclared: values by content, so that another metric computes that metric alone.
         cache="results/state/scores/{variant}-seed{seed}-{point}.json",

@@ -62,7 +62,7 @@ def fake_scores(
                             "run": f"{variant}-{seed}",
                             "variant": variant,
                             "seed": seed,
-                            "bitrate": settings.bitrate,
+                            "bitrate": settings.bitrate(),
                             "utterance": f"v{speaker:02d}-{number}",
                             "speaker": f"v{speaker:02d}",
                             "split": "test",

@@ -46,12 +46,12 @@ def test_its_sections_are_the_models_own(model: Path) -> None:
     study = resolved(model, seeds=[3, 4], select=["window"])
     published = study.variants["published"]
     assert published.codec == CONFIG
-    assert published.bitrate == pytest.approx(613, abs=0.5)
+    assert published.bitrate() == pytest.approx(613, abs=0.5)
     assert study.trained == [name for name in study.variants if name != "published"]
     assert study.seeds_of("published") == [3]
     assert study.seeds_of("baseline") == [3, 4]
     assert study.points("published") == ["native", "1x46656", "2x15625"]
-    assert published.bitrate_at("1x46656") == pytest.approx(388, abs=0.5)
+    assert published.bitrate("1x46656") == pytest.approx(388, abs=0.5)
     assert study.points("baseline") == ["native"]  # its ablation is not selected
 
 

@@ -200,7 +200,7 @@ def test_nominal_bitrates() -> None:
             "select": ["window"],
         },
     )
-    assert resolve(config).variants["baseline"].bitrate == pytest.approx(613, abs=0.5)
+    assert resolve(config).variants["baseline"].bitrate() == pytest.approx(613, abs=0.5)
 
 
 def test_every_metric_can_be_chosen_and_by_default_those_of_dac_are_not() -> None:

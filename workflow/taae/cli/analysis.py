@@ -92,7 +92,7 @@ def lengths(
                 "run": f"{variant}/seed{seed}",
                 "variant": variant,
                 "seed": seed,
-                "bitrate": resolved.variant(variant).bitrate,
+                "bitrate": resolved.variant(variant).bitrate(),
                 "split": "test",
             },
         )

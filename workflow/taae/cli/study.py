@@ -37,7 +37,7 @@ def check(*, study: Study = DEMO) -> None:
         conv = variant.model.kind == "conv"
         what = "convolutional" if conv else f"window {variant.attention.window}"
         print(
-            f"{name}: {variant.bitrate:.0f} bit/s, {what}, {size:.1f}M parameters"
+            f"{name}: {variant.bitrate():.0f} bit/s, {what}, {size:.1f}M parameters"
             f"{', causal' if variant.attention.causal else ''}"
             f"{', pretrained' if variant.pretrained else ''}"
         )

@@ -238,13 +238,8 @@ class Variant(Settings):
         """The codec without its training."""
         return CodecConfig(self.model, self.attention, self.bottleneck)
 
-    @property
-    def bitrate(self) -> float:
+    def bitrate(self, point: str = NATIVE) -> float:
         """Nominal bits per second: latents/s x dimensions x log2(levels)."""
-        return self.bitrate_at(NATIVE)
-
-    def bitrate_at(self, point: str) -> float:
-        """Nominal bits per second at an operating point."""
         values = self.bottleneck.alphabet(stages_of(point))
         return nominal_bitrate(values, SAMPLE_RATE / self.model.hop)
 

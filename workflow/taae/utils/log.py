@@ -10,8 +10,6 @@ from typing import TypeVar
 from tqdm import tqdm
 
 T = TypeVar("T")
-
-
 _muted = False
 
 

@@ -13,15 +13,12 @@ def resolve(precision: str, device: str) -> str:
     """
     if precision != "auto":
         return precision
-    return "bfloat16" if device == "cuda" or _cpu_multiplies_bfloat16() else "float32"
+    # Of a CPU: avx512_bf16, amx_bf16 or what an ARM processor calls its instructions.
+    capable = any("bf16" in name and found for name, found in torch.cpu.get_capabilities().items())
+    return "bfloat16" if device == "cuda" or capable else "float32"
 
 
 def autocast(precision: str, device: str) -> torch.autocast:
     """Return the context in which layers compute in a precision on a device, `cpu` or `cuda`."""
     enabled = resolve(precision, device) == "bfloat16"
     return torch.autocast(device, torch.bfloat16, enabled=enabled)
-
-
-def _cpu_multiplies_bfloat16() -> bool:
-    """Look for avx512_bf16, amx_bf16 or what an ARM processor calls its instructions."""
-    return any("bf16" in name and found for name, found in torch.cpu.get_capabilities().items())

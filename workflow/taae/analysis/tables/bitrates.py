@@ -32,7 +32,7 @@ def _rate_distortion(scores: Path, study: Study) -> pd.DataFrame:
         seeds = study.seeds_of(variant)
         found = collect(scores / variant / f"seed{seed}" / f"{point}.csv" for seed in seeds)
         table = summary(found, study, [variant], metrics)
-        table["bitrate"] = study.variants[variant].bitrate_at(point)
+        table["bitrate"] = study.variants[variant].bitrate(point)
         table.insert(1, "point", point)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
