@@ -67,15 +67,15 @@ def test_a_gpu_that_cannot_be_had_is_said(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     with (
         pytest.raises(TaaeError, match=r"no GPU is visible.*--device cpu"),
-        hardware("cuda", None),
+        hardware("cuda"),
     ):
         pass
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    with hardware(None, None) as device:
+    with hardware(None) as device:
         assert device == "cpu"
     # One that torch sees and nvidia-smi does not is no reason to take the CPU unsaid.
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(TaaeError, match="as nvidia-smi says"), hardware(None, None):
+    with pytest.raises(TaaeError, match="as nvidia-smi says"), hardware(None):
         pass
 
 
@@ -85,12 +85,12 @@ def test_a_gpu_is_held_until_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
-    with hardware("cpu", None) as device:
+    with hardware("cpu") as device:
         assert device == "cpu"
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "1,0"
     others = ["GPU-b", "GPU-a"]
     for name in (None, "cuda"):
-        with hardware(name, None) as device, devices.hold(1, others) as free:
+        with hardware(name) as device, devices.hold(1, others) as free:
             assert device == "cuda"
             assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-b"
             assert free == others[1:]
@@ -149,7 +149,7 @@ def test_train(
 
 def test_training_by_itself_is_of_18_million_parameters_and_the_reference_sees_all() -> None:
     variant = train.default_variant()
-    assert train.costs(variant).parameters == 18_477_382
+    assert train.profile(variant.codec).parameters == 18_477_382
     assert train.step_seconds(variant) == 4 * 5.12
     other = train.reference(variant)
     left, right = window_sides(other.attention.window, other.attention.causal)

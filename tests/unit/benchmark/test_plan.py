@@ -37,14 +37,14 @@ from taae.benchmark.plan import audio_seconds, job_mib, job_seconds, training_se
 from taae.benchmark.train_speed import (
     WARM,
     TimedTraining,
-    costs,
     discriminator_flops,
     one_process,
     step_flops,
 )
 from taae.codec.codec import Codec
+from taae.codec.complexity import profile
 from taae.codec.config import SHAPES
-from taae.study.load import layered, load_study, read_yaml, resolve
+from taae.study.load import load_study, read_yaml, resolve
 from taae.study.study import Study
 from taae.training.adversarial import Adversary
 from taae.training.config import Variant
@@ -92,7 +92,7 @@ def small_of(variant: Variant, batch: int) -> Variant:
 def test_parameters_are_those_of_the_network(kind: str) -> None:
     variant = tiny(ADVERSARIAL, model={"kind": kind})
     built = sum(weight.numel() for weight in Codec(variant.codec).parameters())
-    assert costs(variant).parameters == built
+    assert profile(variant.codec).parameters == built
 
 
 def test_what_costs_nothing_is_calibrated_once(study: Study) -> None:
@@ -404,8 +404,8 @@ def test_what_is_not_known_is_not_nothing(
 ) -> None:
     known = calibration(study)
     trainings = dict.fromkeys(known.trainings, TrainingCost(math.nan, math.nan, 0.0))
-    monkeypatch.setattr(plan, "calibrate", lambda *_: replace(known, trainings=trainings))
-    plan.plan(layered(SMOKE), cores=2)
+    monkeypatch.setattr(plan, "calibrate", lambda *_, **__: replace(known, trainings=trainings))
+    plan.plan(study=SMOKE, cores=2)
     printed = capsys.readouterr().out
     assert re.search(r"^ *train +4 +- +- ", printed, re.MULTILINE)
     assert "give --gpu-tflops" in printed

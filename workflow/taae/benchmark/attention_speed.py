@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils._triton import has_triton
 
-from taae.benchmark.shared import DTYPES, Count, Device, hardware, medians, precisions, report
+from taae.benchmark.shared import Device, hardware, medians, precisions, report
 from taae.codec.attention import choose, sliding_window_attention
 from taae.codec.attention_window import window_sides
 from taae.utils.memory import peak_mib
@@ -23,9 +23,7 @@ QUADRATIC = 16384  # the longest that full attention is given
 SECONDS = 2.0  # that each row of the table takes, about
 
 
-def attention(
-    *, quick: bool = False, device: Device | None = None, threads: Count | None = None
-) -> None:
+def attention(*, quick: bool = False, device: Device | None = None) -> None:
     """Time sliding-window against full attention, over lengths.
 
     `forward` is a pass without gradients, `backward` a pass forward and backward, as in training.
@@ -35,12 +33,11 @@ def attention(
     Args:
         quick: up to 4096 tokens alone; the figures are then of these.
         device: by itself the GPU where there is one.
-        threads: of the CPU; by itself all.
     """
     lengths = [length for length in LENGTHS if length <= 4096 or not quick]
     figures: dict[str, Any] = {"tokens": min(lengths[-1], QUADRATIC)}
     print(f"{HEADS} heads x {HEAD_DIM}, window {WINDOW}; ms, peak MiB")
-    with hardware(device, threads) as here:
+    with hardware(device) as here:
         if here == "cpu":
             print("flex: not measured, since it cannot train on a CPU")
         for precision, passing in product(precisions(here), ("forward", "backward")):
@@ -65,7 +62,7 @@ def _measure(device: str, precision: str, passing: str, lengths: Sequence[int]) 
     found: dict[tuple[int, str], tuple[float, float]] = {}  # tokens, arm: s, MiB
     for length in lengths:
         shape = (3, 1, HEADS, length, HEAD_DIM)
-        qkv = torch.randn(shape, device=device, dtype=DTYPES[precision])
+        qkv = torch.randn(shape, device=device, dtype=getattr(torch, precision))
         works = {
             arm: partial(_run, attend, qkv, passing == "backward")
             for arm, attend in arms.items()

@@ -19,12 +19,12 @@ from taae.benchmark.shared import now, speech_corpus, write_pairs
 from taae.benchmark.train_speed import (
     WARM,
     TimedTraining,
-    costs,
     discriminator_flops,
     one_process,
     step_flops,
 )
 from taae.codec.codec import Codec
+from taae.codec.complexity import profile
 from taae.codec.config import SHAPES
 from taae.corpus.store import Split
 from taae.corpus.utterance import SPLITS
@@ -100,7 +100,7 @@ def _cpu_seconds(*words: str) -> float:
 
 def _score(names: list[str], corpus: Path, folder: Path) -> tuple[float, dict[str, float]]:
     """Score some utterances as a job does; return its start, and seconds per second by metric."""
-    seconds = write_pairs(corpus, folder, count=SCORED)
+    seconds = write_pairs(corpus, folder, most=SCORED)
     words = ["--reference", f"{folder}/reference", "--decoded", f"{folder}/decoded"]
     words += ["--output", f"{folder}/scores.csv", "--max-failed", "1"]
     words += ["--metrics", *(name for name in names if name != "mosnet")]
@@ -184,7 +184,7 @@ def extrapolate(variant: Variant, small: Variant, cost: TrainingCost) -> Trainin
     step = cost.step * step_flops(variant) / step_flops(small)
     playing = cost.adversarial_step - cost.step
     playing *= variant.training.batch / small.training.batch
-    decoding = costs(variant).flops_per_second / costs(small).flops_per_second
+    decoding = profile(variant.codec).flops_per_second / profile(small.codec).flops_per_second
     return TrainingCost(step, step + playing, cost.decoding * decoding, basis="extrapolated")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from taae.benchmark.shared import Count, Device, hardware, medians, precisions, report
+from taae.benchmark.shared import Device, hardware, medians, precisions, report
 from taae.codec.codec import Codec
 from taae.codec.complexity import milliseconds
 from taae.codec.config import Attention, Bottleneck, CodecConfig, Model
@@ -33,14 +33,13 @@ def untrained(attention: Attention) -> Codec:
     return Codec(CodecConfig(MODEL, attention, Bottleneck())).eval()
 
 
-def codec(*, device: Device | None = None, threads: Count | None = None) -> None:
+def codec(*, device: Device | None = None) -> None:
     """Time a codec with its window against full attention, over lengths of audio.
 
     Args:
         device: by itself the GPU where there is one.
-        threads: of the CPU; by itself all.
     """
-    with hardware(device, threads) as here:
+    with hardware(device) as here:
         arms = {"window": untrained(WINDOW).to(here), "full": untrained(FULL).to(here)}
         noise = WAVE_RMS * torch.randn(1, LONG * SAMPLE_RATE, device=here)
         runs = ("full", MIDDLE), ("window", MIDDLE), ("window", SHORT), ("window", LONG)
@@ -68,13 +67,9 @@ def _through(codec: Codec, wave: Tensor, precision: str) -> Tensor:
         return codec.decode(codec.encode(wave))
 
 
-def stream(*, threads: Count = 1) -> None:
-    """Time the frames of a streaming codec.
-
-    Args:
-        threads: of the CPU.
-    """
-    torch.set_num_threads(threads)
+def stream() -> None:
+    """Time the frames of a streaming codec on one thread."""
+    torch.set_num_threads(1)
     codec = untrained(CAUSAL)
     live = PcmStream(codec)
     noise = np.random.default_rng(0).normal(0, 3000, FRAMES * codec.hop).clip(-32768, 32767)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 import soundfile
+from cyclopts import Parameter
 
 from taae.benchmark.calibrate import Calibration, TrainingCost, calibrate
 from taae.benchmark.jobs import Job, list_jobs, total_time
-from taae.benchmark.train_speed import PASSES, costs
+from taae.benchmark.shared import Count
+from taae.benchmark.train_speed import PASSES
+from taae.codec.layer_geometry import parameter_count
 from taae.codec.operating_points import NATIVE
 from taae.corpus.prepare import PLANS
 from taae.corpus.recordings import audio_folder
 from taae.corpus.utterance import SPLITS
-from taae.study.load import resolve
+from taae.study.load import layered, resolve
 from taae.study.study import Study
 from taae.training.config import Variant
 from taae.training.trainer import VALIDATION_SEGMENTS
@@ -25,6 +29,7 @@ from taae.utils.files import read_csv, write_csv
 from taae.utils.memory import MIB
 from taae.utils.sample_rate import SAMPLE_RATE
 
+DEMO = [Path("config.yaml")]
 UTTERANCE = 4.4  # s; of the synthetic corpus, mean
 PCM, FLAC = 2, 1.2  # bytes per sample in a corpus, and of decoded speech, about
 # Bytes per parameter: float32 weights; and three states of a training under way (two on the disk,
@@ -33,38 +38,41 @@ MODEL = 4 + 3 * 16
 
 
 def plan(
-    config: dict[str, Any],
-    cores: int,
+    *,
+    study: Annotated[list[Path], Parameter(name=("--study", "--configfile"))] = DEMO,
+    cores: Count | None = None,
     gpus: int | None = None,
-    rate: float = 0.0,
+    gpu_tflops: float = 0.0,
     results: Path | None = None,
     output: Path | None = None,
 ) -> None:
     """Calibrate, print a table of the arms and the totals, and write one row per job.
 
     Args:
-        config: of the study that is planned, its config files laid over each other.
-        cores: CPU cores that the jobs share.
-        gpus: GPUs that the jobs share; None: as many as one job takes.
-        rate: FLOP/s that a GPU trains at, for GPU arms where this machine has none; 0: unknown.
-        results: folder of a run, whose times stand beside the predicted ones.
-        output: CSV for the rows.
+        study: config files, laid over each other.
+        cores: that the jobs share; by itself this machine's.
+        gpus: that the jobs share; by itself what one job takes.
+        gpu_tflops: that a GPU reaches in training, where this machine has none: about a third of
+            what its maker promises for large models, far less for small ones.
+        results: of a run, to compare the prediction with.
+        output: CSV, one row per job.
     """
-    study = resolve(config)
-    jobs, audio = list_jobs(config, cores), audio_seconds(study.corpus)
-    found = calibrate(study, cores, rate)
+    config, cores = layered(study), cores or os.cpu_count() or 1
+    resolved, jobs = resolve(config), list_jobs(config, cores)
+    audio = audio_seconds(resolved.corpus)
+    found = calibrate(resolved, cores, rate=1e12 * gpu_tflops)
     rows = []
     for job in jobs:
         cost = found.trainings.get(job.arm)
-        seconds, spent = job_seconds(job, study, found, audio), _measured(job, results)
+        seconds, spent = job_seconds(job, resolved, found, audio), _measured(job, results)
         rows.append(
             {
                 "job": job.name,
                 "rule": job.rule,
                 "arm": job.arm,
                 "seconds": round(seconds, 1),
-                "memory_mib": round(job_mib(job, study, found), 1),
-                "disk_mib": round(disk_mib(job, study, audio), 1),
+                "memory_mib": round(job_mib(job, resolved, found), 1),
+                "disk_mib": round(disk_mib(job, resolved, audio), 1),
                 "threads": job.cores,
                 "gpus": job.gpus,
                 "basis": cost.basis if cost else "estimated",
@@ -88,7 +96,7 @@ def plan(
         taken = dict(zip(table["job"], table["seconds"], strict=True))
         minutes = total_time(jobs, taken, cores, gpus) / 60
         print(f"on {cores} cores and {gpus} GPUs: about {minutes:.1f} min from start to end")
-    if any(variant.training.perceptual.share for variant in study.variants.values()):
+    if any(variant.training.perceptual.share for variant in resolved.variants.values()):
         print("note: what WavLM takes in the perceptual stage is not in these figures")
 
 
@@ -167,7 +175,7 @@ def job_mib(job: Job, study: Study, found: Calibration) -> float:
 def disk_mib(job: Job, study: Study, audio: dict[str, float]) -> float:
     """Return about what a job leaves on the disk."""
     if job.rule == "train":
-        return costs(study.variants[job.arm]).parameters * MODEL / MIB
+        return parameter_count(study.variants[job.arm].codec) * MODEL / MIB
     if job.rule == "corpus":
         return PCM * sum(audio.values()) * SAMPLE_RATE / MIB
     decodes = job.rule in ("decode", "other_codec", "reference")

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -25,9 +26,6 @@ from taae.utils.gpus import compute
 from taae.utils.precision import resolve
 from taae.utils.sample_rate import SAMPLE_RATE
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-MOST_ROUNDS = 50
-SPEAKER = "anyone"  # the folder that audio files lie in: one without would be warned of
 SNR = 15.0  # dB of the white noise that stands for a codec
 Name = TypeVar("Name")
 Work = Callable[[], object]
@@ -36,13 +34,11 @@ Device = Literal["cpu", "cuda"]
 
 
 @contextmanager
-def hardware(device: Device | None, threads: int | None) -> Iterator[str]:
-    """Yield the torch device; None: the GPU where torch sees one, all CPU threads.
+def hardware(device: Device | None) -> Iterator[str]:
+    """Yield the torch device; None: the GPU where torch sees one, else the CPU.
 
     A GPU is this process's own until the end, since a training on it would slow both down.
     """
-    if threads:
-        torch.set_num_threads(threads)
     wanted = device == "cuda" or (device is None and torch.cuda.device_count() > 0)
     with ExitStack() as held:
         try:
@@ -66,18 +62,19 @@ def speech_corpus() -> Iterator[Path]:
         yield Path(folder)
 
 
-def write_pairs(corpus: Path, folder: Path, joined: int = 1, count: int | None = None) -> float:
+def write_pairs(corpus: Path, folder: Path, joined: int = 1, most: int | None = None) -> float:
     """Write test utterances as reference/ and, with noise, as decoded/; return their seconds.
 
-    The first `count` (None: all) are taken, and every `joined` of them make one.
+    The first `most` (None: all) are taken, and every `joined` of them make one.
     """
     data, rng = Split.open(corpus, "test"), np.random.default_rng(0)
     samples = 0
-    for index in range(0, count or len(data.utterances), joined):
+    for index in range(0, most or len(data.utterances), joined):
         clean = np.concatenate([data.audio(index + place) for place in range(joined)])
         noise = rng.normal(size=clean.size) * clean.std() * 10 ** (-SNR / 20)
         for side, audio in (("reference", clean), ("decoded", clean + noise)):
-            path = folder / side / SPEAKER / f"{index:04}.flac"
+            # Audio in no speaker's folder would be warned of.
+            path = folder / side / "anyone" / f"{index:04}.flac"
             path.parent.mkdir(parents=True, exist_ok=True)
             soundfile.write(path, np.clip(audio, -1, 1), SAMPLE_RATE)
         samples += clean.size
@@ -91,7 +88,7 @@ def medians(works: Mapping[Name, Work], seconds: float, least: int = 3) -> dict[
     """
     times: dict[Name, list[float]] = {name: [] for name in works}
     begun = time.perf_counter()
-    for turn in range(max(least, MOST_ROUNDS) + 1):
+    for turn in count():
         for name, work in works.items():
             started = now()
             work()

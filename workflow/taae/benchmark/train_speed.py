@@ -17,7 +17,6 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from taae.benchmark.shared import (
-    DTYPES,
     Count,
     Device,
     Work,
@@ -27,7 +26,7 @@ from taae.benchmark.shared import (
     report,
     speech_corpus,
 )
-from taae.codec.complexity import Profile, profile
+from taae.codec.complexity import profile
 from taae.codec.config import Bottleneck
 from taae.study.load import load_study
 from taae.training.adversarial import Discriminator, adversarial, hinge
@@ -40,7 +39,6 @@ ENDLESS = 2**31  # steps of a training that is never finished
 WARM = 2  # steps before those that count: they compile, and allocate the optimisers' states
 PASSES = 3  # the backward pass takes two products for each of the forward pass
 SQUARE = {"cpu": 2048, "cuda": 8192}  # rows of the matrices of the measured product
-REFERENCE = "float32, full attention"
 
 
 class TimedTraining:
@@ -89,11 +87,6 @@ def one_process(variant: Variant, quiet: int = 0) -> Variant:
     return replace(variant, bottleneck=bottleneck, training=training)
 
 
-def costs(variant: Variant) -> Profile:
-    """Return what the variant's codec costs."""
-    return profile(variant.codec)
-
-
 def step_seconds(variant: Variant) -> float:
     """Return the seconds of audio in a step."""
     return variant.training.batch * variant.segment_samples / SAMPLE_RATE
@@ -101,7 +94,7 @@ def step_seconds(variant: Variant) -> float:
 
 def step_flops(variant: Variant) -> float:
     """Return the FLOPs of the codec in a step, forward and backward, nothing recomputed."""
-    return PASSES * costs(variant).flops_per_second * step_seconds(variant)
+    return PASSES * profile(variant.codec).flops_per_second * step_seconds(variant)
 
 
 def discriminator_flops(variant: Variant) -> float:
@@ -145,7 +138,6 @@ def train(
     variant: str = BASELINE,
     steps: Count = 20,
     device: Device | None = None,
-    threads: Count | None = None,
 ) -> None:
     """Time training steps against the same network in float32 with full attention.
 
@@ -154,17 +146,16 @@ def train(
         variant: of the study; its discriminator, if any, plays throughout.
         steps: that count, of each arm.
         device: by itself the GPU where there is one.
-        threads: of the CPU; by itself all.
     """
     measured = load_study(study).variant(variant) if study else default_variant()
-    with hardware(device, threads) as here:
+    with hardware(device) as here:
         compare(one_process(measured), here, steps)
 
 
 def compare(variant: Variant, device: str, steps: int) -> None:
     """Take steps of a `one_process` and of its reference, in turns; print what they took."""
     precision, size = resolve(variant.training.precision, device), SQUARE[device]
-    factors = torch.randn(2, size, size, device=device, dtype=DTYPES[precision])
+    factors = torch.randn(2, size, size, device=device, dtype=getattr(torch, precision))
     with speech_corpus() as folder:
         ours = TimedTraining(variant, folder, device)
         theirs = TimedTraining(reference(variant), folder, device)
@@ -172,7 +163,7 @@ def compare(variant: Variant, device: str, steps: int) -> None:
         works = dict[str, Work](ours=ours, reference=theirs, product=product)
         spent = medians(works, seconds=0, least=WARM + steps - 1)
     print("ms per step, medians")
-    for name, arm in (("ours", ours), (REFERENCE, theirs)):
+    for name, arm in (("ours", ours), ("float32, full attention", theirs)):
         phases = "  ".join(f"{phase} {1000 * arm.median(phase):7.1f}" for phase in PHASES)
         print(f"{name:24} {1000 * arm.median('wall'):7.1f}  {phases}")
     wall, rate = ours.median("wall"), 2 * size**3 / spent["product"]

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 from taae.cli.shared import (
     DEMO,
     STUDY,
-    Count,
     Jobs,
     Study,
-    Whole,
     among,
     app,
     command,
-    option,
 )
 from taae.codec.layer_geometry import parameter_count
 from taae.corpus.config import ARCHIVES
-from taae.study.load import layered, load_study
+from taae.study.load import load_study
 from taae.utils.errors import TaaeError
 
 
@@ -67,36 +63,12 @@ def download(
         write_json(receipt, output / f"{name}.json")
 
 
-@command(STUDY)
-def plan(
-    *,
-    study: Annotated[Study, option("config files", "--study", "--configfile")] = DEMO,
-    cores: Count | None = None,
-    gpus: Whole | None = None,
-    gpu_tflops: float = 0.0,
-    results: Path | None = None,
-    output: Path | None = None,
-) -> None:
-    """Predict time, memory and disk of a study, by arm.
-
-    Args:
-        cores: that the jobs share; by itself this machine's.
-        gpus: that the jobs share; by itself what one job takes.
-        gpu_tflops: that a GPU reaches in training, where this machine has none: about a third of
-            what its maker promises for large models, far less for small ones.
-        results: of a run, to compare the prediction with.
-        output: CSV, one row per job.
-    """
-    from taae.benchmark.plan import plan
-
-    plan(
-        layered(study),
-        cores or os.cpu_count() or 1,
-        gpus,
-        rate=1e12 * gpu_tflops,
-        results=results,
-        output=output,
-    )
+app.command(
+    "taae.benchmark.plan:plan",
+    name="plan",
+    group=STUDY,
+    help="Predict time, memory and disk of a study, by arm.",
+)
 
 
 @command(name="corpus")
