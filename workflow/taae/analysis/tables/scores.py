@@ -64,7 +64,7 @@ def summary(
         ordered = np.sort(values["value"].to_numpy())
         row = {
             "variant": name,
-            "bitrate": study.variants[name].bitrate if name in study.variants else measured,
+            "bitrate": study.variants[name].bitrate() if name in study.variants else measured,
             "metric": metric,
             "n_utterances": values["utterance"].nunique(),
             "n_failed": len(found) - len(values) - identical - len(absent),
