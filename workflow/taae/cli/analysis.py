@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -142,4 +143,6 @@ def plot(
     """
     from taae.analysis.figures.draw import plot
 
+    # A figure is very many objects that die together: Python need not look for them so often.
+    gc.set_threshold(500_000)
     plot(load_study(study), results / "tables", results / "figures", names or [])

@@ -120,6 +120,9 @@ def explain(figure: Figure, *lines: str) -> Figure:
     renderer = FigureCanvasAgg(figure).get_renderer()
     left, between = MARGIN, 2 * MARGIN
     for axis in figure.axes:
+        for side in (axis.xaxis, axis.yaxis):
+            if not side.get_label_text():
+                side.set_label_coords(0, 0)  # or its place would be looked for at each drawing
         grid: Any = axis.get_subplotspec()
         box = axis.yaxis.get_tightbbox(renderer) if axis.axison else None
         room = (axis.bbox.x0 - box.x0) / DPI if box else 0.0
