@@ -17,7 +17,7 @@ from matplotlib.text import Text
 
 from taae.analysis import catalogue
 from taae.analysis.figures import ablations as figures
-from taae.analysis.figures.draw import KINDS, plot, read_arrays
+from taae.analysis.figures.draw import KINDS, plot, read_table
 from taae.analysis.figures.study import spectrograms
 from taae.analysis.tables import scores as tables
 from taae.analysis.tables.spectra import write_spectra
@@ -45,7 +45,7 @@ def history(end: float) -> pd.DataFrame:
 
 
 def drawn(spectra: Path) -> Figure:
-    return spectrograms(STUDY, read_arrays(spectra))
+    return spectrograms(STUDY, read_table(spectra))
 
 
 def points(figure: Figure, panel: int) -> dict[tuple[float, float], tuple[str, bool]]:

@@ -97,11 +97,8 @@ def _points(
     places = windows or range(len(rows))
     colours = []
     for place, arm, value, solid in zip(places, rows.index, rows[centre], differs, strict=True):
-        marker, colour, label = (
-            "o",
-            style.BLUE,
-            "differs (Holm)" if solid else "not shown to differ",
-        )
+        marker, colour = "o", style.BLUE
+        label = "differs (Holm)" if solid else "not shown to differ"
         if arm == ablation.reference:
             marker, colour, label, solid = "D", style.BLACK, "reference", True
         elif arm in ablation.controls:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from taae.analysis.catalogue import figures
 from taae.analysis.figures.ablations import forest, metrics
@@ -40,7 +39,7 @@ def plot(study: Study, tables: Path, folder: Path, names: Sequence[str] = ()) ->
     for name in names:
         if name not in found:
             raise TaaeError(f"plot: no figure '{name}'; the study has {', '.join(found)}")
-    read = cache(lambda name: _read(tables / name))
+    read = cache(lambda name: read_table(tables / name))
     with styled():
         for name in names or found:
             figure = found[name]
@@ -49,15 +48,10 @@ def plot(study: Study, tables: Path, folder: Path, names: Sequence[str] = ()) ->
             save(KINDS[figure.kind](study, *ablation, *content), folder / name)
 
 
-def _read(path: Path) -> Any:
-    if path.suffix == ".npz":
-        return read_arrays(path)
-    # Every table has variants: another file in its place is told by its name.
-    return read_csv(path, ["variant"], SCORE_TEXT if path.name == "scores.csv" else ())
-
-
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Read what `taae.analysis.tables.spectra` has written."""
+def read_table(path: Path) -> Any:
+    """Read a CSV, or the arrays that `taae.analysis.tables.spectra` has written."""
+    if path.suffix == ".csv":  # every table has variants: another file in its place is told
+        return read_csv(path, ["variant"], SCORE_TEXT if path.name == "scores.csv" else ())
     try:
         with np.load(path) as content:
             return {name: content[name] for name in ("utterance", "labels", "hop", "top", "levels")}

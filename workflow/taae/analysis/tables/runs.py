@@ -13,7 +13,6 @@ from taae.study.study import Study
 from taae.utils.errors import TaaeError
 
 HASH_DIGITS = 12  # of 64: enough to tell apart, short enough to read
-SECONDS_PER_HOUR = 3600
 
 
 def provenance_table(models: Path, study: Study) -> pd.DataFrame:
@@ -43,8 +42,8 @@ def _origin(origin: dict[str, Any]) -> dict[str, Any]:
         "corpus": origin["corpus"][:HASH_DIGITS],
         **{name: origin[name] for name in ("parameters", "device", "precision")},
         **{name: origin[name] for name in ("gpus", "threads")},
-        "hours": round(origin["seconds"] / SECONDS_PER_HOUR, 5),
-        "cpu_hours": round(origin["cpu_seconds"] / SECONDS_PER_HOUR, 5),
+        "hours": round(origin["seconds"] / 3600, 5),
+        "cpu_hours": round(origin["cpu_seconds"] / 3600, 5),
         **{name: origin[name] for name in ("gpu_hours", "resumptions")},
         "revision": origin["git"].get("revision", "")[:HASH_DIGITS],
         "edited": origin["git"].get("dirty"),
