@@ -196,6 +196,7 @@ def test_nominal_bitrates() -> None:
         {
             "model": {"patch": 320},
             "bottleneck": {"dimensions": 6},
+            "training": {"segment": 5.12},
             "ablations": {},
             "select": ["window"],
         },
