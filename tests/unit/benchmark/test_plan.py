@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -238,6 +239,21 @@ def test_compiled_trainings_decode_as_jobs_do(
 def own_process(variant: Variant, corpus: Path) -> TrainingCost:
     """Stand in for `measure`: the number of the process as the seconds of a step."""
     return TrainingCost(os.getpid(), 0.0, 0.0)
+
+
+def killed(variant: Variant, corpus: Path) -> TrainingCost:
+    """Stand in for `measure`, as where memory is lacking."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def test_a_measurement_that_dies_is_one_clear_error(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibrate, "measure", killed)
+    with pytest.raises(TaaeError, match=r"died \(SIGKILL\), perhaps for want of memory") as caught:
+        calibrate._trainings(study, Path(), cores=1, rate=0.0)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.slow

@@ -68,11 +68,11 @@ def _measure(device: str, precision: str, passing: str, lengths: Sequence[int]) 
             for arm, attend in arms.items()
             if arm != "full" or length <= QUADRATIC
         }
-        print(f"{precision:8} {passing:8} {length:6}", end="")
+        row = f"{precision:8} {passing:8} {length:6}"
         for arm, spent in medians(works, SECONDS).items():
             found[length, arm] = spent, peak_mib(works[arm], device)
-            print(f"  {arm} {1000 * spent:9.2f} {found[length, arm][1]:7.1f}", end="")
-        print(flush=True)
+            row += f"  {arm} {1000 * spent:9.2f} {found[length, arm][1]:7.1f}"
+        print(row, flush=True)
     longest = min(length, QUADRATIC)
     figures: dict[str, Any] = {"backend": backend}
     for arm in arms.keys() - {"ours"}:
