@@ -120,9 +120,10 @@ for made, (module, needed, tables, spec) in MADE.items():
         conda:
             "../../envs/figures.yaml"
         params:
+            table=made,  # `made` itself is the last one by the time that a job runs
             spec=spec,
         shell:
-            f"python -m taae table {made} --study results/study.json &> {{log}}"
+            "python -m taae table {params.table} --study results/study.json &> {log}"
 
 
 # All of them by one process: to start Python takes longer than to draw a figure.

@@ -96,7 +96,7 @@ def write_study():
     """Write the config as run, which every job reads."""
     # It is no rule's output: each rule reruns for its own part of the study, which it has among
     # its params.
-    text = json.dumps(config, indent=2, sort_keys=True) + "\n"
+    text = json.dumps(config, indent=2) + "\n"
     path = Path("results/study.json")
     if not path.is_file() or path.read_text() != text:
         write_text(text, path)

@@ -50,6 +50,7 @@ _RC: dict[Any, Any] = {
     "grid.color": "#E3E3E3",
     "grid.linewidth": 0.5,
     "axes.axisbelow": True,
+    "pdf.fonttype": 42,  # publishers refuse matplotlib's own Type 3
     "text.parse_math": False,  # a dollar in a title is a dollar
 }
 
