@@ -243,7 +243,7 @@ def test_a_pretrained_variant_is_decoded_and_never_trained(clone: Clone) -> None
         replaced = clone.jobs(f"{run}/utterances.csv")
     finally:
         undo()
-    new = Counter(pretrained=1, provenance=1)
+    new = Counter(pretrained=1, provenance_table=1)
     new += Counter(decode=2, score=2, entropy_models=1, rates=2, precision=1)
     tables = ["spectra_table", "cost_table"]
     assert jobs == new + ANALYSIS + Counter(tables)

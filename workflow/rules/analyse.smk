@@ -8,6 +8,7 @@ ANALYSED = canonical(
         },
         "statistics": asdict(STUDY.statistics),
         "metrics": STUDY.metrics.names,
+        "order": [*STUDY.variants, *STUDY.ablations],
     }
 )
 
@@ -25,7 +26,8 @@ RUNS = [*STUDY.variants, *STUDY.seeds]
 MADE = {
     "scores": (
         "scores",
-        code("evaluation/decoded_files")
+        code("analysis/tables/publish")
+        + code("evaluation/decoded_files")
         + runs(SCORES)
         + expand("results/scores/codecs/{codec}.csv", codec=STUDY.codecs)
         + expand("results/codecs/{codec}/codec.json", codec=STUDY.codecs),

@@ -36,11 +36,13 @@ rule corpus:
     threads: 8
     resources:
         mem_mb=megabytes(2000),
-        runtime=minutes(3600),
+        runtime=minutes(6 * 3600),
     params:
         spec=canonical(STUDY.corpus),
+    # What a job that was killed left, on whatever machine, is as large as the corpus.
     shell:
-        "python -m taae corpus --study results/study.json --output results/corpus"
+        "rm -rf results/corpus/.*.partial-*;"
+        " python -m taae corpus --study results/study.json --output results/corpus"
         " --jobs {threads} &> {log}"
 
 

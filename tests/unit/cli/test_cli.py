@@ -66,6 +66,8 @@ def test_every_command_says_what_it_does(command: str, capsys: pytest.CaptureFix
         (["nothing"], "nothing"),
         (["train", "--variant", "x"], "--seed"),
         (["cost", "--model", "m", "--output", "o", "--thread", "2"], "--thread"),
+        (["compare", "--scores", "--output", "o", "--baseline", "b"], "--scores"),
+        (["plan", "--cores", "1.5"], "--cores"),
         (["score", "--reference", "r", "--decoded", "d", "--output", "o", "--jobs", "0"], "--jobs"),
         (["score", "--reference", "r", "--decoded", "d", "--output", "o", "--metrics", "si_sdr",
           "loudness"], "'loudness' is none of si_sdr, "),

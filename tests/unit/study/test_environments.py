@@ -18,7 +18,7 @@ PACKAGE = ROOT / "workflow" / "taae"
 # Stages whose rules use the environment, as modules of the package.
 STAGES = {
     "torch": ["corpus", "training", "codec", "evaluation"],
-    "figures": ["analysis"],
+    "figures": ["analysis", "evaluation/decoded_files", "corpus/store", "corpus/utterance"],
 }
 COMMON = ["cli", *STUDY, "study/checks", "codec/attention_window", "evaluation/metrics"]
 COMMON += ["utils/errors", "utils/files", "utils/log"]

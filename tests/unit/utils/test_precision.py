@@ -21,9 +21,14 @@ def test_auto_is_bfloat16_where_the_processor_multiplies_it(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
     assert resolve("auto", "cpu") == expected
-    assert resolve("auto", "cuda") == "bfloat16"
     for given in ("float32", "bfloat16"):
         assert resolve(given, "cpu") == given
+
+
+@pytest.mark.parametrize(("native", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_on_a_gpu(native: bool, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native)
+    assert resolve("auto", "cuda") == expected
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

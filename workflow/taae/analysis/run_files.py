@@ -33,6 +33,8 @@ def collect(paths: Iterable[Path]) -> pd.DataFrame:
     tables = []
     for path in paths:
         table = read_csv(path, SCORE_COLUMNS, SCORE_TEXT)
+        if not len(table):
+            raise TaaeError(f"{path}: has no rows; score again")
         for column in SCORE_KEY:
             if table[column].isna().any():
                 line = int(table[column].isna().to_numpy().argmax()) + 2

@@ -111,7 +111,7 @@ def _score(names: list[str], corpus: Path, folder: Path) -> tuple[float, dict[st
 
 
 def _trainings(study: Study, corpus: Path, cores: int, rate: float) -> dict[str, TrainingCost]:
-    """Return the cost of each variant; variants that differ in no cost are measured once."""
+    """Return the cost of each variant; those that `one_process` makes equal are measured once."""
     most = min(cores, len(study.trained) * len(study.seeds), COPIES)
     measured: dict[str, TrainingCost] = {}
 

@@ -83,7 +83,9 @@ def list_jobs(config: dict[str, Any], cores: int) -> list[Job]:
 
 def _with_absolute_paths(section: dict[str, Any]) -> dict[str, Any]:
     """Return a section of a study with its existing files and folders named from the root."""
-    named = {key: Path(section[key]) for key in PATHS & section.keys() if section[key]}
+    texts = {key: section[key] for key in PATHS & section.keys()}
+    # A variant may be called as one of the keys.
+    named = {key: Path(text) for key, text in texts.items() if text and isinstance(text, str)}
     return section | {key: str(path.absolute()) for key, path in named.items() if path.exists()}
 
 

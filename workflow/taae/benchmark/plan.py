@@ -13,7 +13,6 @@ from cyclopts import Parameter
 
 from taae.benchmark.calibrate import Calibration, TrainingCost, calibrate
 from taae.benchmark.jobs import Job, list_jobs, total_time
-from taae.benchmark.shared import Count
 from taae.benchmark.train_speed import PASSES
 from taae.codec.layer_geometry import parameter_count
 from taae.codec.operating_points import NATIVE
@@ -27,6 +26,7 @@ from taae.training.trainer import VALIDATION_SEGMENTS
 from taae.utils.errors import TaaeError
 from taae.utils.files import read_csv, write_csv
 from taae.utils.memory import MIB
+from taae.utils.options import Count, Whole
 from taae.utils.sample_rate import SAMPLE_RATE
 
 DEMO = [Path("config.yaml")]
@@ -41,7 +41,7 @@ def plan(
     *,
     study: Annotated[list[Path], Parameter(name=("--study", "--configfile"))] = DEMO,
     cores: Count | None = None,
-    gpus: int | None = None,
+    gpus: Whole | None = None,
     gpu_tflops: float = 0.0,
     results: Path | None = None,
     output: Path | None = None,

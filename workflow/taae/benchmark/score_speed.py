@@ -8,9 +8,10 @@ from pathlib import Path
 
 import soundfile
 
-from taae.benchmark.shared import Count, medians, report, speech_corpus, write_pairs
+from taae.benchmark.shared import medians, report, speech_corpus, write_pairs
 from taae.evaluation.metrics import METRICS
 from taae.evaluation.scoring.score import score_folders
+from taae.utils.options import Count
 
 NAMES = [name for name in METRICS if name != "mosnet"]  # it needs weights
 ROUNDS = 3  # that count

@@ -10,13 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import soundfile
 import torch
-from cyclopts import Parameter
-from cyclopts.validators import Number
 
 from taae.corpus.config import Corpus, Synthetic, SyntheticSplit, SyntheticTraining
 from taae.corpus.prepare import prepare
@@ -29,7 +27,6 @@ from taae.utils.sample_rate import SAMPLE_RATE
 SNR = 15.0  # dB of the white noise that stands for a codec
 Name = TypeVar("Name")
 Work = Callable[[], object]
-Count = Annotated[int, Parameter(validator=Number(gte=1))]
 Device = Literal["cpu", "cuda"]
 
 

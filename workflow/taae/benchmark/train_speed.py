@@ -17,7 +17,6 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from taae.benchmark.shared import (
-    Count,
     Device,
     Work,
     hardware,
@@ -32,6 +31,7 @@ from taae.study.load import load_study
 from taae.training.adversarial import Discriminator, adversarial, hinge
 from taae.training.config import BASELINE, Training, Variant
 from taae.training.trainer import PHASES, Trainer
+from taae.utils.options import Count
 from taae.utils.precision import resolve
 from taae.utils.sample_rate import SAMPLE_RATE
 

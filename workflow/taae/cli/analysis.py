@@ -16,7 +16,6 @@ from taae.cli.shared import (
     Model,
     Study,
     Threads,
-    Whole,
     among,
     command,
     option,
@@ -25,6 +24,7 @@ from taae.codec.operating_points import NATIVE
 from taae.study.load import load_study
 from taae.utils.errors import TaaeError
 from taae.utils.gpus import compute
+from taae.utils.options import Whole
 
 Results = Annotated[Path, option("folder of all results")]
 RESULTS = Path("results")

@@ -12,14 +12,12 @@ from taae.cli.shared import (
     DEMO,
     INTERRUPTED,
     Corpus,
-    Count,
     EntropyModel,
     Gpus,
     Model,
     Point,
     Study,
     Threads,
-    Whole,
     app,
     command,
 )
@@ -27,6 +25,7 @@ from taae.codec.operating_points import NATIVE
 from taae.study.load import load_study
 from taae.utils.errors import TaaeError
 from taae.utils.gpus import compute
+from taae.utils.options import Count, Whole
 
 
 @command(AUDIO)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from taae.cli.shared import AUDIO, Jobs, Whole, among, command
+from taae.cli.shared import AUDIO, Jobs, among, command
 from taae.evaluation.metrics import MAX_TRIM, METRICS
+from taae.utils.options import Whole
 
 
 @command()
@@ -72,7 +73,7 @@ def score(
         about = read_about(codec_json)
     given = {"run": run, "variant": variant, "seed": seed, "split": split}
     given["bitrate"] = about.get("bitrate")
-    labels: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    labels: dict[str, Any] = {name: value for name, value in given.items() if value or value == 0}
     score_folders(
         reference,
         decoded,

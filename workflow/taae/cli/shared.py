@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from cyclopts import App, Group, Parameter, Token
-from cyclopts.validators import Number
+from cyclopts import App, Group, Parameter
 
 from taae.codec.operating_points import NATIVE, PRESET_POINTS
+from taae.utils.options import Count
 
 Function = TypeVar("Function", bound=Callable[..., int | None])
 
@@ -21,13 +21,33 @@ STUDY, CODEC, AUDIO, MEASURE = (
     for order, name in enumerate(("A study", "A codec", "Audio", "What it takes"))
 )
 
+
+def not_empty(_: object, values: object) -> None:
+    """Refuse an option of several values that is given none."""
+    if values == []:
+        raise ValueError("give at least one")
+
+
+def among(names: Iterable[str]) -> Parameter:
+    """Return the check of an option that takes these values alone."""
+    known = list(names)
+
+    def check(kind: object, values: str | list[str] | None) -> None:
+        not_empty(kind, values)
+        for name in [values] if isinstance(values, str) else values or []:
+            if name not in known:
+                raise ValueError(f"'{name}' is none of {', '.join(known)}")
+
+    return Parameter(validator=check)
+
+
 app = App(
     name="taae",
     help="Ablation studies of the TAAE speech codec, and the codec by itself. Commands that only"
     " Snakemake's rules call are not listed.",
     help_format="plaintext",
     version_flags=(),
-    default_parameter=Parameter(negative=(), consume_multiple=True),
+    default_parameter=Parameter(negative=(), consume_multiple=True, validator=not_empty),
 )
 
 
@@ -42,30 +62,11 @@ def command(group: Group | None = None, **options: Any) -> Callable[[Function], 
     return add
 
 
-def among(names: Iterable[str]) -> Parameter:
-    """Return the check of an option that takes these values alone."""
-    known = list(names)
-
-    def check(_: object, given: str | list[str] | None) -> None:
-        for name in [given] if isinstance(given, str) else given or []:
-            if name not in known:
-                raise ValueError(f"'{name}' is none of {', '.join(known)}")
-
-    return Parameter(validator=check)
+def option(help: str) -> Parameter:
+    """Return the help of an option that several commands have."""
+    return Parameter(help=help)
 
 
-def whole(_: object, tokens: Sequence[Token]) -> int:
-    """Read a whole number; by itself cyclopts rounds 1.5."""
-    return int(tokens[0].value)
-
-
-def option(help: str, *names: str) -> Parameter:
-    """Return the help of an option, and its names where the parameter's own is not enough."""
-    return Parameter(name=names or None, help=help)
-
-
-Whole = Annotated[int, Parameter(converter=whole)]
-Count = Annotated[Whole, Parameter(validator=Number(gte=1))]
 Study = Annotated[list[Path], option("config files, laid over each other")]
 DEMO = [Path("config.yaml")]  # the study where none is given
 Corpus = Annotated[Path, option("folder of the corpus")]

@@ -15,11 +15,11 @@ from taae.cli.shared import (
     CheckpointEvery,
     Corpus,
     Study,
-    Whole,
     app,
     command,
 )
 from taae.study.load import load_study
+from taae.utils.options import Whole
 
 
 @command(CODEC)

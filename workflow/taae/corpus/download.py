@@ -17,7 +17,7 @@ from urllib3.util import Retry
 
 from taae.corpus.config import ARCHIVES, Archive
 from taae.utils.errors import TaaeError
-from taae.utils.files import atomic, make_folder, write_json
+from taae.utils.files import PARTIAL, atomic, make_folder, write_json
 from taae.utils.log import log, progress
 
 TOP = "LibriSpeech"  # the folder that every archive holds
@@ -55,6 +55,8 @@ def download(subset: str, url: str, folder: Path) -> dict[str, Any]:
         log(f"{place}: downloading, or waiting for another process that does")
     with FileLock(scratch / f"{subset}.lock"):
         if not place.exists():
+            for left in folder.glob(f".{subset}.{PARTIAL}*"):  # of killed jobs, on any machine
+                shutil.rmtree(left, ignore_errors=True)
             needed = about.size - _size(archive) + round(GROWTH * about.size) + SPARE
             free = shutil.disk_usage(scratch).free
             if free < needed:

@@ -105,8 +105,8 @@ class Training(Settings):
     segment: PositiveFloat = 5.12
     """[s] Length of a training segment, in whole latent frames."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
-    """Of the layers; bfloat16 is by autocast; auto: bfloat16 on a GPU and on a CPU that has
-    instructions for it, else float32, since a CPU without them takes a hundred times as long."""
+    """Of the layers; bfloat16 is by autocast; auto: bfloat16 on a GPU or CPU that has instructions
+    for it, else float32, since a CPU without them takes a hundred times as long."""
     checkpointing: bool = False
     """Whether to keep no activations within the layers and compute them again in the backward pass:
     less memory, more time, the same gradients."""

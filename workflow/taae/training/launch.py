@@ -103,7 +103,7 @@ def _run_by_srun(training: Training) -> NoReturn:
         f"--ntasks={training.all_processes}",
         f"--ntasks-per-node={training.processes_per_node}",
         f"--cpus-per-task={training.threads}",
-        *("sh", "-c", 'RANK=$SLURM_PROCID exec "$@"', "sh"),
+        *("sh", "-c", 'RANK=$SLURM_PROCID WORLD_SIZE=$SLURM_STEP_NUM_TASKS exec "$@"', "sh"),
         *(sys.executable, "-m", "taae", *sys.argv[1:]),
     ]
     sys.stderr.flush()

@@ -37,8 +37,9 @@ def weights(loss: Loss, step: int) -> dict[str, float]:
 
 
 def weighted_sum(terms: Terms, weights: dict[str, float]) -> Tensor:
-    """Return the sum over the terms that have a weight."""
-    return torch.stack([weights[name] * terms[name] for name in terms if name in weights]).sum()
+    """Return the sum over the terms that have a weight; the others cost no backward pass."""
+    weighted = [weights[name] * term for name, term in terms.items() if weights.get(name)]
+    return torch.stack(weighted or [0 * term for term in terms.values()]).sum()
 
 
 def relative(value: Tensor, target: Tensor, floor: float) -> Tensor:

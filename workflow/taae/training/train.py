@@ -68,7 +68,8 @@ def train(
     torch.set_num_threads(variant.training.threads)
     torch.manual_seed(seed)
     identity = identity_of(corpus)
-    key = _key(variant, seed, identity)
+    precision = resolve(variant.training.precision, device)
+    key = _key(variant, seed, identity, precision)
     found = processes.is_main and kept is not None and restore_model(kept, key, output)
     if processes.all_reduce_any([found])[0]:
         log(f"this model was trained before: taken from {kept}, which keeps finished models")
@@ -117,7 +118,7 @@ def train(
         "parameters": sum(weight.numel() for weight in codec.parameters()),
         "seconds": round(progress.seconds, 1),
         "cpu_seconds": round(computed.item(), 1),
-        "precision": resolve(training.precision, device),
+        "precision": precision,
         "gpus": training.all_gpus,
         "gpu_hours": round(training.all_gpus * progress.seconds / 3600, 5),
         "resumptions": progress.resumptions,
@@ -128,10 +129,12 @@ def train(
     checkpoint.clear(state)
 
 
-def _key(variant: Variant, seed: int, corpus: str) -> str:
+def _key(variant: Variant, seed: int, corpus: str, precision: str) -> str:
     """Return the digest of everything that determines a training: only its own state fits it."""
     code = hashlib.sha256(b"".join(path.read_bytes() for path in sources("training/train")))
     rest = {"seed": seed, "corpus": corpus, "code": code.hexdigest(), "libraries": libraries()}
+    if precision != variant.training.precision:  # what `auto` is on this machine
+        rest["precision"] = precision
     if variant.training.perceptual.share:
         rest["perceptual"] = weights_identity(variant.training.perceptual.weights)
     return digest(variant, rest)

@@ -56,13 +56,17 @@ def compute(gpus: int) -> Iterator[str]:
 
 
 def installed() -> list[str]:
-    """Return the UUIDs of this machine's GPUs, by index; none without NVIDIA's driver."""
-    command = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
+    """Return the UUIDs of this machine's GPUs, by index.
+
+    None without NVIDIA's driver, nor where MIG divides a GPU: CUDA then shows the parts alone.
+    """
+    command = ["nvidia-smi", "--query-gpu=uuid,mig.mode.current", "--format=csv,noheader"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return []
-    return [line for line in done.stdout.split() if line.startswith("GPU-")]
+    gpus = [line.split(", ") for line in done.stdout.splitlines() if line.startswith("GPU-")]
+    return [] if any("Enabled" in modes for _, *modes in gpus) else [uuid for uuid, *_ in gpus]
 
 
 def visible(setting: str | None, uuids: Sequence[str]) -> list[str]:

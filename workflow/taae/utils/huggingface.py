@@ -35,16 +35,23 @@ def load_network(architecture: str, kind: str, weights: str) -> Any:
         config = transformers.AutoConfig.from_pretrained(weights, local_files_only=local)
         if config.model_type != kind:
             raise TaaeError(f"{weights}: weights of {config.model_type}, not of {kind}")
+    except (OSError, ValueError) as error:
+        raise NotInstalled(_reason(weights, error)) from error
+    try:
         network, about = getattr(transformers, architecture).from_pretrained(
             weights, use_safetensors=True, output_loading_info=True, local_files_only=local
         )
-    except (OSError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise NotInstalled(f"no weights {weights}: {reason.rstrip('.')}") from error
+    except OSError as error:
+        raise NotInstalled(_reason(weights, error)) from error
     missing = sorted(map(str, [*about["missing_keys"], *about["mismatched_keys"]]))
     if missing:
         raise TaaeError(f"{weights}: the weights lack {', '.join(missing[:3])}, ...")
     return network
+
+
+def _reason(weights: str, error: Exception) -> str:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return f"no weights {weights}: {reason.rstrip('.')}"
 
 
 def weights_identity(weights: str) -> dict[str, str]:

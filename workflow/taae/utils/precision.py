@@ -6,16 +6,18 @@ import torch
 
 
 def resolve(precision: str, device: str) -> str:
-    """Return bfloat16 or float32; `auto` is what a device, `cpu` or `cuda`, does faster.
+    """Return bfloat16 or float32; `auto`: bfloat16 where a device, `cpu` or `cuda`, multiplies it.
 
-    A CPU without bfloat16 instructions (x86 before AVX512-BF16 and AMX) emulates each product, a
-    hundred times slower than float32's.
+    A CPU without instructions for it (x86 before AVX512-BF16 and AMX) emulates each product, a
+    hundred times slower than float32's; a GPU without them (before Ampere) converts.
     """
     if precision != "auto":
         return precision
-    # Of a CPU: avx512_bf16, amx_bf16 or what an ARM processor calls its instructions.
-    capable = any("bf16" in name and found for name, found in torch.cpu.get_capabilities().items())
-    return "bfloat16" if device == "cuda" or capable else "float32"
+    if device == "cuda":
+        found = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:  # avx512_bf16, amx_bf16, or what an ARM processor calls its instructions
+        found = any("bf16" in name and has for name, has in torch.cpu.get_capabilities().items())
+    return "bfloat16" if found else "float32"
 
 
 def autocast(precision: str, device: str) -> torch.autocast:

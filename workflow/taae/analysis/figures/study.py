@@ -74,7 +74,7 @@ def coverage(_study: Study, table: pd.DataFrame) -> Figure:
     """Draw the share of attention pairs that each variant's window removes, per rate."""
     variants = list(table["variant"].unique())
     title = "Attention pairs that the window removes in training (%)"
-    figure, axes = style.panels({title: ""}, 0.16 * len(variants))
+    figure, axes = style.panels({title: ""}, 0.16 * max(1, len(variants)))
     axis = axes[title]
     looks = cycle(zip((style.BLUE, style.ORANGE, style.GREEN, style.RED), "osD^", strict=True))
     rates = table.groupby("rate_hz", sort=False)

@@ -81,6 +81,11 @@ class Packet:
         """
         packed = pack(codes, alphabet)
         if entropy_model is not None:
+            if entropy_model.levels != tuple(alphabet):
+                raise TaaeError(
+                    f"the entropy model is for codes of {list(entropy_model.levels)} levels, not of"
+                    f" {list(alphabet)}; fit one at this operating point"
+                )
             payload = entropy_model.encode(codes)
             if len(payload) < len(packed):
                 return cls(model, samples, level, stages, entropy_model.fingerprint, payload)

@@ -114,7 +114,9 @@ def _normalised(source: Path) -> tuple[NDArray[np.float32], float]:
 
 
 def _entropy_model_of(packet: Packet, model: Path, given: Path | None) -> EntropyModel | None:
-    """Return the entropy model that a file was coded with, if it is there."""
+    """Return the entropy model that a file was coded with, if it was with one that is there."""
+    if not packet.entropy_model:
+        return None
     if given:
         return EntropyModel.load(given)
     folder, point = model / "entropy-models", name_of(packet.stages)

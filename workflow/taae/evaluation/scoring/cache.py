@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from taae.evaluation.scoring.signal_metrics import Signal
 from taae.utils.files import write_text
+from taae.utils.fingerprint import sources
 from taae.utils.log import log
 
 # Of an utterance: digest of its signals -> what else a value depends on -> (value, CPU seconds).
@@ -48,6 +49,6 @@ def write_cache(known: Mapping[str, Known], path: Path) -> None:
 
 @cache
 def _code() -> bytes:
-    """Return the SHA-256 of this package's source: an edit of a metric must not go unseen."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    """Return the SHA-256 of what computes scores: an edit of a metric must not go unseen."""
+    files = sources("evaluation/scoring/score")
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).digest()
