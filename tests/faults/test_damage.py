@@ -195,24 +195,24 @@ CASES: dict[str, tuple[str, Callable[[Place], object], str]] = {
     "audio of a corpus cut in the middle, in training": (
         "train",
         lambda place: place.cut("corpus/train.npy"),
-        "split 'train' is not readable",
+        "split 'train': not readable",
     ),
     "audio of a corpus cut in the middle, in decoding": (
         "decode",
         lambda place: place.cut("corpus/test.npy"),
-        "split 'test' is not readable",
+        "split 'test': not readable",
     ),
     "audio of a corpus that is a pickle": (
         "decode",
         lambda place: place.write_pickle("corpus/test.npy"),
-        "split 'test' is not readable",
+        "split 'test': not readable",
     ),
     "audio of a corpus that holds objects": (
         "train",
         lambda place: np.save(
             place.path("corpus/train.npy"), np.array([Evil(place.marker)], object)
         ),
-        "split 'train' is not readable",
+        "split 'train': not readable",
     ),
     "audio of another corpus": (
         "train",

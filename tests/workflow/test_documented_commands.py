@@ -136,7 +136,7 @@ def test_a_documented_command_works(page: str, command: str, place: Path) -> Non
         return
     words = shlex.split(command.partition("<")[0].partition(">")[0])
     if words[0] == "taae" or words == ["python", "-m", "taae"]:  # a name, not a whole command
-        assert "usage" in run(f"{command} --help", place).stdout
+        assert "Usage: taae" in run(f"{command} --help", place).stdout
     elif UNFETCHED in command:
         run(f"python -m taae check {command.split('download ')[1].split('--output')[0]}", place)
     elif words[0] == "snakemake" and any(word in command for word in PLANNED):

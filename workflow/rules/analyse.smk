@@ -19,8 +19,6 @@ PROBED = [
 ]
 
 
-RUNS = [*STUDY.variants, *STUDY.seeds]
-
 # For each name of `taae table`: the module that makes it, the files it reads, the tables it
 # writes, and what of the study reruns it.
 MADE = {
@@ -82,13 +80,13 @@ MADE = {
         "runs",
         runs(f"{MODEL}/provenance.json"),
         table("provenance.csv", "provenance"),
-        RUNS,
+        [*STUDY.variants, *STUDY.seeds],
     ),
     "training": (
         "runs",
         runs(f"{MODEL}/history.csv", STUDY.trained),
         "results/tables/training.csv",
-        RUNS,
+        [*STUDY.trained, *STUDY.seeds],
     ),
     "spectra": (
         "spectra",
@@ -102,7 +100,7 @@ MADE = {
             ),
         ],
         "results/tables/spectra.npz",
-        RUNS,
+        [*STUDY.variants, STUDY.seeds[0]],
     ),
 }
 

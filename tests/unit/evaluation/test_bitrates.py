@@ -72,7 +72,7 @@ def test_entropy_rates_add_up_to_the_pooled_entropy(tmp_path: Path) -> None:
     np.savez(tmp_path / "codes.npz", **codes)  # type: ignore[arg-type]
     rows = [f"{name},{len(each) * one.hop}" for name, each in codes.items()]
     (tmp_path / "utterances.csv").write_text("\n".join(["utterance,samples", *rows]))
-    probe_codes(tmp_path, tmp_path / "model", tmp_path / "models", NATIVE, tmp_path)
+    probe_codes(tmp_path, tmp_path / "model", tmp_path / "models", tmp_path)
     table = pd.read_csv(tmp_path / "rates.csv")
     bits = (table["entropy_bps"] * table["seconds"]).sum()
     assert bits == pytest.approx(health(codes, levels, 3)["entropy_bits"].sum() * 151)

@@ -345,7 +345,9 @@ def test_two_folders_of_one_name_are_not_mixed_up(tmp_path, capsys):
         ]) == 0  # fmt: skip
     output = ["--output", str(tmp_path / "c.csv")]
     assert cli(["compare", "--scores", *scores, "--baseline", "audio", *output]) == 1
-    assert "the runs a, b are all of variant 'audio' and seed 0" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "variant 'audio' with seed 0 has" in message
+    assert "twice, from a, b; give each score file once" in message
 
 
 def test_that_no_speaker_is_known_is_told(folders, capsys):

@@ -161,7 +161,7 @@ def test_vacuous_and_impossible_arms_are_one_line(
 
 
 def test_a_window_that_is_vacuous_at_one_rate_is_a_warning(config: dict[str, Any]) -> None:
-    change = ablation(variants=["wide"]) | {"variants": {"wide": {"attention": {"window": 1024}}}}
+    change = ablation(variants=["wide"]) | {"variants": {"wide": {"attention": {"window": 512}}}}
     (warning,) = resolve(merge(config, change)).warnings
     assert "at 100 Hz" in warning
     assert "200 Hz" not in warning

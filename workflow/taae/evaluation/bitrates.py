@@ -18,14 +18,16 @@ from numpy.typing import NDArray
 
 from taae.codec.bitstream.container import Packet, model_fingerprint, write_taae
 from taae.codec.bitstream.entropy_model import ORDERS, Codes, EntropyModel, entropy_model_path
-from taae.codec.operating_points import nominal_bitrate, stages_of
+from taae.codec.operating_points import NATIVE, nominal_bitrate, stages_of
 from taae.codec.pretrained import read_config
 from taae.evaluation.decoded_files import CODES, TABLE
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic, read_csv, write_csv
 
 
-def probe_codes(decoded: Path, model: Path, entropy_models: Path, point: str, output: Path) -> None:
+def probe_codes(
+    decoded: Path, model: Path, entropy_models: Path, output: Path, point: str = NATIVE
+) -> None:
     """Code every utterance and measure how the codes are used.
 
     Writes to `output`:
