@@ -19,7 +19,7 @@ from taae.codec.operating_points import NATIVE
 from taae.corpus.prepare import PLANS
 from taae.corpus.recordings import audio_folder
 from taae.corpus.utterance import SPLITS
-from taae.study.load import layered, resolve
+from taae.study.load import DEMO, layered, resolve
 from taae.study.study import Study
 from taae.training.config import Variant
 from taae.training.trainer import VALIDATION_SEGMENTS
@@ -29,7 +29,6 @@ from taae.utils.memory import MIB
 from taae.utils.options import Count, Whole
 from taae.utils.sample_rate import SAMPLE_RATE
 
-DEMO = [Path("config.yaml")]
 UTTERANCE = 4.4  # s; of the synthetic corpus, mean
 PCM, FLAC = 2, 1.2  # bytes per sample in a corpus, and of decoded speech, about
 # Bytes per parameter: float32 weights; and three states of a training under way (two on the disk,

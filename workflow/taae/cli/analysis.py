@@ -6,10 +6,11 @@ import gc
 from pathlib import Path
 from typing import Annotated
 
+from cyclopts import Parameter
+
 from taae.analysis.catalogue import TABLES
 from taae.cli.shared import (
     AUDIO,
-    DEMO,
     MEASURE,
     Corpus,
     Gpus,
@@ -18,15 +19,14 @@ from taae.cli.shared import (
     Threads,
     among,
     command,
-    option,
 )
 from taae.codec.operating_points import NATIVE
-from taae.study.load import load_study
+from taae.study.load import DEMO, load_study
 from taae.utils.errors import TaaeError
 from taae.utils.gpus import compute
 from taae.utils.options import Whole
 
-Results = Annotated[Path, option("folder of all results")]
+Results = Annotated[Path, Parameter(help="folder of all results")]
 RESULTS = Path("results")
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from taae.cli.shared import (
     AUDIO,
-    DEMO,
     INTERRUPTED,
     Corpus,
     EntropyModel,
@@ -22,7 +21,7 @@ from taae.cli.shared import (
     command,
 )
 from taae.codec.operating_points import NATIVE
-from taae.study.load import load_study
+from taae.study.load import DEMO, load_study
 from taae.utils.errors import TaaeError
 from taae.utils.gpus import compute
 from taae.utils.options import Count, Whole

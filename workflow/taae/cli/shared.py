@@ -62,21 +62,18 @@ def command(group: Group | None = None, **options: Any) -> Callable[[Function], 
     return add
 
 
-def option(help: str) -> Parameter:
-    """Return the help of an option that several commands have."""
-    return Parameter(help=help)
-
-
-Study = Annotated[list[Path], option("config files, laid over each other")]
-DEMO = [Path("config.yaml")]  # the study where none is given
-Corpus = Annotated[Path, option("folder of the corpus")]
-Model = Annotated[Path, option("folder of the model")]
+Study = Annotated[list[Path], Parameter(help="config files, laid over each other")]
+Corpus = Annotated[Path, Parameter(help="folder of the corpus")]
+Model = Annotated[Path, Parameter(help="folder of the model")]
 Point = Annotated[
     str,
-    option(f"operating point: {NATIVE}, {', '.join(PRESET_POINTS)}, or stages LEVELS@SCALE+..."),
+    Parameter(
+        help=f"operating point: {NATIVE}, {', '.join(PRESET_POINTS)}, or stages LEVELS@SCALE+..."
+    ),
 ]
-EntropyModel = Annotated[Path | None, option("entropy model; by itself the model's, if any")]
-Threads = Annotated[Count, option("CPU threads")]
-Gpus = Annotated[Literal[0, 1], option("0: compute on the CPU")]
-Jobs = Annotated[Count, option("processes")]
-CheckpointEvery = Annotated[float, option("seconds between saved states")]
+EntropyModel = Annotated[
+    Path | None, Parameter(help="entropy model; by itself the model's, if any")
+]
+Threads = Annotated[Count, Parameter(help="CPU threads")]
+Gpus = Annotated[Literal[0, 1], Parameter(help="0: compute on the CPU")]
+Jobs = Annotated[Count, Parameter(help="processes")]

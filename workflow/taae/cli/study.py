@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 from taae.cli.shared import (
-    DEMO,
     STUDY,
     Jobs,
     Study,
@@ -16,7 +15,7 @@ from taae.cli.shared import (
 )
 from taae.codec.layer_geometry import parameter_count
 from taae.corpus.config import ARCHIVES
-from taae.study.load import load_study
+from taae.study.load import DEMO, load_study
 from taae.utils.errors import TaaeError
 
 

@@ -10,15 +10,13 @@ from pathlib import Path
 
 from taae.cli.shared import (
     CODEC,
-    DEMO,
     RESUMABLE,
-    CheckpointEvery,
     Corpus,
     Study,
     app,
     command,
 )
-from taae.study.load import load_study
+from taae.study.load import DEMO, load_study
 from taae.utils.options import Whole
 
 
@@ -32,7 +30,7 @@ def train(
     state: Path,
     study: Study = DEMO,
     kept: Path | None = None,
-    checkpoint_every: CheckpointEvery = 60.0,
+    checkpoint_every: float = 60.0,
     time_budget: float = math.inf,
 ) -> int:
     """Train one variant with one seed.
@@ -42,6 +40,7 @@ def train(
         output: folder of the model.
         state: folder of the state that an interrupted training continues from.
         kept: folder that keeps finished models for a rerun.
+        checkpoint_every: seconds between saved states.
         time_budget: seconds after which to save and exit with status 75.
     """
     from taae.training import train as training

@@ -81,7 +81,7 @@ def differing_codes(
     for index, record in enumerate(progress(data.utterances, len(data.utterances), "encoding")):
         wave = torch.from_numpy(data.audio(index))[None].to(device)
         exact = codec.encode(wave)[0]
-        with torch.autocast(device, torch.bfloat16):
+        with autocast("bfloat16", device):
             rough = codec.encode(wave)[0]
         apart = (exact - rough).abs()
         rows.append(

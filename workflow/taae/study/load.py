@@ -28,6 +28,7 @@ from taae.utils.sample_rate import SAMPLE_RATE
 from taae.utils.settings import validate
 
 Json = dict[str, Any]
+DEMO = [Path("config.yaml")]  # the study of a command that is given none
 
 
 def load_study(paths: Iterable[Path]) -> Study:

@@ -106,7 +106,7 @@ class Training(Settings):
     """[s] Length of a training segment, in whole latent frames."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     """Of the layers; bfloat16 is by autocast; auto: bfloat16 on a GPU or CPU that has instructions
-    for it, else float32, since a CPU without them takes a hundred times as long."""
+    for it, else float32, since a CPU without them takes many times as long."""
     checkpointing: bool = False
     """Whether to keep no activations within the layers and compute them again in the backward pass:
     less memory, more time, the same gradients."""

@@ -8,8 +8,8 @@ import torch
 def resolve(precision: str, device: str) -> str:
     """Return bfloat16 or float32; `auto`: bfloat16 where a device, `cpu` or `cuda`, multiplies it.
 
-    A CPU without instructions for it (x86 before AVX512-BF16 and AMX) emulates each product, a
-    hundred times slower than float32's; a GPU without them (before Ampere) converts.
+    A CPU without instructions for it (x86 before AVX512-BF16 and AMX) emulates each product, up to
+    hundreds of times slower than float32's; a GPU without them (before Ampere) converts.
     """
     if precision != "auto":
         return precision
