@@ -43,6 +43,7 @@ if workflow.modifier.modify_path("results") != "results":
 
 SPLITS = ("train", "validation", "test")
 CORPUS = "results/corpus"
+TRUNK = "results/trunk/seed{seed}"
 MODEL = "results/models/{variant}/seed{seed}"
 KEPT = "results/kept/{variant}/seed{seed}"
 DECODED = "results/decoded/{variant}/seed{seed}/{point}"
@@ -122,7 +123,7 @@ def keep_replaced_models():
     """Say which trained models this run replaces, and keep them."""
     hours = {}
     for job in workflow.dag.needrun_jobs():
-        if job.rule.name == "train":
+        if job.rule.name in ("train", "trunk"):
             model = Path(job.output[0]).parent
             spent = keep(model, Path(job.params.kept))
             if spent is not None:
@@ -142,8 +143,20 @@ def manifest(corpus):
 
 
 def variant_of(wildcards):
-    """The settings of a model."""
-    return STUDY.variants[wildcards.variant]
+    """The settings of a model; without a variant those of the trunk."""
+    return STUDY.variant(wildcards.get("variant", "trunk"))
+
+
+def trunk_trained_here(wildcards):
+    """The trunk that a training waits for, where it begins with one that the study trains."""
+    here = variant_of(wildcards).begins_with_trunk and not STUDY.trunk.pretrained
+    return f"{TRUNK}/model.safetensors" if here else []
+
+
+def trunk_hashes(wildcards):
+    """The files of a finished trunk, where a training begins with one."""
+    finished = variant_of(wildcards).begins_with_trunk and STUDY.trunk.pretrained
+    return canonical(fingerprint(Path(finished))) if finished else ""
 
 
 def weights_mb(wildcards, bytes_each):

@@ -1,4 +1,5 @@
-# Training: one model per variant and seed; or a model from elsewhere, copied.
+# Training: one model per variant and seed, which may begin with a trunk; or a model from elsewhere,
+# copied.
 
 
 rule train:
@@ -6,6 +7,7 @@ rule train:
         code("training/train"),
         corpus=f"{CORPUS}/corpus.json",
         audio=ancient(expand(f"{CORPUS}/{{split}}.npy", split=("train", "validation"))),
+        trunk=trunk_trained_here,
     output:
         f"{MODEL}/model.safetensors",
         f"{MODEL}/config.json",
@@ -30,7 +32,12 @@ rule train:
         tasks_per_node=over_nodes("tasks_per_node"),
         tasks_per_gpu=over_nodes("tasks_per_gpu"),
     params:
+        name=lambda wildcards: wildcards.variant,
         spec=lambda wildcards: canonical(variant_of(wildcards)),
+        trunk=lambda wildcards, input: "--trunk results/trunk/seed{}".format(wildcards.seed) if input.trunk else "",
+        # A finished trunk by content: a touch reruns nothing.
+        trunk_hashes=trunk_hashes,
+        output=subpath(output[0], parent=True),
         # Undeclared on purpose: Snakemake deletes outputs before a rerun, and an interrupted
         # training goes on from here.
         state="results/state/{variant}/seed{seed}",
@@ -40,10 +47,33 @@ rule train:
     # exec: a scheduler ends a job by SIGTERM to each of its processes. A shell would die of it, the
     # job with the shell, and the training with the job while it saves its state.
     shell:
-        "exec python -m taae train --study results/study.json --variant {wildcards.variant}"
-        " --seed {wildcards.seed} --corpus results/corpus"
-        " --output results/models/{wildcards.variant}/seed{wildcards.seed}"
-        " --state {params.state} --kept {params.kept} &> {log}"
+        "exec python -m taae train --study results/study.json --variant {params.name}"
+        " --seed {wildcards.seed} --corpus results/corpus --output {params.output}"
+        " {params.trunk} --state {params.state} --kept {params.kept} &> {log}"
+
+
+use rule train as trunk with:
+    input:
+        code("training/train"),
+        corpus=f"{CORPUS}/corpus.json",
+        audio=ancient(expand(f"{CORPUS}/{{split}}.npy", split=("train", "validation"))),
+    output:
+        f"{TRUNK}/model.safetensors",
+        f"{TRUNK}/config.json",
+        f"{TRUNK}/history.csv",
+        f"{TRUNK}/provenance.json",
+    log:
+        "results/logs/trunk/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/trunk/seed{seed}.tsv"
+    params:
+        name="trunk",
+        spec=canonical(STUDY.trunk) if STUDY.trunk else "",
+        trunk="",
+        trunk_hashes="",
+        output=subpath(output[0], parent=True),
+        state="results/state/trunk/seed{seed}",
+        kept="results/kept/trunk/seed{seed}",
 
 
 rule pretrained:

@@ -128,7 +128,7 @@ def audio_seconds(corpus: dict[str, Any]) -> dict[str, float]:
 def training_seconds(variant: Variant, cost: TrainingCost) -> float:
     """Return what the steps and validations of a training take."""
     training = variant.training
-    adversarial = training.steps - training.start(training.discriminator.share)
+    adversarial = training.steps - training.first_step(training.discriminator.share)
     validations = -(-training.steps // training.validate_every)
     share = training.batch / training.all_processes  # of the batch, in one process's step
     steps = training.steps + validations * VALIDATION_SEGMENTS / share / PASSES

@@ -68,7 +68,8 @@ Model = Annotated[Path, Parameter(help="folder of the model")]
 Point = Annotated[
     str,
     Parameter(
-        help=f"operating point: {NATIVE}, {', '.join(PRESET_POINTS)}, or stages LEVELS@SCALE+..."
+        help=f"operating point: {NATIVE}, {', '.join(PRESET_POINTS)}, LEVELS@own, or stages"
+        " LEVELS@SCALE+..."
     ),
 ]
 EntropyModel = Annotated[

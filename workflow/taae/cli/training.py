@@ -29,6 +29,7 @@ def train(
     output: Path,
     state: Path,
     study: Study = DEMO,
+    trunk: Path | None = None,
     kept: Path | None = None,
     checkpoint_every: float = 60.0,
     time_budget: float = math.inf,
@@ -36,9 +37,11 @@ def train(
     """Train one variant with one seed.
 
     Args:
-        variant: its name in the study.
+        variant: its name in the study, or trunk.
         output: folder of the model.
         state: folder of the state that an interrupted training continues from.
+        trunk: folder of the model that it begins with where its training.start is trunk; by itself
+            the finished one that the study names.
         kept: folder that keeps finished models for a rerun.
         checkpoint_every: seconds between saved states.
         time_budget: seconds after which to save and exit with status 75.
@@ -49,10 +52,20 @@ def train(
 
     # The budget includes the time in which a training waits for a GPU or for its processes.
     deadline = time.monotonic() + time_budget
-    chosen = load_study(study).variant(variant)
+    resolved = load_study(study)
+    chosen = resolved.variant(variant)
+    if trunk is None and resolved.trunk and resolved.trunk.pretrained:
+        trunk = Path(resolved.trunk.pretrained)
     paths = (corpus, output, state)
     work = partial(
-        training.train, chosen, seed, *paths, checkpoint_every, deadline=deadline, kept=kept
+        training.train,
+        chosen,
+        seed,
+        *paths,
+        checkpoint_every,
+        deadline=deadline,
+        kept=kept,
+        trunk=trunk,
     )
     try:
         launch(chosen.training, work)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from textwrap import shorten
 
@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from taae.codec import conv, taae
-from taae.codec.config import CodecConfig, Kind
+from taae.codec.config import Bottleneck, CodecConfig, Kind
 from taae.codec.fsq import FSQ
-from taae.codec.operating_points import Stage
+from taae.codec.operating_points import OWN, Stage
 from taae.codec.pretrained import CONFIG, WEIGHTS, read_config
 from taae.codec.residual_fsq import ResidualFSQ
 from taae.utils.errors import TaaeError
@@ -36,11 +36,8 @@ class Codec(nn.Module):
         super().__init__()
         self.config = config
         self.hop = config.model.hop
-        bottleneck = config.bottleneck
         self.encoder, decoder = (network(config) for network in NETWORKS[config.model.kind])
-        self.quantizer: FSQ | ResidualFSQ = FSQ(
-            bottleneck.levels, bottleneck.rounding, bottleneck.training, bottleneck.random_levels
-        )
+        self.quantizer: FSQ | ResidualFSQ = _quantizer(config.bottleneck)
         self.decoder = decoder
 
     def forward(self, wave: Tensor) -> Tensor:
@@ -73,16 +70,21 @@ class Codec(nn.Module):
         """Return this codec, weights shared, with a residual FSQ of these `stages`.
 
         Its codes are (batch, frames, stages * dimensions), see `taae.codec.residual_fsq`.
-        Without stages it has the quantizer of the training.
+        A stage `OWN` is the quantizer of the training with other levels; without stages it has its
+        own.
+
+        Raises:
+            TaaeError: the training's rounding is not defined for so many levels.
         """
-        trained = self.quantizer
-        if isinstance(trained, ResidualFSQ):
-            trained = trained.trained
+        bottleneck = self.config.bottleneck
+        own = bool(stages) and stages[0].scale == OWN
+        levels = stages[0].levels if own else bottleneck.levels
+        if own and levels == 2 and bottleneck.rounding == "original":
+            raise TaaeError("operating point '2@own': original rounding has no grid of 2 levels")
+        trained = _quantizer(replace(bottleneck, levels=levels))
+        quantizer = ResidualFSQ(trained, stages) if stages and not own else trained
         view = copy.copy(self)
-        view._modules = {
-            **self._modules,
-            "quantizer": ResidualFSQ(trained, stages).eval() if stages else trained,
-        }
+        view._modules = {**self._modules, "quantizer": quantizer.train(self.training)}
         return view
 
     def latents(self, wave: Tensor) -> Tensor:
@@ -102,6 +104,10 @@ class Codec(nn.Module):
             except SafetensorError as error:
                 raise TaaeError(f"{path}: cannot write here ({error})") from error
         write_json(asdict(self.config), Path(folder) / CONFIG)
+
+
+def _quantizer(settings: Bottleneck) -> FSQ:
+    return FSQ(settings.levels, settings.rounding, settings.training, settings.random_levels)
 
 
 def load_codec(folder: Path | str) -> Codec:

@@ -14,7 +14,7 @@ from taae.utils.sample_rate import SAMPLE_RATE
 from taae.utils.settings import Distinct, NonEmpty, Settings, default
 
 Rounding = Literal["symmetric", "original"]
-TrainingMode = Literal["hybrid", "ste", "noise"]
+TrainingMode = Literal["hybrid", "ste", "noise", "continuous"]
 Kind = Literal["taae", "conv"]
 
 # Shapes by name. `950M` is the paper's largest (width and layers as its checkpoint has them, as far
@@ -75,6 +75,8 @@ class Attention(Settings):
     """Keys that a query sees, itself included; an even number unless causal."""
     causal: bool = False
     """Whether the window lies in the past only."""
+    random_windows: Distinct[PositiveInt] = default([])
+    """Where given, each step of the training takes a window drawn from these."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,8 @@ class Bottleneck(Settings):
     rounding: Rounding = "symmetric"
     """Grid of an even number of levels: the paper's, or that of the original FSQ."""
     training: TrainingMode = "hybrid"
-    """`ste` (straight-through rounding), `noise`, or `hybrid` (the paper's: noise, nothing or ste,
-    at random)."""
+    """`ste` (straight-through rounding), `noise`, `hybrid` (the paper's: noise, nothing or ste, at
+    random), or `continuous` (never rounded: noise of a random scale up to that of `noise`)."""
     random_levels: Distinct[Annotated[int, Field(ge=2, le=MOST_LEVELS)]] = default([])
     """Where given, each segment is trained with levels drawn from these (paper: 5, 9, 17)."""
 

@@ -85,7 +85,9 @@ class FSQ(nn.Module):
             "ste": rounded, with the straight-through gradient of b;
             "noise": b(x) + U(-step/2, step/2), which imitates rounding and is differentiable;
             "hybrid": drawn for each batch item: noise with probability 1/2, else unquantised
-            or straight-through with 1/2 each (shares 50/25/25, the paper's modification).
+            or straight-through with 1/2 each (shares 50/25/25, the paper's modification);
+            "continuous": never rounded, b(x) + c U(-step/2, step/2) with c drawn from U(0, 1) for
+            each batch item. A trunk is trained so.
         random_levels: where given, each batch item is trained with an L drawn uniformly from it;
             evaluation uses `levels`.
 
@@ -143,6 +145,8 @@ class FSQ(nn.Module):
         noisy = bounded + (uniform - 0.5) * step(levels, self.rounding)
         if self.mode == "noise":
             return noisy
+        if self.mode == "continuous":
+            return torch.lerp(bounded, noisy, self._rand(x, item))
         unquantised, noise = (self._rand(x, item) < 0.5 for _ in range(2))
         return torch.where(noise, noisy, torch.where(unquantised, bounded, rounded))
 

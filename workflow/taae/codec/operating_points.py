@@ -1,9 +1,10 @@
 """Operating points: the quantizers that a trained codec can be used with, by name. No torch.
 
-A point is `native` (the quantizer of the training) or the stages of a residual FSQ
-(`taae.codec.residual_fsq`), a preset or free:
+A point is `native` (the quantizer of the training), that quantizer with other levels, or the stages
+of a residual FSQ (`taae.codec.residual_fsq`), a preset or free:
 
-    1x46656   6 levels
+    8@own     8 levels on the grid of the training's own rounding
+    1x46656   6 levels, symmetric whatever the training's rounding
     2x15625   5 levels, then 5 at 1/4
     4x729     3 levels, then 3 at 1/2, 1/4 and 1/8
     7@1+3@0.5 free: LEVELS@SCALE for each stage
@@ -23,10 +24,14 @@ from taae.utils.errors import TaaeError
 
 NATIVE = "native"
 MOST_LEVELS = 255  # codes are stored as bytes
+OWN = 0.0  # scale of a stage that stands alone, on the grid of the training's own rounding
 
 
 class Stage(NamedTuple):
-    """One quantizer of a residual FSQ: `levels` evenly on [-scale, scale], ends included."""
+    """One quantizer of a residual FSQ: `levels` evenly on [-scale, scale], ends included.
+
+    With the scale `OWN` it is the quantizer of the training with other levels.
+    """
 
     levels: int
     scale: float
@@ -46,6 +51,8 @@ def stages_of(point: str) -> tuple[Stage, ...]:
     if point in PRESET_POINTS:
         return PRESET_POINTS[point]
     try:
+        if point.endswith("@own"):
+            return (own(int(point.removesuffix("@own"))),)
         pairs = [part.split("@") for part in point.split("+")]
         stages = tuple(Stage(int(levels), float(scale)) for levels, scale in pairs)
         possible = all(2 <= n <= MOST_LEVELS and 0 < scale < math.inf for n, scale in stages)
@@ -53,11 +60,22 @@ def stages_of(point: str) -> tuple[Stage, ...]:
         possible = False
     if not possible:
         raise TaaeError(
-            f"operating point '{point}': there are {NATIVE}, {', '.join(PRESET_POINTS)}, and free"
-            f" stages LEVELS@SCALE joined by +, such as 5@1+5@0.25, of 2 to {MOST_LEVELS} levels"
-            " and scales above 0"
+            f"operating point '{point}': there are {NATIVE}, {', '.join(PRESET_POINTS)}, LEVELS@own"
+            f" and free stages LEVELS@SCALE joined by +, such as 5@1+5@0.25, of 2 to {MOST_LEVELS}"
+            " levels and scales above 0"
         )
     return stages
+
+
+def own(levels: int) -> Stage:
+    """Return the quantizer of the training with other levels.
+
+    Raises:
+        ValueError: so many levels are not possible.
+    """
+    if not 2 <= levels <= MOST_LEVELS:
+        raise ValueError(f"{levels} levels")
+    return Stage(levels, OWN)
 
 
 def name_of(stages: Sequence[Stage]) -> str:
@@ -65,6 +83,8 @@ def name_of(stages: Sequence[Stage]) -> str:
     for name, known in {NATIVE: (), **PRESET_POINTS}.items():
         if tuple(stages) == known:
             return name
+    if stages[0].scale == OWN:
+        return f"{stages[0].levels}@own"
     # Six digits, which survive the float32 of a .taae file.
     return "+".join(f"{levels}@{scale:.6g}" for levels, scale in stages)
 

@@ -18,7 +18,13 @@ from taae.utils.files import atomic, file_sha256, write_json
 from taae.utils.settings import validate
 
 WEIGHTS, CONFIG, PROVENANCE = "model.safetensors", "config.json", "provenance.json"
-LATER = {"kind", "biases", "preset", "random_levels"}  # keys that older models have not
+LATER = {
+    "kind",
+    "biases",
+    "preset",
+    "random_levels",
+    "random_windows",
+}  # keys that older models have not
 
 
 def read_config(folder: Path) -> CodecConfig:

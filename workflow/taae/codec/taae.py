@@ -137,11 +137,16 @@ class SelfAttention(nn.Module):
         super().__init__()
         width, self.head_dim = config.model.width, config.model.head_dim
         biases = config.model.biases
-        self.left, self.right = window_sides(config.attention.window, config.attention.causal)
+        self.causal = config.attention.causal
+        self.look(config.attention.window)
         self.to_qkv = nn.Linear(width, 3 * width, bias=False)
         self.q_norm = nn.LayerNorm(self.head_dim, eps=QK_NORM_EPS, bias=biases)
         self.k_norm = nn.LayerNorm(self.head_dim, eps=QK_NORM_EPS, bias=biases)
         self.to_out = nn.Linear(width, width, bias=False)
+
+    def look(self, window: int) -> None:
+        """See so many keys from here on; the weights fit any window."""
+        self.left, self.right = window_sides(window, self.causal)
 
     def forward(
         self, x: Tensor, rope: tuple[Tensor, Tensor], attend: Attend | None = None

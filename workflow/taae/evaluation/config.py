@@ -62,8 +62,8 @@ class Bitrates(Settings):
     """The same checkpoints at other bitrates: residual FSQ after training."""
 
     points: Distinct[Annotated[str, Field(pattern="^[0-9a-z@+.]+$")]] = default([])
-    """Operating points beside the native one: 1x46656, 2x15625, 4x729, or free stages
-    LEVELS@SCALE joined by +."""
+    """Operating points beside the native one: 1x46656, 2x15625, 4x729, LEVELS@own (the training's
+    own rounding at other levels), or free stages LEVELS@SCALE joined by +."""
     ablations: Distinct[Name] = default([])
     """Ablations whose arms are decoded at them."""
     fit_minutes: NonNegativeFloat = 0.0

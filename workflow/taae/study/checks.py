@@ -131,14 +131,15 @@ def training_coverage(variant: Variant) -> list[tuple[float, int, float]]:
 
 def changed_keys(reference: Variant, variant: Variant) -> list[str]:
     """Return the dotted keys in which two variants differ."""
-    return _differences(asdict(reference), asdict(variant), "")
+    return differing_keys(asdict(reference), asdict(variant))
 
 
-def _differences(one: dict[str, Any], other: dict[str, Any], prefix: str) -> list[str]:
+def differing_keys(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
+    """Return the dotted keys in which two nested mappings with the same keys differ."""
     found = []
     for key in sorted(one):
         if isinstance(one[key], dict):
-            found += _differences(one[key], other[key], f"{prefix}{key}.")
+            found += differing_keys(one[key], other[key], f"{prefix}{key}.")
         elif one[key] != other[key]:
             found.append(f"{prefix}{key}")
     return found

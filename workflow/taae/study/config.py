@@ -67,6 +67,9 @@ class StudyConfig(Settings):
     statistics: Statistics = Statistics()
     seeds: Annotated[Distinct[Seed], Field(min_length=1)] = default([1])
     """Seeds of the trainings; one training per variant and seed."""
+    trunk: Variant | None = None
+    """What trainings with `start: trunk` begin with: changes of the baseline, as a variant's. With
+    `pretrained` it is a finished model, which the changes then describe."""
     variants: dict[Name, Variant] = default({})
     """Named changes of the baseline, as sparse as wanted."""
     codecs: dict[Name, OtherCodec] = default({})

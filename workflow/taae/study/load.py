@@ -19,10 +19,11 @@ from taae.codec.operating_points import NATIVE, name_of, stages_of
 from taae.codec.pretrained import read_config
 from taae.evaluation.config import Bitrates, Metrics
 from taae.evaluation.metrics import MOSNET_HELP
+from taae.study import trunk
 from taae.study.checks import check_study
 from taae.study.config import Ablation, StudyConfig
 from taae.study.study import Study
-from taae.training.config import BASELINE, SECTIONS, Variant
+from taae.training.config import BASELINE, SECTIONS, TRUNK, Variant
 from taae.utils.errors import TaaeError
 from taae.utils.sample_rate import SAMPLE_RATE
 from taae.utils.settings import validate
@@ -81,13 +82,19 @@ def resolve(config: Json) -> Study:
 
 def _with_variants(config: Json) -> Json:
     """Return the config with every preset expanded, and each variant laid over the baseline."""
-    config = {name: shaped(body) if name == "model" else body for name, body in config.items()}
+    config = _shaped(config)
     base = {name: config[name] for name in SECTIONS if name in config}
     variants = config.get("variants")
     if isinstance(variants, dict):
         laid = {name: _laid(name, base, body) for name, body in variants.items()}
         config["variants"] = laid
+    if isinstance(config.get("trunk"), dict):
+        config["trunk"] = trunk.as_variant(merge(base, _shaped(config["trunk"])))
     return config
+
+
+def _shaped(sections: Json) -> Json:
+    return {name: shaped(body) if name == "model" else body for name, body in sections.items()}
 
 
 def _laid(name: str, base: Json, override: Any) -> Any:
@@ -97,7 +104,7 @@ def _laid(name: str, base: Json, override: Any) -> Any:
     if not override:
         raise TaaeError(f"variants.{name}: changes nothing")
     if "pretrained" not in override:
-        return merge(base, {k: shaped(v) if k == "model" else v for k, v in override.items()})
+        return merge(base, _shaped(override))
     others = [key for key in override if key != "pretrained"]
     try:
         if others:
@@ -126,6 +133,7 @@ def _resolved(config: StudyConfig) -> Study:
         statistics=config.statistics,
         seeds=config.seeds,
         variants=variants,
+        trunk=trunk.used(config.trunk, variants),
         ablations=ablations,
         bitrates=_bitrates(config.bitrates),
         lengths=config.lengths,
@@ -134,6 +142,8 @@ def _resolved(config: StudyConfig) -> Study:
         notes=notes,
     )
     study.warnings.extend(check_study(study))
+    if study.trunk:
+        study.warnings.extend(trunk.favours(study.trunk, variants))
     return study
 
 
@@ -206,6 +216,8 @@ def _variants(config: StudyConfig, chosen: dict[str, Ablation]) -> dict[str, Var
         for name, variant in known.items()
         if config.select == "all" or name in arms or variant.pretrained
     }
+    if TRUNK in known:
+        raise TaaeError(f"variants.{TRUNK}: the name stands for the section {TRUNK}")
     for name, variant in found.items():
         try:
             variant.check()

@@ -9,7 +9,7 @@ from taae.codec.operating_points import NATIVE
 from taae.corpus.config import Download
 from taae.evaluation.config import Bitrates, Decoding, Lengths, Metrics, OtherCodec
 from taae.study.config import Ablation, Statistics
-from taae.training.config import Variant
+from taae.training.config import TRUNK, Variant
 from taae.utils.errors import TaaeError
 
 
@@ -17,6 +17,7 @@ from taae.utils.errors import TaaeError
 class Study:
     """A resolved study: `variants` and `ablations` are the selected ones, baseline included.
 
+    `trunk` is what variants with `training.start: trunk` begin with, if any does.
     `download` is no part of `corpus`, since where the files came from changes nothing in it.
     `notes` say what the study does without, and are no warnings.
     """
@@ -28,6 +29,7 @@ class Study:
     statistics: Statistics
     seeds: list[int]
     variants: dict[str, Variant]
+    trunk: Variant | None
     ablations: dict[str, Ablation]
     bitrates: Bitrates
     lengths: Lengths
@@ -91,7 +93,9 @@ class Study:
         return ablation.arms if ablation and self.lengths.seconds else []
 
     def variant(self, name: str) -> Variant:
-        """Return a selected variant by name."""
+        """Return a selected variant by name, or the trunk."""
+        if name == TRUNK and self.trunk:
+            return self.trunk
         if name not in self.variants:
             raise TaaeError(f"no variant '{name}'; the study has {', '.join(self.variants)}")
         return self.variants[name]

@@ -67,7 +67,7 @@ class Adversary:
     def __init__(self, training: Training, seed: int, device: torch.device) -> None:
         settings = training.discriminator
         self.seed, self.samples = seed, settings.samples
-        self.start = training.start(settings.share)
+        self.start = training.first_step(settings.share)
         self.network = Discriminator(settings.fft_sizes, settings.width).to(device)
         own = replace(
             training,

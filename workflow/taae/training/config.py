@@ -17,6 +17,7 @@ from taae.utils.sample_rate import SAMPLE_RATE
 from taae.utils.settings import Distinct, NonEmpty, Settings, Share, default
 
 BASELINE = "baseline"
+TRUNK = "trunk"
 SECTIONS = ("model", "attention", "bottleneck", "training")  # what a variant may override
 Decay = Annotated[float, Field(ge=0, lt=1)]  # of an average, with each step
 
@@ -95,6 +96,12 @@ class Perceptual(Settings):
 class Training(Settings):
     """How a codec is trained, and on how many processes."""
 
+    start: Literal["scratch", "trunk"] = "scratch"
+    """`scratch`: random weights; `trunk`: the weights of the study's trunk, see
+    `taae.training.trunk`."""
+    replicate: NonNegativeInt = 0
+    """Above 0: other draws of all that the seed fixes, for a control that differs by chance
+    alone."""
     steps: PositiveInt = 1000
     """Updates of the weights."""
     batch: PositiveInt = 8
@@ -150,7 +157,7 @@ class Training(Settings):
     discriminator: Discriminator = Discriminator()
     perceptual: Perceptual = Perceptual()
 
-    def start(self, share: float) -> int:
+    def first_step(self, share: float) -> int:
         """Return the step at which the final `share` of the steps begins."""
         return self.steps - round(share * self.steps)
 
@@ -217,6 +224,18 @@ class Training(Settings):
             )
 
 
+def trunk_misfit(trunk: CodecConfig, arm: CodecConfig) -> str:
+    """Say why a training of the codec `arm` cannot begin with the weights of `trunk`, if so."""
+    for key, one, other in (
+        ("model", trunk.model, arm.model),
+        ("bottleneck.dimensions", trunk.bottleneck.dimensions, arm.bottleneck.dimensions),
+        ("attention.causal", trunk.attention.causal, arm.attention.causal),
+    ):
+        if one != other:
+            return f"{key} differs ({one} and {other})"
+    return ""
+
+
 @dataclass(frozen=True)
 class Variant(Settings):
     """Everything that determines a training but for its corpus and its seed.
@@ -249,6 +268,11 @@ class Variant(Settings):
         hop = self.model.hop
         return max(1, round(self.training.segment * SAMPLE_RATE / hop)) * hop
 
+    @property
+    def begins_with_trunk(self) -> bool:
+        """Whether a training of it begins with the study's trunk."""
+        return self.training.start == "trunk" and not self.pretrained
+
     def rates(self) -> list[float]:
         """Frames per second at each depth, from the waveform inwards."""
         frames = accumulate([self.model.patch, *self.model.strides], mul)  # in samples
@@ -274,6 +298,7 @@ class Variant(Settings):
             raise TaaeError(
                 "bottleneck.levels, random_levels: original rounding is not defined for 2 levels"
             )
-        window_sides(self.attention.window, self.attention.causal)
+        for window in (self.attention.window, *self.attention.random_windows):
+            window_sides(window, self.attention.causal)
         if not self.pretrained:
             self.training.check(self.segment_samples)

@@ -22,6 +22,7 @@ from taae.training.history import COLUMNS, EventFiles
 from taae.training.kept import keep, restore_model
 from taae.training.losses import weights
 from taae.training.trainer import Trainer
+from taae.training.trunk import load_trunk, replicate_seed, weights_of
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_csv, write_json
 from taae.utils.fingerprint import digest, libraries, provenance, sources
@@ -44,6 +45,7 @@ def train(
     device: str = "cpu",
     processes: Processes = SINGLE_PROCESS,
     kept: Path | None = None,
+    trunk: Path | None = None,
 ) -> None:
     """Train and write model.safetensors, config.json, history.csv and provenance.json to `output`.
 
@@ -60,16 +62,19 @@ def train(
         device: cpu or cuda; see `taae.utils.gpus.compute`.
         kept: folder of finished models of this variant and seed. One with the same variant, seed,
             corpus and code is taken from there instead of a training; a new one is added.
+        trunk: model folder that a variant with `training.start: trunk` begins with.
 
     Raises:
         Interrupted: on a signal of `STOPS` or past the deadline, after the state was saved.
-        TaaeError: the training diverged, or does not fit the memory; the state is kept.
+        TaaeError: the training diverged, or does not fit the memory; the state is kept. Or the
+            trunk is missing, or another codec than the variant.
     """
     torch.set_num_threads(variant.training.threads)
-    torch.manual_seed(seed)
-    identity = identity_of(corpus)
+    drawn = replicate_seed(seed, variant.training.replicate)
+    torch.manual_seed(drawn)
+    identity, begun = identity_of(corpus), weights_of(trunk, variant)
     precision = resolve(variant.training.precision, device)
-    key = _key(variant, seed, identity, precision)
+    key = _key(variant, seed, identity, precision, begun)
     found = processes.is_main and kept is not None and restore_model(kept, key, output)
     if processes.all_reduce_any([found])[0]:
         log(f"this model was trained before: taken from {kept}, which keeps finished models")
@@ -87,7 +92,9 @@ def train(
         " take a smaller model"
     )
     with explain_out_of_memory(what, advice, torch.device(device)):
-        trainer = Trainer(variant, seed, corpus, torch.device(device), processes)
+        trainer = Trainer(variant, drawn, corpus, torch.device(device), processes)
+        if trunk is not None and begun:
+            trainer.begin_with(load_trunk(trunk, variant.codec))
         saved = checkpoint.load(folder)
         if saved is not None:
             trainer.restore(saved)
@@ -115,6 +122,7 @@ def train(
         "config_sha256": digest(variant),
         "seed": seed,
         "corpus": identity,
+        "start": begun or "scratch",
         "parameters": sum(weight.numel() for weight in codec.parameters()),
         "seconds": round(progress.seconds, 1),
         "cpu_seconds": round(computed.item(), 1),
@@ -129,12 +137,14 @@ def train(
     checkpoint.clear(state)
 
 
-def _key(variant: Variant, seed: int, corpus: str, precision: str) -> str:
+def _key(variant: Variant, seed: int, corpus: str, precision: str, start: str) -> str:
     """Return the digest of everything that determines a training: only its own state fits it."""
     code = hashlib.sha256(b"".join(path.read_bytes() for path in sources("training/train")))
     rest = {"seed": seed, "corpus": corpus, "code": code.hexdigest(), "libraries": libraries()}
     if precision != variant.training.precision:  # what `auto` is on this machine
         rest["precision"] = precision
+    if start:
+        rest["start"] = start
     if variant.training.perceptual.share:
         rest["perceptual"] = weights_identity(variant.training.perceptual.weights)
     return digest(variant, rest)

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -15,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from taae.codec.codec import Codec
 from taae.codec.conv import ResidualUnit
 from taae.codec.fsq import FSQ
-from taae.codec.taae import Layer
+from taae.codec.taae import Layer, SelfAttention
 from taae.corpus.store import Split
 from taae.training import segments
 from taae.training.adversarial import Adversary
@@ -103,6 +104,12 @@ class Trainer:
         self.progress = Progress()
         self.timer = StepTimer()
 
+    def begin_with(self, trunk: Codec) -> None:
+        """Take up a trunk's weights before the first step, for the codec and its average."""
+        weights = trunk.state_dict()
+        self.codec.load_state_dict(weights)
+        self.average.module.load_state_dict(weights)
+
     def step(self) -> None:
         """Step every optimiser, or none where a loss or a gradient is not finite."""
         training, progress = self.variant.training, self.progress
@@ -151,6 +158,7 @@ class Trainer:
         ever trained by the loss of the other.
         """
         torch.manual_seed((self.seed << 32) + self.progress.step + 1)
+        self._draw_window()
         self.quantizer.part.fill_(number)
         with self._autocast():
             decoded = self.codec(wave)
@@ -159,6 +167,16 @@ class Trainer:
         assert copy.grad is not None
         decoded.backward(copy.grad.to(decoded.dtype))
         return terms
+
+    def _draw_window(self) -> None:
+        """Have the codec see a window drawn from the variant's random windows, if it has any."""
+        windows = self.variant.attention.random_windows
+        if windows:
+            draw = np.random.default_rng([self.seed, self.progress.step, 2])
+            window = windows[int(draw.integers(len(windows)))]
+            for layer in self.codec.modules():
+                if isinstance(layer, SelfAttention):
+                    layer.look(window)
 
     def _losses(self, decoded: Tensor, target: Tensor) -> Terms:
         """Return the terms; the codec's gradient goes to `decoded`, the adversary's to its weights.
@@ -173,7 +191,7 @@ class Trainer:
                 self.timer("discriminator")
                 terms |= adversary.terms(decoded, target, step)
                 self.timer("generator")
-            if self.wavlm_loss and step >= training.start(training.perceptual.share):
+            if self.wavlm_loss and step >= training.first_step(training.perceptual.share):
                 terms["perceptual"] = self.wavlm_loss(decoded, target)
         share = 1 / training.parts
         loss = share * weighted_sum(terms, weights(training.loss, step))
