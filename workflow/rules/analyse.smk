@@ -43,7 +43,7 @@ MADE = {
     "comparisons": (
         "scores",
         "results/tables/scores.csv",
-        table("comparisons.csv", "comparisons"),
+        [table("comparisons.csv", "comparisons"), table("noise.csv", "noise")],
         ANALYSED,
     ),
     "bitrates": (
@@ -61,6 +61,7 @@ MADE = {
                 name=("rate-distortion", "precision", "codebook", "histogram"),
             ),
             table("bitrates.csv", "bitrates"),
+            table("points.csv", "points"),
         ],
         [ANALYSED, canonical(asdict(STUDY.bitrates))],
     ),

@@ -59,10 +59,11 @@ TABLES = expand(
     "results/tables/{name}",
     name=[
         *("scores.csv", "summary.csv", "summary.md", "summary.tex", "comparisons.csv"),
+        "noise.csv",
         *("coverage.csv", "failures.csv", "provenance.csv"),
         *where(STUDY.trained, "training.csv"),
         *where(STUDY.probed(), "rate-distortion.csv", "bitrates.csv", "codebook.csv"),
-        *where(STUDY.probed(), "histogram.csv", "precision.csv"),
+        *where(STUDY.probed(), "histogram.csv", "precision.csv", "points.csv"),
         *where(STUDY.codecs, "codecs.csv"),
         *where(STUDY.cost_arms, "cost.csv"),
         *where(STUDY.length_arms, "lengths.csv"),

@@ -34,7 +34,11 @@ rule train:
     params:
         name=lambda wildcards: wildcards.variant,
         spec=lambda wildcards: canonical(variant_of(wildcards)),
-        trunk=lambda wildcards, input: "--trunk results/trunk/seed{}".format(wildcards.seed) if input.trunk else "",
+        trunk=lambda wildcards, input: (
+            "--trunk results/trunk/seed{}".format(wildcards.seed)
+            if input.trunk
+            else ""
+        ),
         # A finished trunk by content: a touch reruns nothing.
         trunk_hashes=trunk_hashes,
         output=subpath(output[0], parent=True),

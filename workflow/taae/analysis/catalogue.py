@@ -36,6 +36,8 @@ def figures(study: Study) -> list[Figure]:
         found.append(Figure("metrics", tables, "Ablations", ablation))
         found.append(Figure("forest", ("comparisons.csv",), "Ablations", ablation))
         found.append(Figure("scatter", ("scores.csv",), "Ablations", ablation))
+        if study.probed() and ablation in study.bitrates.ablations:
+            found.append(Figure("points", ("points.csv",), "Ablations", ablation))
     found.append(Figure("distributions", ("scores.csv",)))
     found.append(Figure("spectrograms", ("spectra.npz",)))
     if study.trained:

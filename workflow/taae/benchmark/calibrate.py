@@ -29,7 +29,7 @@ from taae.codec.config import SHAPES
 from taae.corpus.store import Split
 from taae.corpus.utterance import SPLITS
 from taae.study.study import Study
-from taae.training.config import Variant
+from taae.training.config import TRUNK, Variant
 from taae.utils.fingerprint import canonical
 from taae.utils.gpus import compute
 from taae.utils.log import log
@@ -141,8 +141,13 @@ def _trainings(study: Study, corpus: Path, cores: int, rate: float) -> dict[str,
         )
         return extrapolate(variant, small, measure_once(f"{name}, but smaller", small))
 
-    variants = study.variants.items()
-    return {name: cost_of(name, one_process(variant, WARM + STEPS)) for name, variant in variants}
+    variants = dict(study.variants)
+    if study.trunk and not study.trunk.pretrained:
+        variants[TRUNK] = study.trunk
+    return {
+        name: cost_of(name, one_process(variant, WARM + STEPS))
+        for name, variant in variants.items()
+    }
 
 
 def measure(variant: Variant, corpus: Path) -> TrainingCost:

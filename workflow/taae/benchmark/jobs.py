@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from taae.training.config import TRUNK
 from taae.utils.errors import TaaeError
 
 SNAKEFILE = Path(__file__).parents[3] / "Snakefile"
@@ -49,7 +50,9 @@ class Job:
 
     @property
     def arm(self) -> str:
-        """The variant or other codec that it is for; empty: all."""
+        """The variant, other codec or trunk that it is for; empty: all."""
+        if self.rule == TRUNK:
+            return TRUNK
         return self.wildcards.get("variant") or self.wildcards.get("codec", "")
 
 

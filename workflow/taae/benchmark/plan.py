@@ -21,7 +21,7 @@ from taae.corpus.recordings import audio_folder
 from taae.corpus.utterance import SPLITS
 from taae.study.load import DEMO, layered, resolve
 from taae.study.study import Study
-from taae.training.config import Variant
+from taae.training.config import TRUNK, Variant
 from taae.training.trainer import VALIDATION_SEGMENTS
 from taae.utils.errors import TaaeError
 from taae.utils.files import read_csv, write_csv
@@ -29,6 +29,7 @@ from taae.utils.memory import MIB
 from taae.utils.options import Count, Whole
 from taae.utils.sample_rate import SAMPLE_RATE
 
+TRAININGS = ("train", TRUNK)  # rules
 UTTERANCE = 4.4  # s; of the synthetic corpus, mean
 PCM, FLAC = 2, 1.2  # bytes per sample in a corpus, and of decoded speech, about
 # Bytes per parameter: float32 weights; and three states of a training under way (two on the disk,
@@ -153,7 +154,7 @@ def job_seconds(job: Job, study: Study, found: Calibration, audio: dict[str, flo
         fitted = min(study.bitrates.fit_minutes * 60 or math.inf, audio["train"])
         encoding, lengths = cost.decoding / 2, study.lengths
         work |= {
-            "train": training_seconds(study.variants[job.arm], cost),
+            **dict.fromkeys(TRAININGS, training_seconds(study.variant(job.arm), cost)),
             "decode": test * cost.decoding,
             "entropy_models": fitted * encoding,
             "precision": 2 * test * encoding,
@@ -164,17 +165,17 @@ def job_seconds(job: Job, study: Study, found: Calibration, audio: dict[str, flo
 
 def job_mib(job: Job, study: Study, found: Calibration) -> float:
     """Return the memory of a job on each node, as measured, else as its rule requests; or NaN."""
-    if job.rule != "train" or math.isnan(found.trainings[job.arm].memory):
+    if job.rule not in TRAININGS or math.isnan(found.trainings[job.arm].memory):
         return job.requested_mib
-    training = study.variants[job.arm].training
+    training = study.variant(job.arm).training
     held = 1 if training.gpus else training.processes  # each GPU has a memory of its own
     return held * found.trainings[job.arm].memory
 
 
 def disk_mib(job: Job, study: Study, audio: dict[str, float]) -> float:
     """Return about what a job leaves on the disk."""
-    if job.rule == "train":
-        return parameter_count(study.variants[job.arm].codec) * MODEL / MIB
+    if job.rule in TRAININGS:
+        return parameter_count(study.variant(job.arm).codec) * MODEL / MIB
     if job.rule == "corpus":
         return PCM * sum(audio.values()) * SAMPLE_RATE / MIB
     decodes = job.rule in ("decode", "other_codec", "reference")

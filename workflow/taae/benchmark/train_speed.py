@@ -74,6 +74,8 @@ def one_process(variant: Variant, quiet: int = 0) -> Variant:
     plays = training.discriminator.share and 1 - quiet / ENDLESS
     training = replace(
         training,
+        start="scratch",
+        replicate=0,
         batch=training.batch // training.all_processes,
         gpus=min(1, training.gpus),
         processes=1,
@@ -84,7 +86,8 @@ def one_process(variant: Variant, quiet: int = 0) -> Variant:
         perceptual=replace(training.perceptual, share=0.0),
     )
     bottleneck = Bottleneck(variant.bottleneck.dimensions)
-    return replace(variant, bottleneck=bottleneck, training=training)
+    attention = replace(variant.attention, random_windows=[])
+    return replace(variant, attention=attention, bottleneck=bottleneck, training=training)
 
 
 def step_seconds(variant: Variant) -> float:

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from taae.codec.attention_window import removed_share
+from taae.codec.operating_points import NATIVE
 from taae.utils.errors import TaaeError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _check_ablation(name: str, ablation: Ablation, study: Study) -> list[str]:
                 f" the ablation varies {', '.join(ablation.varies)} alone"
             )
         if arm not in ablation.controls:
-            _check_rounding(arm, changed, arms[arm])
+            _check_rounding(arm, changed, arms[arm], probed=study.points(arm) != [NATIVE])
     if {"attention", "attention.window"} & set(ablation.varies):
         for arm, variant in arms.items():
             if variant.model.kind == "conv" or variant.pretrained:
@@ -84,14 +85,24 @@ def _function(variant: Variant) -> Variant:
     return replace(variant, attention=replace(variant.attention, window=0))
 
 
-def _check_rounding(arm: str, changed: list[str], variant: Variant) -> None:
+def _check_rounding(arm: str, changed: list[str], variant: Variant, probed: bool) -> None:
+    """Refuse an arm that changes the rounding where nothing could show it."""
+    if changed != ["bottleneck.rounding"]:
+        return
     bottleneck = variant.bottleneck
-    levels = [bottleneck.levels, *bottleneck.random_levels]
-    if changed == ["bottleneck.rounding"] and all(count % 2 for count in levels):
+    levels = {bottleneck.levels, *bottleneck.random_levels}
+    if all(count % 2 for count in levels):
         raise TaaeError(
             f"'{arm}' changes the rounding at {variant.bottleneck.levels} levels alone: at odd"
             " level counts both roundings are one grid, so the arm is vacuous; use an even count,"
             " or list it under controls"
+        )
+    if len(levels) == 1 and not probed:
+        raise TaaeError(
+            f"'{arm}' changes the rounding at one number of levels ({bottleneck.levels}): the layers"
+            " around the quantizer absorb it, so the arm is vacuous. Train with"
+            " bottleneck.random_levels, decode at other levels (bitrates.points and ablations), or"
+            " list it under controls"
         )
 
 

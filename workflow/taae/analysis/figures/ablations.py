@@ -13,7 +13,10 @@ from taae.evaluation.metrics import METRICS
 from taae.study.config import Ablation
 from taae.study.study import Study
 
+NOISES = 2.0  # times the training noise that a difference has to exceed
 _BOLD = "the primary metric is bold"
+_CHANCE = "what training does by chance (2 x RMS of the controls)"
+_FILLED = "filled: differs after Holm's correction, by more than training does by chance"
 
 
 def metrics(study: Study, name: str, summary: pd.DataFrame, comparisons: pd.DataFrame) -> Figure:
@@ -50,7 +53,8 @@ def metrics(study: Study, name: str, summary: pd.DataFrame, comparisons: pd.Data
 def forest(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
     """Draw every arm's difference from the reference with its interval, a panel per metric.
 
-    Filled: differs after Holm's correction. Shaded: the side on which a variant is better.
+    Filled: differs after Holm's correction, by more than training does by chance, which the grey
+    band shows. Shaded: the side on which a variant is better.
     """
     ablation = study.ablations[name]
     comparisons = comparisons[comparisons["ablation"] == name]
@@ -59,6 +63,9 @@ def forest(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
         rows = _rows(comparisons, metric, ablation.variants)
         _points(axis, rows, "difference", rows, ablation)
         axis.axvline(0, color=style.BLACK, linewidth=0.6, zorder=0.5)
+        chance = NOISES * rows["noise"].iloc[0]
+        if chance > 0:
+            axis.axvspan(-chance, chance, color=style.FAINT, zorder=0.4, label=_CHANCE)
         low, high = axis.get_xlim()
         low, high = min(low, -0.1 * high), max(high, -0.1 * low)  # both sides are seen
         better = high if METRICS[metric].better > 0 else low
@@ -66,6 +73,49 @@ def forest(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
         axis.set_xlim(low, high)
     reading = f"difference from {ablation.reference} with {_interval(comparisons)}; {_BOLD}"
     return style.explain(figure, ablation.title, reading)
+
+
+def points(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
+    """Draw every arm's difference from the reference at each operating point, a panel per metric.
+
+    Filled as in `forest`; the band is the noise at that point.
+    """
+    ablation = study.ablations[name]
+    comparisons = comparisons[comparisons["ablation"] == name]
+    rate = study.variants[ablation.reference].bitrate
+    places = sorted(comparisons["point"].unique(), key=lambda point: (rate(point), point))
+    titles = style.headings(comparisons["metric"].unique())
+    figure, axes = style.panels(titles, 1.3, xlabel="operating point")
+    looks = style.looks(ablation.variants)
+    shift = 0.6 / len(ablation.variants)
+    for metric, axis in axes.items():
+        axis.axhline(0, color=style.BLACK, linewidth=0.6, zorder=0.5)
+        here = comparisons[comparisons["metric"] == metric]
+        chance = NOISES * here.drop_duplicates("point").set_index("point")["noise"].reindex(places)
+        for place, high in enumerate(chance):
+            if high > 0:
+                span = [place - 0.4, place + 0.4]
+                axis.fill_between(span, -high, high, color=style.FAINT, zorder=0.4, label=_CHANCE)
+        for number, arm in enumerate(ablation.variants):
+            rows = here[here["variant"] == arm].set_index("point").reindex(places)
+            colour, marker = looks[arm]
+            x = [place - 0.3 + (number + 0.5) * shift for place in range(len(places))]
+            axis.vlines(x, rows["low"], rows["high"], color=colour, linewidth=1.0)
+            for at, value, solid in zip(x, rows["difference"], _differs(rows), strict=True):
+                face = colour if solid else "white"
+                axis.plot(at, value, marker, color=colour, markerfacecolor=face)
+            axis.plot([], [], marker, color=colour, linestyle="", label=arm)
+        axis.set_xticks(range(len(places)), places)
+        axis.locator_params(axis="y", nbins=5)
+        axis.grid(visible=True, axis="y")
+    reading = f"difference from {ablation.reference} with {_interval(comparisons)}"
+    return style.explain(figure, ablation.title, reading, _FILLED)
+
+
+def _differs(rows: pd.DataFrame) -> pd.Series:
+    """Tell which differences pass Holm's correction and exceed the noise of training, if known."""
+    beyond = ~(rows["difference"].abs() <= NOISES * rows["noise"])
+    return (rows["p_holm"] < 1 - rows["confidence"]) & beyond
 
 
 def _panels(
@@ -93,12 +143,12 @@ def _points(
     windows: Sequence[int] = (),
 ) -> None:
     """Draw a point with its interval per arm: on rows of its own, or over its window."""
-    differs = tested["p_holm"] < 1 - tested["confidence"]
+    differs = _differs(tested)
     places = windows or range(len(rows))
     colours = []
     for place, arm, value, solid in zip(places, rows.index, rows[centre], differs, strict=True):
         marker, colour = "o", style.BLUE
-        label = "differs (Holm)" if solid else "not shown to differ"
+        label = "differs" if solid else "not shown to differ"
         if arm == ablation.reference:
             marker, colour, label, solid = "D", style.BLACK, "reference", True
         elif arm in ablation.controls:

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from taae.analysis.catalogue import figures
-from taae.analysis.figures.ablations import forest, metrics
+from taae.analysis.figures.ablations import forest, metrics, points
 from taae.analysis.figures.rate_distortion import rate_distortion
 from taae.analysis.figures.study import codebook, cost, coverage, lengths, spectrograms, training
 from taae.analysis.figures.style import save, styled
@@ -23,7 +23,7 @@ from taae.utils.errors import TaaeError
 from taae.utils.files import read_csv
 
 # Each takes the study, the name of an ablation where it is of one, and its tables in order.
-OF_ABLATIONS = metrics, forest, scatter
+OF_ABLATIONS = metrics, forest, points, scatter
 OF_ALL = distributions, training, coverage, spectrograms, rate_distortion, codebook, lengths, cost
 KINDS: dict[str, Callable[..., Figure]] = {
     draw.__name__.replace("_", "-"): draw for draw in (*OF_ABLATIONS, *OF_ALL)

@@ -40,6 +40,7 @@ def _origin(origin: dict[str, Any]) -> dict[str, Any]:
     return {
         "config": origin["config_sha256"][:HASH_DIGITS],
         "corpus": origin["corpus"][:HASH_DIGITS],
+        "start": origin["start"][:HASH_DIGITS],
         **{name: origin[name] for name in ("parameters", "device", "precision")},
         **{name: origin[name] for name in ("gpus", "threads")},
         "hours": round(origin["seconds"] / 3600, 5),

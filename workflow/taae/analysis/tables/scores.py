@@ -6,7 +6,7 @@ Means are of rows whose status is ok. A failure is counted and never imputed; an
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from itertools import product
 from typing import Any
 
@@ -18,7 +18,7 @@ from taae.analysis.statistics import Comparison, compare, complete, holm, mean_i
 from taae.codec.attention_window import window_sides
 from taae.evaluation.metrics import METRICS, Status
 from taae.study.checks import training_coverage
-from taae.study.config import Statistics
+from taae.study.config import Ablation, Statistics
 from taae.study.study import Study
 from taae.utils.errors import TaaeError
 from taae.utils.log import log
@@ -32,9 +32,10 @@ COMPARISON_COLUMNS = [
     *["ablation", "reference", "variant", "control", "primary", "metric", "direction"],
     *["n_utterances", "n_speakers", "n_seeds", "n_excluded", "difference"],
     *["low", "high", "method", "confidence", "statistic", "df", "p", "p_holm", "family"],
-    *["wilcoxon_p", "d_z", "rank_biserial", "status", "scope"],
+    *["wilcoxon_p", "d_z", "rank_biserial", "noise", "status", "scope"],
     *["bootstrap_low", "bootstrap_high", "resamples", "resampling_seed"],
 ]
+DETECTABLE = 1.960 + 0.842  # normal quantiles: two-sided 5 %, power 80 %
 UNTESTED = {
     "no_pairs": "no score of the same utterance, speaker and seed",
     "too_few": "one speaker; the unit of the test is the speaker",
@@ -99,10 +100,37 @@ def _p_best(summary: pd.DataFrame, groups: Groups, study: Study) -> pd.Series:
 def comparisons(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Return a row per ablation, variant and metric: the variant minus the reference.
 
-    `p_holm` is adjusted over all rows (`family`), which is the family the study declares. Scores
-    without a seed are repeated at every seed of the other.
+    `p_holm` is adjusted over all rows (`family`), which is the family the study declares. `noise`
+    is what training does by chance, see `with_noise`. Scores without a seed are repeated at every
+    seed of the other.
     """
-    labels = [
+    pairs = labels(study.ablations, study.metrics.names)
+    return with_noise(_compared(scores, pairs, study.statistics, study.seedless))
+
+
+def comparisons_at(
+    points: Mapping[str, pd.DataFrame], study: Study, metrics: Sequence[str]
+) -> pd.DataFrame:
+    """Return `comparisons` of the arms that are decoded at other operating points, at each point.
+
+    Args:
+        points: the scores of all these arms, by operating point.
+    """
+    probed = {
+        name: study.ablations[name] for name in study.bitrates.ablations if name in study.ablations
+    }
+    pairs = labels(probed, metrics)
+    tables = {
+        point: with_noise(_compared(scores, pairs, study.statistics, study.seedless))
+        for point, scores in points.items()
+    }
+    table = pd.concat(tables, names=["point", None]).reset_index("point").reset_index(drop=True)
+    return table.assign(p_holm=holm(table["p"]), family=len(table))
+
+
+def labels(ablations: Mapping[str, Ablation], metrics: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what stands in front of each row: every variant of ablations, with every metric."""
+    return [
         {
             "ablation": name,
             "reference": ablation.reference,
@@ -111,10 +139,35 @@ def comparisons(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
             "primary": metric == ablation.primary,
             "metric": metric,
         }
-        for name, ablation in study.ablations.items()
-        for variant, metric in product(ablation.variants, study.metrics.names)
+        for name, ablation in ablations.items()
+        for variant, metric in product(ablation.variants, metrics)
     ]
-    return _compared(scores, labels, study.statistics, study.seedless)
+
+
+def with_noise(table: pd.DataFrame) -> pd.DataFrame:
+    """Fill in the training noise of each metric: the RMS difference of the controls.
+
+    Controls are known to change nothing, so theirs is what two trainings differ by. NaN without any.
+    """
+    squares = table.loc[table["control"]].groupby("metric")["difference"].agg(_mean_square)
+    return table.assign(noise=table["metric"].map(squares) ** 0.5)
+
+
+def noise(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per metric: what the study can show beyond the noise of its trainings.
+
+    Columns: metric; controls, the number of their comparisons; noise, see `with_noise`; detectable,
+    the smallest true difference that a test at 5 % finds with a power of 80 %, were the noise known:
+    (1.96 + 0.84) x noise.
+    """
+    controls = comparisons[comparisons["control"]].dropna(subset="difference")
+    found = controls.groupby("metric", sort=False)
+    table = found["noise"].agg(controls="size", noise="first")
+    return table.assign(detectable=DETECTABLE * table["noise"]).reset_index()
+
+
+def _mean_square(values: pd.Series) -> float:
+    return float((values**2).mean())
 
 
 def compare_against(scores: pd.DataFrame, baseline: str, statistics: Statistics) -> pd.DataFrame:
@@ -138,7 +191,7 @@ def compare_against(scores: pd.DataFrame, baseline: str, statistics: Statistics)
         names = sorted(table.loc[table["status"] == status, "variant"].unique())
         if names:
             log(f"not tested against {baseline}: {', '.join(names)}: {why}")
-    return table.drop(columns=["ablation", "control", "primary"])
+    return table.drop(columns=["ablation", "control", "primary", "noise"])
 
 
 def _compared(

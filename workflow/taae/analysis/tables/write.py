@@ -28,6 +28,7 @@ def write_table(name: str, study: Study, results: Path) -> None:
         case "comparisons":
             found = collect([results / "tables" / "scores.csv"])
             tables[name] = scores.comparisons(found, study)
+            tables["noise"] = scores.noise(tables[name])
         case "bitrates":
             tables = bitrate_tables(results, study)
         case "lengths":
