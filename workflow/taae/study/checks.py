@@ -99,8 +99,8 @@ def _check_rounding(arm: str, changed: list[str], variant: Variant, probed: bool
         )
     if len(levels) == 1 and not probed:
         raise TaaeError(
-            f"'{arm}' changes the rounding at one number of levels ({bottleneck.levels}): the layers"
-            " around the quantizer absorb it, so the arm is vacuous. Train with"
+            f"'{arm}' changes the rounding at one number of levels ({bottleneck.levels}): the"
+            " layers around the quantizer absorb it, so the arm is vacuous. Train with"
             " bottleneck.random_levels, decode at other levels (bitrates.points and ablations), or"
             " list it under controls"
         )

@@ -147,7 +147,7 @@ def labels(ablations: Mapping[str, Ablation], metrics: Sequence[str]) -> list[di
 def with_noise(table: pd.DataFrame) -> pd.DataFrame:
     """Fill in the training noise of each metric: the RMS difference of the controls.
 
-    Controls are known to change nothing, so theirs is what two trainings differ by. NaN without any.
+    Controls are known to change nothing: they show what two trainings differ by. NaN without any.
     """
     squares = table.loc[table["control"]].groupby("metric")["difference"].agg(_mean_square)
     return table.assign(noise=table["metric"].map(squares) ** 0.5)
@@ -156,13 +156,13 @@ def with_noise(table: pd.DataFrame) -> pd.DataFrame:
 def noise(comparisons: pd.DataFrame) -> pd.DataFrame:
     """Return a row per metric: what the study can show beyond the noise of its trainings.
 
-    Columns: metric; controls, the number of their comparisons; noise, see `with_noise`; detectable,
-    the smallest true difference that a test at 5 % finds with a power of 80 %, were the noise known:
-    (1.96 + 0.84) x noise.
+    Columns: metric; controls, the number of their comparisons; noise, see `with_noise`; and
+    detectable, (1.96 + 0.84) x noise: the smallest true difference that a test at 5 % finds with a
+    power of 80 %, were the noise known.
     """
     controls = comparisons[comparisons["control"]].dropna(subset="difference")
     found = controls.groupby("metric", sort=False)
-    table = found["noise"].agg(controls="size", noise="first")
+    table = pd.DataFrame({"controls": found.size(), "noise": found["noise"].first()})
     return table.assign(detectable=DETECTABLE * table["noise"]).reset_index()
 
 
