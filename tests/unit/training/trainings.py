@@ -30,7 +30,13 @@ def tiny_config(training: dict[str, Any] | None = None, **sections: Any) -> dict
     """Return the config of `tiny`."""
     small = {
         "model": {"layers": [1, 1], "width": 16, "head_dim": 8},
-        "training": {"steps": 8, "batch": 2, "segment": 0.64, "validate_every": 4},
+        "training": {
+            "start": "scratch",
+            "steps": 8,
+            "batch": 2,
+            "segment": 0.64,
+            "validate_every": 4,
+        },
     }
     demo = read_yaml(ROOT / "config.yaml")
     del demo["training"]["discriminator"]
