@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from taae.evaluation.metrics import METRICS
-from taae.study.load import load_study
+from taae.study.load import merge, read_yaml, resolve
 from taae.study.study import Study
 
-CONFIG = Path(__file__).parents[3] / "config.yaml"
+DEMO, ARMS = Path(__file__).parents[3] / "config.yaml", Path(__file__).parent / "arms.yaml"
 
 CENTRE = {"si_sdr": 3.0, "mel_distance": 1.1, "pesq_wb": 1.6, "stoi": 0.8}
 EFFECT = {  # in standard deviations of an utterance, towards worse
@@ -29,8 +29,9 @@ EFFECT = {  # in standard deviations of an utterance, towards worse
 
 
 def study(resamples: int = 200) -> Study:
-    """Return the demo study with four metrics and few resamples."""
-    loaded = load_study([CONFIG])
+    """Return the demo with the arms of these tests alone, four metrics and few resamples."""
+    demo = read_yaml(DEMO) | {"variants": {}, "ablations": {}}
+    loaded = resolve(merge(demo, read_yaml(ARMS)))
     return replace(
         loaded,
         codecs={},
@@ -42,7 +43,7 @@ def study(resamples: int = 200) -> Study:
 def fake_scores(
     seeds: tuple[int, ...] = (1,), speakers: int = 12, utterances: int = 4
 ) -> pd.DataFrame:
-    """Return a score row per variant of the demo study, seed, utterance and metric."""
+    """Return a score row per variant of `study`, seed, utterance and metric."""
     rows = []
     for variant, settings in study().variants.items():
         for metric, centre in CENTRE.items():

@@ -12,7 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 import soundfile
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from taae.analysis import catalogue
@@ -56,7 +58,7 @@ def points(figure: Figure, panel: int) -> dict[tuple[float, float], tuple[str, b
             line.get_markerfacecolor() != "white",
         )
         for line in figure.axes[panel].lines
-        if line.get_marker() != "None"
+        if line.get_marker() != "None" and len(line.get_xdata())  # not an entry of the legend
     }
 
 
@@ -136,18 +138,85 @@ def test_windows_lie_on_the_x_axis(
     assert list(line.get_ydata()) == means[order].tolist()
 
 
+def spans(figure: Figure, panel: int) -> dict[str, tuple[float, float]]:
+    """Return (left, right) of the shades of a panel by their labels."""
+    found = {}
+    for patch in figure.axes[panel].patches:
+        assert isinstance(patch, Rectangle)
+        found[patch.get_label()] = (patch.get_x(), patch.get_x() + patch.get_width())
+    return found
+
+
 def test_forest_shades_the_better_side(
     found: tuple[pd.DataFrame, pd.DataFrame], tmp_path: Path
 ) -> None:
     figure = figures.forest(STUDY, "fsq-odd", found[1])
     for panel, better in ((0, -1), (1, 1)):  # mel distance, STOI
-        shade = figure.axes[panel].patches[0].get_extents()
-        (centre, _) = (
-            figure.axes[panel].transData.inverted().transform([(shade.x0 + shade.x1) / 2, 0])
-        )
-        assert np.sign(centre) == better
+        low, high = sorted(spans(figure, panel)["better than reference"])
+        left, right = figure.axes[panel].get_xlim()
+        assert (low, high) == pytest.approx((0, right) if better > 0 else (left, 0))
+        assert left < 0 < right
     differences = found[1].set_index(["variant", "metric"])["difference"]
     assert points(figure, 1)[differences["odd-no-symmetric", "stoi"], 0.0] == ("s", False)
+
+
+def test_forest_shows_the_noise_and_leaves_what_lies_inside_hollow(
+    found: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    compared = found[1].assign(p_holm=0.001)
+    differences = compared.set_index(["variant", "metric"])["difference"]
+    small, large = (abs(differences[name, "stoi"]) for name in ("window-64", "window-32"))
+    assert abs(differences["window-256", "stoi"]) < small < large
+    noise = (small + large) / 4  # twice it lies between them
+    figure = figures.forest(STUDY, "window", compared.assign(noise=noise))
+    assert spans(figure, 1)["what training does by chance (2 x RMS of the controls)"] == (
+        pytest.approx((-2 * noise, 2 * noise))
+    )
+    shown = points(figure, 1)
+    assert [
+        shown[differences[name, "stoi"], float(row)]
+        for row, name in enumerate(STUDY.ablations["window"].variants)
+    ] == [("o", True), ("o", False), ("o", False)]
+
+    unknown = figures.forest(STUDY, "window", compared.assign(noise=np.nan))
+    assert list(spans(unknown, 1)) == ["better than reference"]
+    assert [solid for _, solid in points(unknown, 1).values()] == [True] * 3
+    hollow = figures.forest(STUDY, "window", compared.assign(noise=0.0, p_holm=0.06))
+    assert [solid for _, solid in points(hollow, 1).values()] == [False] * 3
+
+
+def test_points_are_ordered_by_bitrate_and_filled_beyond_the_noise_there(
+    found: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    compared = found[1].assign(p_holm=0.001)
+    places = ["1x46656", "native", "2x15625"]  # 6, 16 and 25 codes per dimension
+    differences = compared.set_index(["variant", "metric"])["difference"]["even-neither", "stoi"]
+    noises = dict(zip(places, [0.0, abs(differences), np.nan], strict=True))
+    table = pd.concat(
+        compared.assign(point=point, noise=noise) for point, noise in reversed(noises.items())
+    )
+    figure = figures.points(STUDY, "fsq-even", table)
+    axis = figure.axes[1]
+    assert axis.get_title(loc="left") == "STOI ↑"
+    assert [text.get_text() for text in axis.get_xticklabels()] == places
+    shown = {
+        (places[round(x)], y): (solid, abs(x - round(x)) < 0.4)
+        for (x, y), (_, solid) in points(figure, 1).items()
+    }
+    assert shown == {
+        # At the native point all lie within the noise, twice the largest difference.
+        (point, row.difference): (point != "native", True)
+        for point in places
+        for row in compared[compared["metric"] == "stoi"].itertuples()
+        if row.ablation == "fsq-even"
+    }
+    (band,) = [one for one in axis.collections if isinstance(one, PolyCollection)]
+    (path,) = band.get_paths()
+    x, y = path.vertices.T
+    assert (x.min(), x.max()) == pytest.approx((0.6, 1.4))
+    assert (y.min(), y.max()) == pytest.approx((-2 * abs(differences), 2 * abs(differences)))
+    hollow = figures.points(STUDY, "fsq-even", table.assign(p_holm=0.06))
+    assert [solid for _, solid in points(hollow, 1).values()] == [False] * 9
 
 
 def test_figures_survive_a_study_of_one_speaker(tmp_path: Path) -> None:

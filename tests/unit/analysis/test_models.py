@@ -14,6 +14,7 @@ from taae.utils.files import write_csv, write_json
 TRAINED = {
     "config_sha256": "a" * 64,
     "corpus": "b" * 64,
+    "start": "e" * 64,
     "parameters": 1234,
     "device": "a processor",
     "precision": "float32",
@@ -43,7 +44,7 @@ def test_trained_and_pretrained_models_in_one_table(tmp_path: Path) -> None:
     write_json(PRETRAINED, tmp_path / "theirs/seed1/provenance.json")
     write_csv(provenance_table(tmp_path, study), tmp_path / "t.csv")  # type: ignore[arg-type]
     lines = (tmp_path / "t.csv").read_text().splitlines()
-    ours = "aaaaaaaaaaaa,bbbbbbbbbbbb,1234,a processor,float32,2,8,2,10,4,3,cccccccccccc,True"
-    assert lines[1] == f"ours,1,{ours},0.1.0,3,2,1,"
+    ours = "aaaaaaaaaaaa,bbbbbbbbbbbb,eeeeeeeeeeee,1234,a processor,float32,2,8,2,10,4,3"
+    assert lines[1] == f"ours,1,{ours},cccccccccccc,True,0.1.0,3,2,1,"
     assert lines[2].startswith("ours,2,")
-    assert lines[3] == "theirs,1,dddddddddddd,,,,,,,,,,,,,,,,,a model"
+    assert lines[3] == "theirs,1,dddddddddddd,,,,,,,,,,,,,,,,,,a model"

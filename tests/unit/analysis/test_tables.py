@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import jinja2
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from taae.analysis.run_files import collect
 from taae.analysis.tables import scores as tables
 from taae.analysis.tables.publish import write_summary
+from taae.study.study import Study
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_csv
 from tests.unit.analysis.fake_scores import EFFECT, fake_scores, study
@@ -180,6 +183,88 @@ def test_holm_runs_over_the_family_of_all_ablations(compared: pd.DataFrame) -> N
     assert compared["p_holm"].min() == pytest.approx(36 * smallest)
 
 
+def with_controls(**controls: list[str]) -> Study:
+    """Return the study where each ablation has these controls, or none."""
+    ablations = {
+        name: replace(ablation, controls=controls.get(name.replace("-", "_"), []))
+        for name, ablation in STUDY.ablations.items()
+    }
+    return replace(STUDY, ablations=ablations)
+
+
+def test_noise_is_the_rms_difference_of_the_controls(scores: pd.DataFrame) -> None:
+    """Oracle: means by hand; all speakers have as many utterances."""
+    controlled = with_controls(fsq_odd=["odd-no-symmetric"], window=["window-64"])
+    compared = tables.comparisons(scores, controlled)
+    found = tables.noise(compared)
+    means = scores.groupby(["metric", "variant"])["value"].mean()
+    assert found["metric"].tolist() == STUDY.metrics.names
+    power = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
+    for row in found.itertuples():
+        here = means[row.metric]
+        one, other = here[["odd-no-symmetric", "window-64"]] - here["baseline"]
+        expected = ((one**2 + other**2) / 2) ** 0.5
+        assert row.controls == 2
+        assert row.noise == pytest.approx(expected)
+        assert row.detectable == pytest.approx(power * expected, rel=1e-3)
+        column = compared.loc[compared["metric"] == row.metric, "noise"]
+        assert len(column) == 9  # of every ablation, also of those without controls
+        assert column.tolist() == pytest.approx([expected] * 9)
+
+
+def test_a_control_without_scores_is_no_part_of_the_noise(scores: pd.DataFrame) -> None:
+    controlled = with_controls(fsq_odd=["odd-no-symmetric"], window=["window-64"])
+    without = scores[scores["variant"] != "window-64"]
+    found = tables.noise(tables.comparisons(without, controlled))
+    expected = tables.noise(tables.comparisons(scores, with_controls(fsq_odd=["odd-no-symmetric"])))
+    pd.testing.assert_frame_equal(found, expected)
+    assert set(found["controls"]) == {1}
+
+
+def test_without_controls_the_noise_is_not_known(scores: pd.DataFrame) -> None:
+    compared = tables.comparisons(scores, with_controls())
+    assert compared["noise"].isna().all()
+    assert compared["p_holm"].notna().all()
+    assert tables.noise(compared).empty
+
+
+def test_comparisons_at_other_points_have_a_row_per_point_variant_and_metric(
+    scores: pd.DataFrame,
+) -> None:
+    """At the second point every difference is three times as large, and so is the noise."""
+    points = {"native": scores, "1x46656": scores.assign(value=scores["value"] * 3)}
+    found = tables.comparisons_at(points, STUDY, ["stoi", "mel_distance"])
+    arms = {name: STUDY.ablations[name].variants for name in ("fsq-even", "fsq-odd")}
+    expected = [
+        (point, ablation, arm, metric)
+        for point in points
+        for ablation, names in arms.items()
+        for arm in names
+        for metric in ("stoi", "mel_distance")
+    ]
+    columns = ["point", "ablation", "variant", "metric"]
+    assert list(found[columns].itertuples(index=False, name=None)) == expected
+    means = scores.groupby(["metric", "variant"])["value"].mean()
+    for row in found.itertuples():
+        here, scale = means[row.metric], 1 if row.point == "native" else 3
+        difference = here[row.variant] - here[row.reference]
+        assert row.difference == pytest.approx(scale * difference)
+        control = abs(here["odd-no-symmetric"] - here["baseline"])
+        assert row.noise == pytest.approx(scale * control)
+        assert row.control == (row.variant == "odd-no-symmetric")
+    # One family of all points: scaling changes no p value, so each is there twice.
+    assert set(found["family"]) == {len(expected)}
+    assert found["p_holm"].min() == pytest.approx(len(expected) * found["p"].min())
+
+
+def test_without_a_probed_ablation_no_point_is_compared(scores: pd.DataFrame) -> None:
+    """As in a study whose pretrained variants alone are decoded at other points."""
+    alone = replace(STUDY, bitrates=replace(STUDY.bitrates, ablations=[]))
+    found = tables.comparisons_at({"native": scores, "1x46656": scores}, alone, ["stoi"])
+    assert found.empty
+    assert {"point", "variant", "noise", "p_holm"} <= set(found)
+
+
 def test_a_failure_leaves_all_other_comparisons_alone(
     scores: pd.DataFrame, compared: pd.DataFrame
 ) -> None:
@@ -281,7 +366,8 @@ def test_a_study_without_ablations_compares_nothing(scores: pd.DataFrame) -> Non
     STUDY_ALONE = type(STUDY)(**{**vars(STUDY), "ablations": {}})
     found = tables.comparisons(scores, STUDY_ALONE)
     assert found.empty
-    assert "p_holm" in found
+    assert {"p_holm", "noise"} <= set(found)
+    assert tables.noise(found).empty
 
 
 def test_summary_is_published_as_csv_markdown_and_latex(

@@ -160,7 +160,7 @@ def noise(comparisons: pd.DataFrame) -> pd.DataFrame:
     detectable, (1.96 + 0.84) x noise: the smallest true difference that a test at 5 % finds with a
     power of 80 %, were the noise known.
     """
-    controls = comparisons[comparisons["control"]].dropna(subset="difference")
+    controls = comparisons.loc[comparisons["control"]].dropna(subset="difference")
     found = controls.groupby("metric", sort=False)
     table = pd.DataFrame({"controls": found.size(), "noise": found["noise"].first()})
     return table.assign(detectable=DETECTABLE * table["noise"]).reset_index()
