@@ -15,6 +15,7 @@ from scipy import stats
 from taae.analysis.run_files import collect
 from taae.analysis.tables import scores as tables
 from taae.analysis.tables.publish import write_summary
+from taae.analysis.tables.write import write_table
 from taae.study.study import Study
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_csv
@@ -210,6 +211,21 @@ def test_noise_is_the_rms_difference_of_the_controls(scores: pd.DataFrame) -> No
         column = compared.loc[compared["metric"] == row.metric, "noise"]
         assert len(column) == 9  # of every ablation, also of those without controls
         assert column.tolist() == pytest.approx([expected] * 9)
+
+
+def test_the_noise_is_written_beside_the_comparisons(scores: pd.DataFrame, tmp_path: Path) -> None:
+    write_csv(scores, tmp_path / "tables" / "scores.csv")
+    write_table("comparisons", STUDY, tmp_path)
+    compared, noise = (
+        pd.read_csv(tmp_path / "tables" / f"{name}.csv") for name in ("comparisons", "noise")
+    )
+    controls = compared[compared["variant"] == "odd-no-symmetric"].set_index("metric")
+    assert noise["noise"].tolist() == pytest.approx(
+        controls["difference"].abs()[noise["metric"]].tolist()
+    )
+    assert compared["noise"].tolist() == pytest.approx(
+        noise.set_index("metric")["noise"][compared["metric"]].tolist()
+    )
 
 
 def test_a_control_without_scores_is_no_part_of_the_noise(scores: pd.DataFrame) -> None:

@@ -106,6 +106,30 @@ def test_hybrid_shares_are_half_noise_quarter_quantised_quarter_unquantised(
     )
 
 
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("levels", [4, 17])
+def test_continuous_never_rounds_and_its_noise_has_a_scale_per_item(
+    levels: int, rounding: str
+) -> None:
+    torch.manual_seed(0)
+    fsq = FSQ(levels, rounding, "continuous").train()  # type: ignore[arg-type]
+    x = torch.randn(2000, 100, 6, requires_grad=True)
+    half = 1 / (levels - 1) if rounding == "symmetric" else 1 / (2 * (levels // 2))
+    out, bounded = fsq(x), fsq.bound(x)
+    (gradient,) = torch.autograd.grad(out.sum(), x, retain_graph=True)
+    (slope,) = torch.autograd.grad(bounded.sum(), x)
+    torch.testing.assert_close(gradient, slope)
+    off = (out - bounded).detach().double() / half
+    assert off.abs().max().item() <= 1 + 1e-5
+    exact = torch.tensor([float(value) for value in grid(levels, rounding)])
+    to_grid = (out[:50, ..., None] - exact).abs().amin(-1)
+    assert (to_grid < 1e-4).double().mean().item() < 0.01
+    # Uniform noise of scale c has a standard deviation of c / sqrt(3); c is uniform over items.
+    scales, _ = (off.flatten(1).std(1) * math.sqrt(3)).sort()
+    uniform = torch.linspace(0, 1, len(scales), dtype=torch.float64)
+    assert (scales - uniform).abs().max().item() < 0.06
+
+
 @pytest.mark.parametrize("mode", ["ste", "noise"])
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("levels", [3, 16, 17])
@@ -127,7 +151,7 @@ def test_gradient_is_that_of_the_bound(levels: int, rounding: str, mode: str) ->
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_evaluation_rounds_whatever_the_training_mode(rounding: str) -> None:
     x = torch.randn(2, 50, 6)
-    for mode in ("hybrid", "ste", "noise"):
+    for mode in ("hybrid", "ste", "noise", "continuous"):
         fsq = FSQ(16, rounding, mode).eval()  # type: ignore[arg-type]
         torch.testing.assert_close(fsq(x), fsq.dequantize(fsq.quantize(x)))
 

@@ -11,9 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taae.codec.config import Bottleneck
+from taae.codec.config import Bottleneck, Rounding
 from taae.codec.fsq import FSQ
 from taae.codec.operating_points import (
+    OWN,
     PRESET_POINTS,
     Stage,
     name_of,
@@ -22,6 +23,7 @@ from taae.codec.operating_points import (
 )
 from taae.codec.residual_fsq import ResidualFSQ
 from taae.utils.errors import TaaeError
+from tests.unit.codec import codecs
 from tests.unit.codec.tokens import pack, unpack
 
 
@@ -138,6 +140,49 @@ def test_free_stages_have_a_name_that_reads_back(pairs: list[tuple[int, float]])
 def test_impossible_points_are_refused(point: str) -> None:
     with pytest.raises(TaaeError, match=r"operating point|stage"):
         stages_of(point)
+
+
+@pytest.mark.parametrize("levels", [2, 4, 8, 255])
+def test_the_trainings_own_rounding_at_other_levels_has_a_name(levels: int) -> None:
+    point = f"{levels}@own"
+    assert stages_of(point) == (Stage(levels, OWN),)
+    assert name_of(stages_of(point)) == point
+    assert Bottleneck(3, 17).alphabet(stages_of(point)) == (levels,) * 3
+
+
+@pytest.mark.parametrize(
+    "point", ["1@own", "256@own", "x@own", "@own", "own", "8@own+3@1", "3@1+8@own", "8@own+4@own"]
+)
+def test_impossible_points_of_the_own_rounding_are_refused(point: str) -> None:
+    with pytest.raises(TaaeError, match=r"^operating point '.*': there are .*, LEVELS@own and"):
+        stages_of(point)
+
+
+@pytest.mark.parametrize("rounding", ["symmetric", "original"])
+def test_own_points_are_the_quantizer_of_the_training(rounding: Rounding) -> None:
+    trained = codecs.codec(bottleneck=Bottleneck(3, 4, rounding))
+    wave = 0.1 * torch.randn(2, 1600)
+    own = trained.with_bottleneck(stages_of("4@own"))
+    assert torch.equal(own.encode(wave), trained.encode(wave))
+    assert torch.equal(own.decode(own.encode(wave)), trained.decode(trained.encode(wave)))
+    sixteen, alone = trained.with_bottleneck(stages_of("16@own")), FSQ(16, rounding).eval()
+    latents = trained.latents(wave)
+    codes = sixteen.encode(wave)
+    assert torch.equal(codes, alone.quantize(latents))
+    assert torch.equal(sixteen.quantizer.dequantize(codes), alone.dequantize(codes))
+    back = sixteen.with_bottleneck(())
+    assert torch.equal(back.encode(wave), trained.encode(wave))
+
+
+def test_original_rounding_has_no_own_point_of_two_levels() -> None:
+    original = codecs.codec(bottleneck=Bottleneck(3, 4, "original"))
+    with pytest.raises(TaaeError, match=r"'2@own': original rounding has no grid of 2 levels"):
+        original.with_bottleneck(stages_of("2@own"))
+    symmetric = codecs.codec(bottleneck=Bottleneck(3, 4, "symmetric"))
+    wave = 0.1 * torch.randn(1, 1600)
+    two = symmetric.with_bottleneck(stages_of("2@own"))
+    # Its border is 0, where tanh changes sign.
+    assert torch.equal(two.encode(wave), (symmetric.latents(wave) >= 0).long())
 
 
 def test_alphabet_counts_columns() -> None:
