@@ -140,7 +140,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
 
 
 def test_as_a_variant_it_is_comparable_but_has_no_window() -> None:
-    config = read_yaml(ROOT / "config.yaml")
+    config = merge(read_yaml(ROOT / "config.yaml"), {"training": {"start": "scratch"}})
     body = {"title": "t", "varies": ["model.kind"], "variants": ["conv"], "primary": "stoi"}
     variants = {
         "conv": {"model": {"kind": "conv"}},

@@ -27,9 +27,15 @@ COUNTS = {  # also those of the README
 }
 
 
+def demo(**sections: Any) -> dict[str, Any]:
+    """Return the demo's config from scratch and alone, with six latent dimensions."""
+    six = {"bottleneck": {"dimensions": 6}, "training": {"start": "scratch"}}
+    config = read_yaml(ROOT / "config.yaml") | {"ablations": {}, "lengths": {}, "bitrates": {}}
+    return merge(merge(config, six), sections)
+
+
 def resolved(model: dict[str, Any], **variants: Any) -> Study:
-    config = merge(read_yaml(ROOT / "config.yaml"), {"variants": variants})
-    return resolve(config | {"model": model, "ablations": {}, "lengths": {}, "bitrates": {}})
+    return resolve(demo(variants=variants) | {"model": model})
 
 
 def preset(name: str) -> Variant:
@@ -90,13 +96,8 @@ def test_keys_beside_a_preset_override_it_and_a_variant_can_have_its_own() -> No
 
 
 def test_an_overlay_can_choose_a_preset_for_the_demo() -> None:
-    config = merge(read_yaml(ROOT / "config.yaml"), {"model": {"preset": "tiny"}, "ablations": {}})
-    assert (
-        resolve(config | {"ablations": {}, "bitrates": {}, "lengths": {}})
-        .variants["baseline"]
-        .model
-        == preset("tiny").model
-    )
+    chosen = resolve(demo(model={"preset": "tiny"}))
+    assert chosen.variants["baseline"].model == preset("tiny").model
 
 
 def test_an_unknown_preset_is_one_line() -> None:

@@ -39,7 +39,7 @@ def model(tmp_path: Path) -> Path:
 def resolved(model: Path, **changes: Any) -> Study:
     variants = {"published": {"pretrained": str(model)}}
     config = merge(read_yaml(ROOT / "config.yaml"), {"variants": variants})
-    return resolve(merge(config, changes))
+    return resolve(merge(config, {"bitrates": {"points": ["1x46656", "2x15625"]}, **changes}))
 
 
 def test_its_sections_are_the_models_own(model: Path) -> None:
@@ -63,10 +63,10 @@ def test_what_is_trained_does_not_depend_on_it(model: Path) -> None:
 
 def test_an_ablation_that_lists_it_must_say_so(model: Path) -> None:
     ablation = {"title": "t", "variants": ["published"], "primary": "stoi"}
+    codec = ["model", "attention", "bottleneck"]
     with pytest.raises(TaaeError, match=r"also changes .*pretrained"):
-        resolved(model, ablations={"a": ablation | {"varies": ["model", "attention"]}})
-    varies = ["pretrained", "model", "attention"]
-    study = resolved(model, ablations={"a": ablation | {"varies": varies}})
+        resolved(model, ablations={"a": ablation | {"varies": codec}})
+    study = resolved(model, ablations={"a": ablation | {"varies": ["pretrained", *codec]}})
     assert study.ablations["a"].variants == ["published"]
 
 

@@ -80,7 +80,7 @@ def error_of(capsys: pytest.CaptureFixture[str], *words: object) -> str:
     return message
 
 
-@pytest.mark.parametrize("point", [NATIVE, *PRESET_POINTS, FREE])
+@pytest.mark.parametrize("point", [NATIVE, *PRESET_POINTS, FREE, "8@own"])
 def test_a_recording_comes_back_with_its_length_and_the_workflows_samples(
     model: Path, recording: Path, tmp_path: Path, point: str
 ) -> None:
@@ -213,7 +213,7 @@ def test_tokens_beside_the_model_are_used_and_needed(
     assert not out.exists()
 
 
-@pytest.mark.parametrize("point", [NATIVE, "2x15625", FREE])
+@pytest.mark.parametrize("point", [NATIVE, "2x15625", FREE, "8@own"])
 def test_every_test_utterance_is_coded_for_real(
     model: Path, corpus: Path, tmp_path: Path, point: str
 ) -> None:
