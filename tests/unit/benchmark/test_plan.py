@@ -72,7 +72,7 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
 def calibration(study: Study, seconds: float = 0.5) -> Calibration:
     """Every step takes the same, every metric a hundredth of the audio."""
     cost = TrainingCost(seconds, 2 * seconds, 0.1, 400.0)
-    trainings = dict.fromkeys(study.variants, cost)
+    trainings = dict.fromkeys([*study.variants, "trunk"], cost)
     return Calibration(trainings, 2.0, 3.0, 0.01, dict.fromkeys(study.metrics.names, 0.01))
 
 
@@ -264,9 +264,22 @@ def test_each_kind_of_arm_is_measured_once_and_in_a_process_of_its_own(
     base = study.variants["baseline"]
     even = replace(base, bottleneck=replace(base.bottleneck, levels=16))
     variants = {"baseline": base, "even": even, "window-32": study.variants["window-32"]}
-    found = calibrate._trainings(replace(study, variants=variants), Path(), cores=1, rate=0.0)
+    arms = replace(study, variants=variants, trunk=None)
+    found = calibrate._trainings(arms, Path(), cores=1, rate=0.0)
     assert found["baseline"] == found["even"]
     assert len({cost.step for cost in found.values()}) == 2
+
+
+@pytest.mark.slow
+def test_a_trunk_is_measured_where_the_study_trains_it(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibrate, "measure", own_process)
+    assert study.trunk
+    finished = replace(study.trunk, pretrained="a model")
+    for trunk, names in ((study.trunk, {"trunk"}), (finished, set()), (None, set())):
+        alone = replace(study, variants={}, trunk=trunk)
+        assert set(calibrate._trainings(alone, Path(), cores=1, rate=0.0)) == names
 
 
 def test_large_steps_are_extrapolated_from_one_small_training(
@@ -278,7 +291,8 @@ def test_large_steps_are_extrapolated_from_one_small_training(
         str(layers): replace(base, model=replace(base.model, width=1024, layers=[8, layers]))
         for layers in (20, 40)
     }
-    found = calibrate._trainings(replace(study, variants=huge), Path(), cores=1, rate=0.0)
+    arms = replace(study, variants=huge, trunk=None)
+    found = calibrate._trainings(arms, Path(), cores=1, rate=0.0)
     assert {cost.basis for cost in found.values()} == {"extrapolated"}
     flops = {name: step_flops(measured(variant)) for name, variant in huge.items()}
     assert found["40"].step / found["20"].step == pytest.approx(flops["40"] / flops["20"])
@@ -304,7 +318,7 @@ def test_durations_of_files(study: Study, tmp_path: Path) -> None:
 
 def test_a_training_takes_its_steps_and_validations() -> None:
     config = read_yaml(ROOT / "config.yaml")
-    config["training"] |= {"steps": 100, "batch": 2, "validate_every": 50}
+    config["training"] |= {"start": "scratch", "steps": 100, "batch": 2, "validate_every": 50}
     config["training"]["loss"] |= {"adversarial": 1.0}
     config["training"]["discriminator"] = {"share": 0.25}
     study = resolve(config)
@@ -339,7 +353,7 @@ def test_memory_is_measured_where_a_training_was_else_as_requested(study: Study)
     unknown = replace(known, trainings=dict.fromkeys(known.trainings, TrainingCost(1, 1, 1)))
     for job in smoke_jobs():
         requested = job.requested_mib
-        if job.rule == "train":
+        if job.rule in ("train", "trunk"):
             assert job_mib(job, study, known) == 400
         elif not math.isnan(requested):
             assert job_mib(job, study, known) == requested > 900
@@ -408,6 +422,10 @@ def test_plan_beside_a_run(
     assert row["off_percent"] == pytest.approx(-50, abs=0.1)
     assert rows["off_percent"].notna().sum() == 1
     printed = capsys.readouterr().out
+    # Of the trunk all minutes are of training: 2 s to start, 6 steps and a validation.
+    assert study.trunk
+    trunk = (2 + training_seconds(study.trunk, cost)) / 60
+    assert re.search(rf"^ *trunk +1 +{trunk:.1f} +{trunk:.1f} +400\.0 ", printed, re.MULTILINE)
     assert re.search(r"^ *train +4 .* -(50.0|49\.\d)$", printed, re.MULTILINE)
     assert re.search(r"^ *baseline .* -(50.0|49\.\d)$", printed, re.MULTILINE)
     assert re.search(r"all measured jobs: off by -(50.0|49\.\d) %", printed)

@@ -195,7 +195,7 @@ def summary(table: pd.DataFrame, column: str) -> pd.DataFrame:
     """Return a row per arm or rule: minutes of all jobs and of trainings, memory, disk."""
     rows = []
     for name, jobs in table.groupby(column, sort=False):
-        trainings = jobs[jobs["rule"] == "train"]
+        trainings = jobs[jobs["rule"].isin(TRAININGS)]
         rows.append(
             {
                 column: name or "(all)",
