@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,23 +46,44 @@ def test_the_shipped_studies_resolve_without_a_warning() -> None:
         assert "baseline" in study.variants
 
 
-def test_the_demo_has_both_ablations_at_both_parities_and_no_vacuous_window(
-    config: dict[str, Any],
-) -> None:
+def test_the_demos_windows_all_remove_pairs_at_every_rate(config: dict[str, Any]) -> None:
     study = resolve(config)
     windows = {study.variants[arm].attention.window for arm in study.ablations["window"].arms}
     assert windows == {32, 64, 128, 256}
     for arm in study.ablations["window"].arms:
         assert all(share > 0 for _, _, share in training_coverage(study.variants[arm]))
-    for name, levels in (("fsq-even", 16), ("fsq-odd", 17)):
-        arms = [study.variants[arm].bottleneck for arm in study.ablations[name].arms]
-        assert {arm.levels for arm in arms} == {levels}
-        both_removed = {("original", "ste")} if levels == 16 else set()
-        assert {(arm.rounding, arm.training) for arm in arms} == both_removed | {
-            ("symmetric", "hybrid"),
-            ("original", "hybrid"),
-            ("symmetric", "ste"),
-        }
+
+
+def test_the_demos_fsq_ablation_removes_each_modification_and_both(config: dict[str, Any]) -> None:
+    study = resolve(config)
+    fsq = study.ablations["fsq"]
+    arms = {arm: study.variants[arm].bottleneck for arm in fsq.arms if arm not in fsq.controls}
+    assert sorted((arm.rounding, arm.training) for arm in arms.values()) == [
+        ("original", "hybrid"),
+        ("original", "ste"),
+        ("symmetric", "hybrid"),
+        ("symmetric", "ste"),
+    ]
+    reference = arms[fsq.reference]
+    assert (reference.rounding, reference.training) == ("symmetric", "hybrid")
+    for bottleneck in arms.values():
+        levels = {bottleneck.levels, *bottleneck.random_levels}
+        assert len(levels) > 1  # several grids share a decoder
+        assert not any(count % 2 for count in levels)  # at odd levels the roundings are one
+    assert study.points("levels") == ["native", *study.bitrates.points]
+
+
+def test_the_demos_controls_differ_by_their_draws_alone(config: dict[str, Any]) -> None:
+    study = resolve(config)
+    controls = {
+        (ablation.reference, control)
+        for ablation in study.ablations.values()
+        for control in ablation.controls
+    }
+    assert len(controls) == 3
+    for reference, control in controls:
+        changed = changed_keys(study.variants[reference], study.variants[control])
+        assert changed == ["training.replicate"]
 
 
 def test_a_variant_of_three_lines_changes_just_its_key(config: dict[str, Any]) -> None:
@@ -136,7 +158,10 @@ def ablation(**changes: Any) -> dict[str, Any]:
         (ablation(variants=["nowhere"]), ["ablations.a", "unknown variant 'nowhere'"]),
         (ablation(reference="nowhere"), ["ablations.a", "unknown variant 'nowhere'"]),
         (ablation(primary="psnr"), ["ablations.a", "primary", "psnr"]),
-        (ablation(variants=["even"]), ["'even' also changes bottleneck.levels"]),
+        (
+            ablation(variants=["odd"]) | {"variants": {"odd": {"bottleneck": {"levels": 5}}}},
+            ["'odd' also changes bottleneck.levels"],
+        ),
         (ablation(controls=["window-64"]), ["controls", "window-64"]),
         (
             ablation(variants=["twin"]) | {"variants": {"twin": {"attention": {"window": 128}}}},
@@ -145,10 +170,6 @@ def ablation(**changes: Any) -> dict[str, Any]:
         (
             ablation(variants=["wide"]) | {"variants": {"wide": {"attention": {"window": 2048}}}},
             ["'wide'", "2048 removes nothing", "vacuous"],
-        ),
-        (
-            ablation(variants=["odd-no-symmetric"], varies=["bottleneck.rounding"]),
-            ["'odd-no-symmetric'", "17", "vacuous", "controls"],
         ),
     ],
 )
@@ -160,8 +181,69 @@ def test_vacuous_and_impossible_arms_are_one_line(
         assert word in message
 
 
+def rounding(
+    levels: int, random_levels: Sequence[int] = (), points: Sequence[str] = (), **changes: Any
+) -> dict[str, Any]:
+    """Return a study of one arm that changes the rounding alone."""
+    body = {"varies": ["bottleneck.rounding"], "variants": ["lopsided"]}
+    return {
+        **ablation(**body, **changes),
+        "training": {"start": "scratch"},
+        "bottleneck": {"levels": levels, "random_levels": [*random_levels]},
+        "variants": {"lopsided": {"bottleneck": {"rounding": "original"}}},
+        "bitrates": {"points": [*points], "ablations": ["a"] if points else []},
+        "select": ["a"],
+    }
+
+
+CONTROL = {"controls": ["lopsided"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (rounding(17), ["odd level counts", "vacuous", "controls"]),
+        (rounding(17, [5, 9]), ["odd level counts", "vacuous", "controls"]),
+        (rounding(17, points=["6@1"]), ["odd level counts", "vacuous"]),
+        (rounding(4), ["at one number of levels (4)", "absorb", "vacuous", "random_levels"]),
+        (rounding(4, [4]), ["at one number of levels (4)", "bitrates.points", "controls"]),
+    ],
+)
+def test_a_rounding_that_nothing_could_show_is_refused(
+    config: dict[str, Any], change: Any, words: list[str]
+) -> None:
+    message = error_of(config, **change)
+    assert message.startswith("config: ablations.a: 'lopsided' changes the rounding")
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        rounding(4, [4, 8]),
+        rounding(17, [17, 16]),
+        rounding(4, points=["8@own"]),
+        rounding(17, **CONTROL),
+        rounding(4, **CONTROL),
+    ],
+)
+def test_a_rounding_that_something_shows_or_a_control_is_taken(
+    config: dict[str, Any], change: Any
+) -> None:
+    assert resolve(merge(config, change)).ablations["a"].variants == ["lopsided"]
+
+
+def test_points_of_another_ablation_do_not_show_a_rounding(config: dict[str, Any]) -> None:
+    other = rounding(4, points=["8@own"])
+    other["bitrates"]["ablations"] = ["window"]
+    other["select"] = ["a", "window"]
+    assert "at one number of levels (4)" in error_of(config, **other)
+
+
 def test_a_window_that_is_vacuous_at_one_rate_is_a_warning(config: dict[str, Any]) -> None:
     change = ablation(variants=["wide"]) | {"variants": {"wide": {"attention": {"window": 512}}}}
+    change["training"] = {"start": "scratch"}
     (warning,) = resolve(merge(config, change)).warnings
     assert "at 100 Hz" in warning
     assert "200 Hz" not in warning
@@ -195,8 +277,8 @@ def test_nominal_bitrates() -> None:
         config,
         {
             "model": {"patch": 320},
-            "bottleneck": {"dimensions": 6},
-            "training": {"segment": 5.12},
+            "bottleneck": {"dimensions": 6, "levels": 17},
+            "training": {"start": "scratch", "segment": 5.12},
             "ablations": {},
             "select": ["window"],
         },
@@ -238,6 +320,7 @@ def test_editing_a_kind_of_corpus_that_is_not_used_changes_nothing(config: dict[
 def test_a_study_written_as_json_reads_the_same(config: dict[str, Any], tmp_path: Path) -> None:
     """The workflow hands it to its jobs as JSON, where 1e-05 has no point."""
     config["model"]["norm_eps"] = 1.0e-5
+    config["training"]["start"] = "scratch"
     path = tmp_path / "study.json"
     path.write_text(json.dumps(config))
     assert load_study([path]) == resolve(config)

@@ -75,7 +75,7 @@ def _reference(found: dict[str, Any]) -> str:
             rows.append(
                 [f"`{key}`", _type(node), unit, "must be given" if needed else default, about]
             )
-        if rows and not place.startswith("variants.NAME."):  # which are the baseline's
+        if rows and not place.startswith(("variants.NAME.", "trunk")):  # which are the baseline's
             parts.append(f"## {f'`{place}`' if place else 'The study'}")
             parts.append(kind.__doc__.partition("\n\n")[0])
             parts.append(_table(["key", "type and range", "unit", "default", "what it is"], rows))
@@ -94,7 +94,8 @@ def _sections(kind: Any, place: str = "") -> Iterator[tuple[str, Any]]:
     for key, hint in get_type_hints(kind).items():
         for within in (hint, *get_args(hint)):
             if is_dataclass(within):
-                name = key if within is hint else f"{key}.NAME"
+                alone = within is hint or type(None) in get_args(hint)
+                name = key if alone else f"{key}.NAME"
                 yield from _sections(within, f"{place}.{name}".lstrip("."))
 
 
@@ -117,7 +118,9 @@ def _default(field: Field[Any]) -> str:
 
 def _type(node: dict[str, Any]) -> str:
     """Return the type and range of a key, from its part of the JSON schema."""
-    if "$ref" in node or node.get("type") == "object":
+    if "$ref" in node:
+        return "mapping"
+    if node.get("type") == "object":
         return "mapping by name"
     if "enum" in node or "const" in node:
         return ", ".join(f"`{value}`" for value in node.get("enum", [node.get("const")]))
