@@ -43,7 +43,13 @@ class Study:
                     "folder": {"path": str(self.audio), "manifest": str(folder / "manifest.csv")},
                 },
                 "model": {"layers": [1, 1], "width": 16, "head_dim": 8},
-                "training": {"steps": 200, "batch": 1, "segment": 0.64, "validate_every": 30},
+                "training": {
+                    "start": "scratch",
+                    "steps": 200,
+                    "batch": 1,
+                    "segment": 0.64,
+                    "validate_every": 30,
+                },
             },
         )
         for section in ("ablations", "variants", "codecs", "bitrates", "lengths"):

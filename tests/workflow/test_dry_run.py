@@ -8,7 +8,7 @@ import pytest
 
 from tests.workflow.conftest import Clone
 
-STUDIES = ("three-seeds", "fsq-grid", "librispeech")
+STUDIES = ("three-seeds", "paper-levels", "from-scratch", "librispeech")
 
 
 @pytest.mark.parametrize("study", STUDIES)

@@ -97,6 +97,8 @@ def _kind_at(kind: Any, place: list[Any]) -> Any:
     for part in place:
         inside = isinstance(kind, type) and issubclass(kind, Settings)
         kind = get_type_hints(kind)[part] if inside else get_args(kind)[-1]
+        if type(None) in get_args(kind):  # a section that may be left out
+            kind = get_args(kind)[0]
     return kind
 
 
