@@ -1,4 +1,5 @@
-"""The study itself: check, download, plan, config; its corpus: corpus, reference."""
+"""The study itself: check, download, plan, config; its corpus: corpus,
+merge-corpora, reference."""
 
 from __future__ import annotations
 
@@ -80,6 +81,19 @@ def prepare_corpus(*, output: Path, study: Study = DEMO, jobs: Jobs = 1) -> None
     from taae.corpus.prepare import prepare
 
     prepare(load_study(study).corpus, output, jobs)
+
+
+@command()
+def merge_corpora(corpora: list[Path], /, *, output: Path) -> None:
+    """Make one corpus of several prepared ones, split by split.
+
+    Args:
+        corpora: their folders.
+        output: folder of the corpus.
+    """
+    from taae.corpus.merge import merge
+
+    merge(corpora, output)
 
 
 app.command("taae.evaluation.decoded_files:write_reference", name="reference", show=False)

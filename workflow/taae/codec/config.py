@@ -21,7 +21,7 @@ Kind = Literal["taae", "conv"]
 # as is known); the paper gives no shapes for its models of about 250M and 500M parameters, so
 # these two are a choice: the same hop and head, narrower, with the layers that come nearest.
 SHAPES: dict[str, dict[str, Any]] = {
-    "demo": {"patch": 80, "layers": [1, 1], "strides": [2], "width": 128, "head_dim": 64},
+    "demo": {"patch": 80, "layers": [1, 3], "strides": [2], "width": 128, "head_dim": 64},
     "tiny": {"patch": 320, "layers": [1, 2], "strides": [2], "width": 128, "head_dim": 64},
     "small": {"patch": 320, "layers": [4, 4], "strides": [2], "width": 256, "head_dim": 64},
     "250M": {"patch": 320, "layers": [8, 21], "strides": [2], "width": 512, "head_dim": 128},
