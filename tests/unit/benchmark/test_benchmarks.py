@@ -148,7 +148,7 @@ def test_train(
 
 
 def test_training_by_itself_is_of_18_million_parameters_and_the_reference_sees_all() -> None:
-    variant = train.default_variant()
+    variant = train.small()
     assert train.profile(variant.codec).parameters == 18_477_382
     assert train.step_seconds(variant) == 4 * 5.12
     other = train.reference(variant)
@@ -165,7 +165,7 @@ def test_training_by_itself_is_compiled_where_there_is_a_compiler(
     monkeypatch.setenv("PATH", str(tmp_path))
     if there:
         (tmp_path / "g++").touch(mode=0o755)
-    assert train.default_variant().training.compile == there
+    assert train.small().training.compile == there
 
 
 def test_a_phase_lasts_until_the_next() -> None:

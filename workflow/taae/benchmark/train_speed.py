@@ -38,6 +38,7 @@ from taae.utils.sample_rate import SAMPLE_RATE
 ENDLESS = 2**31  # steps of a training that is never finished
 WARM = 2  # steps before those that count: they compile, and allocate the optimisers' states
 PASSES = 3  # the backward pass takes two products for each of the forward pass
+DEMO = Path(__file__).parents[3] / "config.yaml"
 SQUARE = {"cpu": 2048, "cuda": 8192}  # rows of the matrices of the measured product
 
 
@@ -118,7 +119,7 @@ def discriminator_flops(variant: Variant) -> float:
     return float(variant.training.batch * counter.get_total_flops())
 
 
-def default_variant() -> Variant:
+def small() -> Variant:
     """Return a codec of 18 million parameters, and its training by AdamW on 4 x 5.12 s.
 
     Its layers are compiled where torch.compile finds the C++ compiler that it needs.
@@ -145,14 +146,18 @@ def train(
     """Time training steps against the same network in float32 with full attention.
 
     Args:
-        study: config files of a study; by itself the preset small, 4 x 5.12 s, AdamW.
+        study: config files of a study; by itself the demo's, and beside it the preset small on
+            4 x 5.12 s by AdamW.
         variant: of the study; its discriminator, if any, plays throughout.
         steps: that count, of each arm.
         device: by itself the GPU where there is one.
     """
-    measured = load_study(study).variant(variant) if study else default_variant()
+    named = load_study(study or [DEMO]).variant(variant)
+    measured = {variant: named} if study else {f"{variant} of the demo": named, "small": small()}
     with hardware(device) as here:
-        compare(one_process(measured), here, steps)
+        for name, each in measured.items():
+            print(f"{name}: {each.training.batch} x {each.training.segment:g} s")
+            compare(one_process(each), here, steps)
 
 
 def compare(variant: Variant, device: str, steps: int) -> None:
