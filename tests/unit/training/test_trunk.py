@@ -18,6 +18,7 @@ from taae.codec.codec import load_codec
 from taae.codec.taae import SelfAttention
 from taae.training import train as loop
 from taae.training.config import Variant
+from taae.training.kept import keep
 from taae.training.trunk import load_trunk, replicate_seed
 from taae.utils.errors import TaaeError
 from tests.unit.training.trainings import noise_corpus, tiny, weights
@@ -154,6 +155,19 @@ def test_a_trunk_that_does_not_fit_is_refused(trunk: Path, train: Callable[..., 
     save_file({k: v for k, v in content.items() if k != name}, trunk / "model.safetensors")
     with pytest.raises(TaaeError, match="not the weights of this codec"):
         load_trunk(trunk, arm.codec)
+
+
+def test_a_damaged_trunk_with_checksums_is_refused(
+    trunk: Path, tmp_path: Path, train: Callable[..., Path]
+) -> None:
+    keep(trunk, tmp_path / "kept")
+    (shipped,) = (tmp_path / "kept").iterdir()
+    load_trunk(shipped, an_arm().codec)
+    damaged = (shipped / "model.safetensors").read_bytes()[:-1] + b"?"
+    (shipped / "model.safetensors").unlink()
+    (shipped / "model.safetensors").write_bytes(damaged)
+    with pytest.raises(TaaeError, match="damaged"):
+        train("arm", an_arm(), shipped)
 
 
 def test_a_replicate_draws_all_anew(corpus: Path, train: Callable[..., Path]) -> None:

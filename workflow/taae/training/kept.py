@@ -34,7 +34,7 @@ def keep(model: Path, kept: Path) -> float | None:
         return None
     if not all((model / name).is_file() for name in FILES):
         return None
-    if not _is_whole(folder):
+    if not is_whole(folder):
         with atomic(folder) as temporary:
             temporary.mkdir()
             for name in FILES:
@@ -47,7 +47,7 @@ def keep(model: Path, kept: Path) -> float | None:
 def restore_model(kept: Path, key: str, model: Path) -> bool:
     """Link the model with a key into a model folder; return False where it is not kept whole."""
     folder = kept / key[:16]
-    if not _is_whole(folder):
+    if not is_whole(folder):
         return False
     for name in FILES:
         with atomic(model / name) as temporary:
@@ -56,8 +56,8 @@ def restore_model(kept: Path, key: str, model: Path) -> bool:
     return True
 
 
-def _is_whole(folder: Path) -> bool:
-    """Return whether a kept model has every file as it was written."""
+def is_whole(folder: Path) -> bool:
+    """Return whether a model with checksums beside it has every file as it was written."""
     try:
         hashes = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
         return all(file_sha256(folder / name) == hashes[name] for name in FILES)

@@ -16,6 +16,7 @@ from taae.codec.codec import Codec, load_codec
 from taae.codec.config import CodecConfig
 from taae.codec.pretrained import WEIGHTS, read_config
 from taae.training.config import Variant, trunk_misfit
+from taae.training.kept import CHECKSUMS, is_whole
 from taae.utils.errors import TaaeError
 from taae.utils.files import file_sha256
 
@@ -41,7 +42,12 @@ def load_trunk(folder: Path, codec: CodecConfig) -> Codec:
 
     Raises:
         TaaeError: it is no model, or its weights do not fit, or favour another direction of time.
+            Or it has checksums beside it, and a file is another.
     """
+    if (folder / CHECKSUMS).is_file() and not is_whole(folder):
+        raise TaaeError(
+            f"{folder}: a file is damaged, or not the one that {CHECKSUMS} is of; restore it"
+        )
     misfit = trunk_misfit(read_config(folder), codec)
     if misfit:
         raise TaaeError(f"{folder}: not a trunk of this codec: {misfit}")
