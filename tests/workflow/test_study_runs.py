@@ -37,6 +37,7 @@ ONE_MODEL = Counter(
     train=1, decode=2, score=2, entropy_models=1, rates=2, precision=1, lengths=1, cost=1
 )
 ONE_STREAM = Counter(train=1, decode=1, score=1, cost=1)
+TRUNK = Counter(trunk=1)  # of each seed
 MODELS = ONE_MODEL + ONE_MODEL + ONE_STREAM + ONE_STREAM + OVERVIEWS
 
 
@@ -150,7 +151,7 @@ def test_touching_a_source_file_reruns_nothing(clone: Clone) -> None:
             "evaluation/scoring/signal_metrics.py",
             Counter(score=6, score_other_codec=2, lengths=2) + ANALYSIS,
         ),
-        ("training/train.py", MODELS + ANALYSIS),
+        ("training/train.py", TRUNK + MODELS + ANALYSIS),
         ("utils/gpus.py", Counter()),  # nor does any other that changes no result
     ],
 )
@@ -172,6 +173,15 @@ def test_a_changed_variant_trains_alone(clone: Clone) -> None:
     finally:
         undo()
     assert jobs == ONE_MODEL + OVERVIEWS + ANALYSIS
+
+
+def test_an_edited_trunk_is_trained_again_with_all_that_begins_with_it(clone: Clone) -> None:
+    undo = clone.edit("workflow/studies/smoke.yaml", "steps: 6,", "steps: 7,")
+    try:
+        jobs = clone.jobs()
+    finally:
+        undo()
+    assert jobs == TRUNK + ONE_MODEL + ONE_MODEL + OVERVIEWS + ANALYSIS
 
 
 def test_an_added_variant_trains_alone(clone: Clone) -> None:
@@ -196,7 +206,7 @@ def test_an_added_seed_trains_that_seed_alone(clone: Clone) -> None:
     finally:
         undo()
     per_run = MODELS - OVERVIEWS - Counter(cost=4)  # costs and spectrograms are of the first seed
-    assert jobs == per_run + Counter(["training_table", "provenance_table"]) + ANALYSIS
+    assert jobs == TRUNK + per_run + Counter(["training_table", "provenance_table"]) + ANALYSIS
 
 
 def test_removed_audio_reruns_nothing_upstream(clone: Clone) -> None:
@@ -214,9 +224,8 @@ def test_removed_audio_reruns_nothing_upstream(clone: Clone) -> None:
         finally:
             edit()
         assert (jobs["decode"], jobs["score"]) == (6, 6)
-        assert not {"corpus", "reference", "train", "entropy_models", "precision", "cost"} & set(
-            jobs
-        )
+        upstream = {"corpus", "reference", "trunk", "train"}
+        assert not {*upstream, "entropy_models", "precision", "cost"} & set(jobs)
     finally:
         shutil.move(kept, results / "decoded")
 
@@ -287,7 +296,8 @@ def test_another_operating_point_retrains_nothing(clone: Clone) -> None:
     finally:
         undo()
     assert (jobs["decode"], jobs["score"], jobs["rates"]) == (2, 2, 4)
-    assert not {"corpus", "train", "lengths", "scores_table", "comparisons_table"} & set(jobs)
+    assert not {"corpus", "trunk", "train", "lengths"} & set(jobs)
+    assert not {"scores_table", "comparisons_table"} & set(jobs)
 
 
 def test_a_mistake_in_the_config_stops_before_any_job(clone: Clone) -> None:

@@ -89,7 +89,7 @@ def points(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
     looks = style.looks(ablation.variants)
     shift = 0.6 / len(ablation.variants)
     for metric, axis in axes.items():
-        axis.axhline(0, color=style.BLACK, linewidth=0.6, zorder=0.5)
+        axis.axhline(0, color=style.BLACK, linewidth=0.6, zorder=0.9)
         here = comparisons[comparisons["metric"] == metric]
         chance = NOISES * here.drop_duplicates("point").set_index("point")["noise"].reindex(places)
         for place, high in enumerate(chance):
@@ -106,6 +106,7 @@ def points(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
                 axis.plot(at, value, marker, color=colour, markerfacecolor=face)
             axis.plot([], [], marker, color=colour, linestyle="", label=arm)
         axis.set_xticks(range(len(places)), places)
+        axis.set_xlim(-0.5, len(places) - 0.5)
         axis.locator_params(axis="y", nbins=5)
         axis.grid(visible=True, axis="y")
     reading = f"difference from {ablation.reference} with {_interval(comparisons)}"
