@@ -85,7 +85,7 @@ def test_a_wrong_command_line_is_one_clear_error(
 def test_check_lists_the_variants(capsys: pytest.CaptureFixture[str]) -> None:
     root = Path(__file__).parents[3]
     assert cli.main(["check", "--study", str(root / "config.yaml")]) == 0
-    assert "window-32: 2400 bit/s, window 32, 1.3M parameters\n" in capsys.readouterr().out
+    assert "window-32: 2400 bit/s, window 32, 2.4M parameters\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["--study", "--configfile"])

@@ -18,7 +18,7 @@ from taae.utils.errors import TaaeError
 
 ROOT = Path(__file__).parents[3]
 COUNTS = {  # also those of the README
-    "demo": 1_330_774,
+    "demo": 2_381_910,
     "tiny": 2_286_662,
     "small": 18_477_382,
     "250M": 247_814_982,
