@@ -222,18 +222,19 @@ def test_a_state_belongs_to_all_that_determines_a_training(
 ) -> None:
     other = replace(variant, training=replace(variant.training, clip=2.0))
     keys = [
-        loop._key(variant, 1, "corpus", "float32"),
-        loop._key(other, 1, "corpus", "float32"),
-        loop._key(variant, 2, "corpus", "float32"),
-        loop._key(variant, 1, "another", "float32"),
+        loop._key(variant, 1, "corpus", "float32", ""),
+        loop._key(other, 1, "corpus", "float32", ""),
+        loop._key(variant, 2, "corpus", "float32", ""),
+        loop._key(variant, 1, "another", "float32", ""),
+        loop._key(variant, 1, "corpus", "float32", "hash of a trunk"),
     ]
-    assert loop._key(variant, 1, "corpus", "float32") == keys[0]
+    assert loop._key(variant, 1, "corpus", "float32", "") == keys[0]
     with monkeypatch.context() as patch:
         patch.setattr(loop, "libraries", lambda: {"torch": "0"})
-        keys.append(loop._key(variant, 1, "corpus", "float32"))
+        keys.append(loop._key(variant, 1, "corpus", "float32", ""))
     (tmp_path / "edited.py").write_text("1")
     monkeypatch.setattr(loop, "sources", lambda module: [tmp_path / "edited.py"])
-    keys.append(loop._key(variant, 1, "corpus", "float32"))
+    keys.append(loop._key(variant, 1, "corpus", "float32", ""))
     assert len(set(keys)) == len(keys) == 6
 
 

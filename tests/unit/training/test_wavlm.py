@@ -136,11 +136,11 @@ def test_a_stage_that_cannot_be_is_no_config(changes: dict) -> None:
 
 def test_other_weights_in_the_same_folder_make_another_training(wavlm: Path) -> None:
     settings = {"loss": {"perceptual": 1.0}, "perceptual": {"share": 0.5, "weights": str(wavlm)}}
-    before = loop._key(tiny(settings), 1, "corpus", "float32")
-    assert loop._key(tiny(settings), 1, "corpus", "float32") == before
+    before = loop._key(tiny(settings), 1, "corpus", "float32", "")
+    assert loop._key(tiny(settings), 1, "corpus", "float32", "") == before
     with (wavlm / "model.safetensors").open("r+b") as file:
         file.seek(-1, 2)
         last = file.read(1)[0]
         file.seek(-1, 2)
         file.write(bytes([last ^ 1]))
-    assert loop._key(tiny(settings), 1, "corpus", "float32") != before
+    assert loop._key(tiny(settings), 1, "corpus", "float32", "") != before

@@ -146,7 +146,7 @@ class FSQ(nn.Module):
         if self.mode == "noise":
             return noisy
         if self.mode == "continuous":
-            return torch.lerp(bounded, noisy, self._rand(x, item))
+            return torch.lerp(bounded, noisy, self._rand(x, item).to(bounded.dtype))
         unquantised, noise = (self._rand(x, item) < 0.5 for _ in range(2))
         return torch.where(noise, noisy, torch.where(unquantised, bounded, rounded))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from taae.codec.attention_window import removed_share
-from taae.codec.operating_points import NATIVE
+from taae.codec.operating_points import NATIVE, OWN, Stage, stages_of
 from taae.utils.errors import TaaeError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def check_study(study: Study) -> list[str]:
                     f"{section}.metrics: '{metric}' is not among metrics.names, or cannot"
                     " be scored here"
                 )
+    _check_points(study)
     warnings = []
     for name, ablation in study.ablations.items():
         try:
@@ -69,7 +71,7 @@ def _check_ablation(name: str, ablation: Ablation, study: Study) -> list[str]:
                 f" the ablation varies {', '.join(ablation.varies)} alone"
             )
         if arm not in ablation.controls:
-            _check_rounding(arm, changed, arms[arm], probed=study.points(arm) != [NATIVE])
+            _check_rounding(arm, changed, arms[arm], study.points(arm))
     if {"attention", "attention.window"} & set(ablation.varies):
         for arm, variant in arms.items():
             if variant.model.kind == "conv" or variant.pretrained:
@@ -85,25 +87,41 @@ def _function(variant: Variant) -> Variant:
     return replace(variant, attention=replace(variant.attention, window=0))
 
 
-def _check_rounding(arm: str, changed: list[str], variant: Variant, probed: bool) -> None:
+def _check_rounding(arm: str, changed: list[str], variant: Variant, points: Sequence[str]) -> None:
     """Refuse an arm that changes the rounding where nothing could show it."""
-    if changed != ["bottleneck.rounding"]:
+    if set(changed) - {"training.replicate"} != {"bottleneck.rounding"}:
         return
     bottleneck = variant.bottleneck
     levels = {bottleneck.levels, *bottleneck.random_levels}
+    levels |= {stage.levels for stage in _own_stages(points)}
     if all(count % 2 for count in levels):
         raise TaaeError(
-            f"'{arm}' changes the rounding at {variant.bottleneck.levels} levels alone: at odd"
-            " level counts both roundings are one grid, so the arm is vacuous; use an even count,"
-            " or list it under controls"
+            f"'{arm}' changes the rounding at {bottleneck.levels} levels alone: at odd level counts"
+            " both roundings are one grid, so the arm is vacuous; use an even count, or list it"
+            " under controls"
         )
-    if len(levels) == 1 and not probed:
+    if len(levels) == 1 and list(points) == [NATIVE]:
         raise TaaeError(
             f"'{arm}' changes the rounding at one number of levels ({bottleneck.levels}): the"
             " layers around the quantizer absorb it, so the arm is vacuous. Train with"
             " bottleneck.random_levels, decode at other levels (bitrates.points and ablations), or"
             " list it under controls"
         )
+
+
+def _own_stages(points: Sequence[str]) -> list[Stage]:
+    return [stage for point in points for stage in stages_of(point) if stage.scale == OWN]
+
+
+def _check_points(study: Study) -> None:
+    """Refuse an operating point that a variant's rounding has no grid for."""
+    for name, variant in study.variants.items():
+        levels = [stage.levels for stage in _own_stages(study.points(name))]
+        if 2 in levels and variant.bottleneck.rounding == "original":
+            raise TaaeError(
+                f"bitrates.points: 2@own: '{name}' has original rounding, which has no grid of 2"
+                " levels"
+            )
 
 
 def _check_window(name: str, arm: str, variant: Variant) -> list[str]:

@@ -61,7 +61,8 @@ def _check_described(trunk: Variant) -> None:
     if keys:
         raise TaaeError(
             f"pretrained: {trunk.pretrained} is another codec than the section describes, in"
-            f' {", ".join(keys)}; change the section, or set pretrained to "" to train it here'
+            f' {", ".join(keys)}; change the section, set pretrained to "" to train it here,'
+            " or training.start to scratch"
         )
 
 
