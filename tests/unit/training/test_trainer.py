@@ -235,7 +235,7 @@ def test_a_state_belongs_to_all_that_determines_a_training(
     (tmp_path / "edited.py").write_text("1")
     monkeypatch.setattr(loop, "sources", lambda module: [tmp_path / "edited.py"])
     keys.append(loop._key(variant, 1, "corpus", "float32", ""))
-    assert len(set(keys)) == len(keys) == 6
+    assert len(set(keys)) == len(keys) == 7
 
 
 def test_what_else_is_in_the_state_folder_is_left_alone(
