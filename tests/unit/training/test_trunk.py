@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,13 @@ from safetensors.torch import load_file, save_file
 from taae.codec import fsq
 from taae.codec.codec import load_codec
 from taae.codec.taae import SelfAttention
+from taae.study.load import load_study
 from taae.training import train as loop
 from taae.training.config import Variant
-from taae.training.kept import keep
+from taae.training.kept import is_whole, keep
 from taae.training.trunk import load_trunk, replicate_seed
 from taae.utils.errors import TaaeError
-from tests.unit.training.trainings import noise_corpus, tiny, weights
+from tests.unit.training.trainings import ROOT, noise_corpus, tiny, weights
 
 WINDOWS = [8, 16, 32]
 
@@ -168,6 +169,21 @@ def test_a_damaged_trunk_with_checksums_is_refused(
     (shipped / "model.safetensors").write_bytes(damaged)
     with pytest.raises(TaaeError, match="damaged"):
         train("arm", an_arm(), shipped)
+
+
+def test_the_shipped_trunk_is_whole_and_was_made_as_the_demo_says() -> None:
+    study = load_study([ROOT / "config.yaml"])
+    assert study.trunk
+    shipped = Path(study.trunk.pretrained)
+    assert is_whole(shipped)
+    load_trunk(shipped, study.variants["baseline"].codec)
+    made = json.loads((shipped / "provenance.json").read_text())["variant"]
+    expected = asdict(study.trunk)
+    for section in ("model", "attention", "bottleneck"):
+        assert made[section] == expected[section]
+    later = ("start", "replicate")  # keys that it was made before
+    now = {key: value for key, value in expected["training"].items() if key not in later}
+    assert {key: value for key, value in made["training"].items() if key not in later} == now
 
 
 def test_a_replicate_draws_all_anew(corpus: Path, train: Callable[..., Path]) -> None:
