@@ -9,13 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from taae.analysis.figures import style
+from taae.codec.operating_points import OWN, stages_of
 from taae.evaluation.metrics import METRICS
 from taae.study.config import Ablation
 from taae.study.study import Study
 
 NOISES = 2.0  # times the training noise that a difference has to exceed
 _BOLD = "the primary metric is bold"
-_CHANCE = "what training does by chance (2 x RMS of the controls)"
+_CHANCE = "training noise (2 × RMS)"
 _FILLED = "filled: differs after Holm's correction, by more than training does by chance"
 
 
@@ -85,7 +86,7 @@ def points(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
     rate = study.variants[ablation.reference].bitrate
     places = sorted(comparisons["point"].unique(), key=lambda point: (rate(point), point))
     titles = style.headings(comparisons["metric"].unique())
-    figure, axes = style.panels(titles, 1.3, xlabel="operating point")
+    figure, axes = style.panels(titles, 1.3, columns=3, xlabel="operating point")
     looks = style.looks(ablation.variants)
     shift = 0.6 / len(ablation.variants)
     for metric, axis in axes.items():
@@ -105,12 +106,19 @@ def points(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
                 face = colour if solid else "white"
                 axis.plot(at, value, marker, color=colour, markerfacecolor=face)
             axis.plot([], [], marker, color=colour, linestyle="", label=arm)
-        axis.set_xticks(range(len(places)), places)
+        axis.set_xticks(range(len(places)), map(_label, places))
         axis.set_xlim(-0.5, len(places) - 0.5)
         axis.locator_params(axis="y", nbins=5)
         axis.grid(visible=True, axis="y")
     reading = f"difference from {ablation.reference} with {_interval(comparisons)}"
     return style.explain(figure, ablation.title, reading, _FILLED)
+
+
+def _label(point: str) -> str:
+    """Return a point's name: of one stage its own, since presets are named for 6 dimensions."""
+    stages = stages_of(point)
+    one = len(stages) == 1 and stages[0].scale != OWN
+    return f"{stages[0].levels}@{stages[0].scale:g}" if one else point
 
 
 def _differs(rows: pd.DataFrame) -> pd.Series:
