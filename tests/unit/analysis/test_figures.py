@@ -169,9 +169,7 @@ def test_forest_shows_the_noise_and_leaves_what_lies_inside_hollow(
     assert abs(differences["window-256", "stoi"]) < small < large
     noise = (small + large) / 4  # twice it lies between them
     figure = figures.forest(STUDY, "window", compared.assign(noise=noise))
-    assert spans(figure, 1)["training noise (2 × RMS)"] == (
-        pytest.approx((-2 * noise, 2 * noise))
-    )
+    assert spans(figure, 1)["training noise (2 × RMS)"] == (pytest.approx((-2 * noise, 2 * noise)))
     shown = points(figure, 1)
     assert [
         shown[differences[name, "stoi"], float(row)]
