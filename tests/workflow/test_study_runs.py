@@ -166,22 +166,33 @@ def test_an_edit_reruns_its_stage_and_what_follows(
     assert clone.jobs() == Counter()
 
 
-def test_a_changed_variant_trains_alone(clone: Clone) -> None:
-    undo = clone.edit("config.yaml", "attention: {window: 32}", "attention: {window: 16}")
+@pytest.mark.parametrize(
+    ("path", "old", "new", "expected"),
+    [
+        (
+            "config.yaml",
+            "attention: {window: 32}",
+            "attention: {window: 16}",
+            ONE_MODEL + OVERVIEWS + ANALYSIS,
+        ),
+        (
+            "workflow/studies/smoke.yaml",
+            "steps: 6,",
+            "steps: 7,",
+            TRUNK + ONE_MODEL + ONE_MODEL + OVERVIEWS + ANALYSIS,
+        ),
+    ],
+    ids=["a variant, alone", "the trunk, with all that begins with it"],
+)
+def test_what_is_edited_is_trained_again(
+    clone: Clone, path: str, old: str, new: str, expected: Counter[str]
+) -> None:
+    undo = clone.edit(path, old, new)
     try:
         jobs = clone.jobs()
     finally:
         undo()
-    assert jobs == ONE_MODEL + OVERVIEWS + ANALYSIS
-
-
-def test_an_edited_trunk_is_trained_again_with_all_that_begins_with_it(clone: Clone) -> None:
-    undo = clone.edit("workflow/studies/smoke.yaml", "steps: 6,", "steps: 7,")
-    try:
-        jobs = clone.jobs()
-    finally:
-        undo()
-    assert jobs == TRUNK + ONE_MODEL + ONE_MODEL + OVERVIEWS + ANALYSIS
+    assert jobs == expected
 
 
 def test_an_added_variant_trains_alone(clone: Clone) -> None:

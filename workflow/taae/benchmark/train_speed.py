@@ -27,7 +27,7 @@ from taae.benchmark.shared import (
 )
 from taae.codec.complexity import profile
 from taae.codec.config import Bottleneck
-from taae.study.load import load_study
+from taae.study.load import DEMO, load_study
 from taae.training.adversarial import Discriminator, adversarial, hinge
 from taae.training.config import BASELINE, Training, Variant
 from taae.training.trainer import PHASES, Trainer
@@ -38,7 +38,6 @@ from taae.utils.sample_rate import SAMPLE_RATE
 ENDLESS = 2**31  # steps of a training that is never finished
 WARM = 2  # steps before those that count: they compile, and allocate the optimisers' states
 PASSES = 3  # the backward pass takes two products for each of the forward pass
-DEMO = Path(__file__).parents[3] / "config.yaml"
 SQUARE = {"cpu": 2048, "cuda": 8192}  # rows of the matrices of the measured product
 
 
@@ -152,7 +151,7 @@ def train(
         steps: that count, of each arm.
         device: by itself the GPU where there is one.
     """
-    named = load_study(study or [DEMO]).variant(variant)
+    named = load_study(study or DEMO).variant(variant)
     measured = {variant: named} if study else {f"{variant} of the demo": named, "small": small()}
     with hardware(device) as here:
         for name, each in measured.items():

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -22,7 +23,7 @@ from taae.training.history import COLUMNS, EventFiles
 from taae.training.kept import keep, restore_model
 from taae.training.losses import weights
 from taae.training.trainer import Trainer
-from taae.training.trunk import load_trunk, replicate_seed, weights_of
+from taae.training.trunk import load_trunk, weights_of
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_csv, write_json
 from taae.utils.fingerprint import digest, libraries, provenance, sources
@@ -135,6 +136,13 @@ def train(
     if kept is not None:
         keep(output, kept)
     checkpoint.clear(state)
+
+
+def replicate_seed(seed: int, replicate: int) -> int:
+    """Return the seed of a replicate's draws: `seed` itself for number 0."""
+    if not replicate:
+        return seed
+    return int(np.random.SeedSequence([seed, replicate]).generate_state(1)[0])
 
 
 def _key(variant: Variant, seed: int, corpus: str, precision: str, start: str) -> str:

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from taae.codec.codec import Codec, load_codec
 from taae.codec.config import CodecConfig
 from taae.codec.pretrained import WEIGHTS, read_config
@@ -52,10 +50,3 @@ def load_trunk(folder: Path, codec: CodecConfig) -> Codec:
     if misfit:
         raise TaaeError(f"{folder}: not a trunk of this codec: {misfit}")
     return load_codec(folder)
-
-
-def replicate_seed(seed: int, replicate: int) -> int:
-    """Return the seed of a replicate's draws: `seed` itself for number 0."""
-    if not replicate:
-        return seed
-    return int(np.random.SeedSequence([seed, replicate]).generate_state(1)[0])

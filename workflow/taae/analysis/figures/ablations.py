@@ -24,7 +24,7 @@ def metrics(study: Study, name: str, summary: pd.DataFrame, comparisons: pd.Data
     """Draw every arm's mean with its interval, a panel per metric.
 
     Arms are rows, the reference first; where the ablation varies the window alone, the window is
-    the x axis instead. Points that differ from the reference after Holm's correction are filled.
+    the x axis instead. Filled as in `forest`.
     """
     ablation = study.ablations[name]
     summary = summary[summary["variant"].isin(ablation.arms)]
