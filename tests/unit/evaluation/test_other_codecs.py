@@ -21,6 +21,7 @@ from taae.evaluation.other_codecs.programs import (
     Codec2,
     Opus,
     audio_packets,
+    opus_coder,
 )
 from taae.evaluation.other_codecs.run import code, load, run_other_codec
 from taae.utils.errors import NotInstalled, TaaeError
@@ -84,10 +85,21 @@ def ogg(packets, per_page):
 
 
 @settings(deadline=None)
-@given(st.lists(st.integers(0, 800), min_size=2, max_size=30), st.integers(1, 255))
-def test_packets_are_counted_without_the_container(sizes, per_page):
-    content = ogg([b"O" * size for size in sizes], per_page)
-    assert audio_packets(content) == sizes[2:]
+@given(st.lists(st.binary(max_size=800), min_size=2, max_size=30), st.integers(1, 255))
+def test_packets_are_read_without_the_container(packets, per_page):
+    assert audio_packets(ogg(packets, per_page)) == packets[2:]
+
+
+@pytest.mark.parametrize(
+    ("configurations", "coder"),  # RFC 6716, table 2: the first five bits
+    [
+        ([0], "narrow band"), ([3, 8, 1], "narrow band"), ([9], "wide band"),
+        ([15, 15, 0], "wide band"), ([4], ""), ([16], ""), ([31, 31, 0], ""), ([], ""),
+    ],
+)  # fmt: skip
+def test_the_coder_of_opus_packets(configurations, coder):
+    packets = [bytes([number << 3 | 0b111]) + b"rest" for number in configurations]
+    assert opus_coder([*packets, b""]) == coder
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF", ogg([b"head"], 255), ogg([b"a"] * 5, 9)[:-1]])
@@ -104,7 +116,8 @@ def test_opus(corpus, tmp_path):
     assert sorted(table.utterance) == ["a-1", "b-1"]
     about = read_about(tmp_path / "out/codec.json")
     assert about["status"] == "ok"
-    assert (about["rate_hz"], about["delay_samples"]) == (16_000, 0)
+    assert (about["rate_hz"], about["delay_samples"]) == (48_000, -0.667)  # of the wide band
+    assert about["resampling"].startswith("soxr ")
     assert about["bitrate"] == pytest.approx(table.bits.sum() / table.samples.sum() * 16_000)
     assert 12_000 < about["bitrate"] < 48_000
     assert "opus" in about["version"]
@@ -120,6 +133,39 @@ def test_opus(corpus, tmp_path):
     first = (tmp_path / "out/audio/a-1.flac").read_bytes()
     run_other_codec("other", OtherCodec("opus", bitrate=24_000), corpus, tmp_path / "out")
     assert (tmp_path / "out/audio/a-1.flac").read_bytes() == first
+
+
+def lag_samples(reference, decoded, steps=12):
+    """Return by how many samples `decoded` is late: the peak of the finely sampled correlation."""
+    size = reference.size + decoded.size
+    product = np.fft.rfft(decoded, size) * np.fft.rfft(reference, size).conj()
+    correlation = np.fft.irfft(product, size * steps)
+    place = int(np.argmax(correlation))
+    return (place if place < correlation.size / 2 else place - correlation.size) / steps
+
+
+def test_the_oracle_of_lags():
+    signal = speech(1.0)
+    for lag in (-3, 0, 2):
+        assert lag_samples(signal, np.roll(signal, lag)) == lag
+    half = soxr.resample(np.roll(soxr.resample(signal, 1, 2), 1), 2, 1)
+    assert lag_samples(signal, half) == pytest.approx(0.5, abs=0.1)
+
+
+@has_opus
+@pytest.mark.parametrize(
+    ("bitrate", "delay", "close"),  # SILK at 8 kHz, whose phase bends; at 16 kHz; CELT
+    [(6_000, 2 / 3, 0.2), (8_000, 2 / 3, 0.2), (12_000, -2 / 3, 0.2), (64_000, 0.0, 0.1)],
+)
+def test_opus_is_in_time(bitrate, delay, close):
+    for seed in (1, 2):
+        audio = speech(2.0, seed).astype(np.float32)
+        coded = code(Opus(bitrate), audio)
+        assert coded.delay == pytest.approx(delay)
+        lag = lag_samples(audio, coded.audio)
+        assert abs(lag) <= close
+        # Without the compensation it would be another one.
+        assert abs(lag + delay) > close or delay == 0
 
 
 @has_codec2

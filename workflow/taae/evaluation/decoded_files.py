@@ -28,7 +28,8 @@ class Coded(NamedTuple):
 
     audio: Audio
     frames: int
-    bits: int = 0  # of other codecs alone
+    bits: int = 0  # of other codecs alone, as is
+    delay: float = 0.0  # in samples, that was taken out
 
 
 def fit(audio: Audio, samples: int) -> Audio:
@@ -49,7 +50,7 @@ def write_decoded(
     rows = []
     with atomic(output / AUDIO) as folder:
         folder.mkdir()
-        for utterance, (audio, frames, bits) in utterances:
+        for utterance, (audio, frames, bits, _) in utterances:
             rows.append(
                 {
                     "utterance": utterance,

@@ -24,8 +24,6 @@ class NeuralCodec:
     frames, output cut to the length of the input.
     """
 
-    delay = 0
-
     def __init__(self, settings: OtherCodec) -> None:
         """Load the weights.
 
