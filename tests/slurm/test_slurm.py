@@ -226,7 +226,7 @@ def test_the_smoke_study_runs_as_jobs(
         for name in (re.sub(r"^rule_|_wildcards.*", "", job["Comment"]) for job in site.submitted())
     )
     assert submitted == Counter(
-        corpus=1, reference=1, trunk=1, train=4, decode=6, score=6, cost=4, lengths=2, precision=2
+        corpus=1, reference=1, trunk=1, train=4, decode=6, score=6, cost=1, lengths=2, precision=2
     ) + Counter(rates=2, other_codec=2)
 
 

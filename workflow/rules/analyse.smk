@@ -73,7 +73,7 @@ MADE = {
     ),
     "cost": (
         "runs",
-        expand("results/cost/{variant}.json", variant=STUDY.cost_arms),
+        "results/cost/costs.json",
         table("cost.csv", "cost"),
         ANALYSED,
     ),

@@ -166,6 +166,12 @@ def weights_mb(wildcards, bytes_each):
     return 4000 + round(1e-6 * bytes_each * count)
 
 
+def all_weights_mb(variants, bytes_each=10):
+    """The same where the models of several variants are there at once."""
+    count = sum(parameter_count(STUDY.variant(name).codec) for name in variants)
+    return 4000 + round(1e-6 * bytes_each * count)
+
+
 def train_mb(wildcards, attempt):
     """Memory to ask for on a node that trains: weights, averages, optimiser, a state being saved."""
     processes = variant_of(wildcards).training.processes_per_node

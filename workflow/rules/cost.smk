@@ -1,24 +1,32 @@
-# What each arm of the ablations of attention or model costs: latency, reach, time, memory.
+# What the arms of the ablations of attention or model cost: latency, reach, time, memory.
 
 
 rule cost:
+    # One job, in which the arms take turns: measured at another time each, they would differ by
+    # what else the machine did.
     input:
         code("evaluation/cost"),
-        model=f"results/models/{{variant}}/seed{STUDY.seeds[0]}/model.safetensors",
+        models=expand(
+            "results/models/{variant}/seed{seed}/model.safetensors",
+            variant=STUDY.cost_arms,
+            seed=STUDY.seeds[0],
+        ),
     output:
-        "results/cost/{variant}.json",
+        "results/cost/costs.json",
     log:
-        "results/logs/cost/{variant}.log",
+        "results/logs/cost.log",
     conda:
         "../../envs/torch.yaml"
-    # All of them: alone on the machine, or the times would be of what runs beside. Not
-    # `workflow.cores`, which stops --report and --lint where no --cores is given.
+    # All of them: alone on the machine, for the latencies by the clock. Not `workflow.cores`,
+    # which stops --report and --lint where no --cores is given.
     threads: workflow.resource_settings.cores or 1
     resources:
-        mem_mb=MODEL_RESOURCES["mem_mb"],
+        mem_mb=lambda wildcards, attempt: attempt * all_weights_mb(STUDY.cost_arms),
         runtime=minutes(600),
     params:
-        model=subpath(input.model, parent=True),
+        models=lambda wildcards, input: [
+            str(Path(path).parent) for path in input.models
+        ],
     shell:
-        "python -m taae cost --model {params.model} --threads 1"
+        "python -m taae cost --models {params.models} --threads 1"
         " --output {output} &> {log}"

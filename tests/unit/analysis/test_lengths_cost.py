@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from scipy import stats
 from taae.analysis.figures.study import cost as cost_figure
 from taae.analysis.figures.study import lengths as length_figure
 from taae.analysis.tables import lengths, runs
+from taae.evaluation import cost as costs_measured
 from taae.evaluation.cost import measure
 from taae.study.study import Study
 from taae.utils.errors import TaaeError
@@ -139,13 +141,43 @@ def test_the_segments_of_pretrained_arms_are_not_marked(summary: pd.DataFrame) -
     assert (lines, title) == (set(), "Length generalisation")
 
 
+def test_models_take_turns_and_their_times_are_of_the_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: a work that sleeps spends no CPU, one that spins spends what the clock says."""
+    turns: list[str] = []
+
+    def work(model: str, _noise: object) -> None:
+        turns.append(model)
+        end = time.process_time() + (0.02 if model == "spins" else 0.0)
+        while time.process_time() < end:
+            pass
+        if model == "sleeps":
+            time.sleep(0.05)
+
+    monkeypatch.setattr(costs_measured, "load_codec", lambda path: path.name)
+    monkeypatch.setattr(costs_measured, "_known", lambda _codec: {})
+    monkeypatch.setattr(costs_measured, "_work", work)
+    found = measure([tmp_path / "sleeps", tmp_path / "spins"])
+    pair = ["sleeps", "spins"]
+    assert turns[:8] == [*pair, *pair, *reversed(pair), *pair]  # the first of them is not timed
+    assert len(turns[2:]) == 2 * costs_measured.ROUNDS + 2  # and once each for its memory
+    sleeps, spins = found[f"{tmp_path.name}/sleeps"], found[f"{tmp_path.name}/spins"]
+    assert sleeps["rtf"] * costs_measured.SECONDS < 0.01
+    assert sleeps["rtf_clock"] * costs_measured.SECONDS >= 0.05
+    assert spins["rtf_low"] * costs_measured.SECONDS >= 0.02
+    assert spins["rtf_low"] <= spins["rtf"] <= spins["rtf_high"]
+    with pytest.raises(TaaeError, match="two of the models have the same name"):
+        measure([tmp_path / "spins", tmp_path / "spins"])
+
+
 @pytest.mark.parametrize("kind", ["taae", "conv"])
 def test_a_codec_that_looks_ahead_has_no_streaming_costs_and_a_reason(
     tmp_path: Path, kind: str
 ) -> None:
     codec(causal=False, patch=80, kind=kind).save_pretrained(tmp_path / "ahead")
     codec(causal=True, patch=80, kind=kind).save_pretrained(tmp_path / "causal")
-    ahead, causal = measure(tmp_path / "ahead"), measure(tmp_path / "causal")
+    ahead, causal = measure([tmp_path / "ahead", tmp_path / "causal"]).values()
     for key in ("state_kib", "chunk_ms_median", "chunk_ms_p99"):
         assert ahead[key] is None
         assert causal[key] > 0
@@ -166,12 +198,14 @@ def test_the_cost_table_has_a_row_per_arm_and_the_figure_a_reason_for_each_gap(
     measured = {
         "latency_ms": 20.0, "look_ahead_ms": 0.0, "receptive_field_ms": 1234.0, "parameters": 5e6,
         "flops_per_second": 3e7, "rtf": 0.01, "peak_mib": 3.0, "state_kib": 4.0,
-        "chunk_ms_median": 1.0, "chunk_ms_p99": 2.5,
+        "chunk_ms_median": 1.0, "chunk_ms_p99": 2.5, "rtf_low": 0.009, "rtf_high": 0.012,
     }  # fmt: skip
     blind = {"state_kib": None, "chunk_ms_median": None, "chunk_ms_p99": None}
-    for name in found.cost_arms:
-        costs = measured | (blind if name == "baseline" else {})
-        (tmp_path / f"{name}.json").write_text(json.dumps(costs))
+    costs = {
+        f"{name}/seed1": measured | (blind if name == "baseline" else {})
+        for name in reversed(found.cost_arms)
+    }
+    (tmp_path / "costs.json").write_text(json.dumps(costs))
     table = runs.cost_table(tmp_path, found)
     assert table["variant"].tolist() == found.cost_arms
     windows = table.set_index("variant")["window"]
@@ -182,6 +216,8 @@ def test_the_cost_table_has_a_row_per_arm_and_the_figure_a_reason_for_each_gap(
     frame = [text.get_text() for text in panels["one streamed frame (ms)"].texts]
     assert frame == [" looks ahead"] + ["1 to 2.5"] * (len(found.cost_arms) - 1)
     assert {text.get_text() for text in panels["receptive field (ms)"].texts} == {"1234"}
-    (tmp_path / "baseline.json").write_text("{")
-    with pytest.raises(TaaeError, match=r"baseline\.json: not the costs of a model"):
-        runs.cost_table(tmp_path, found)
+    del costs["window-32/seed1"]
+    for broken in ("{", "[]", json.dumps(costs)):
+        (tmp_path / "costs.json").write_text(broken)
+        with pytest.raises(TaaeError, match=r"costs\.json: not the costs of the models"):
+            runs.cost_table(tmp_path, found)

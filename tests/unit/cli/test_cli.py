@@ -65,7 +65,7 @@ def test_every_command_says_what_it_does(command: str, capsys: pytest.CaptureFix
     [
         (["nothing"], "nothing"),
         (["train", "--variant", "x"], "--seed"),
-        (["cost", "--model", "m", "--output", "o", "--thread", "2"], "--thread"),
+        (["cost", "--models", "m", "--output", "o", "--thread", "2"], "--thread"),
         (["compare", "--scores", "--output", "o", "--baseline", "b"], "--scores"),
         (["plan", "--cores", "1.5"], "--cores"),
         (["score", "--reference", "r", "--decoded", "d", "--output", "o", "--jobs", "0"], "--jobs"),

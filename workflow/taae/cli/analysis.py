@@ -100,16 +100,17 @@ def lengths(
 
 
 @command(MEASURE)
-def cost(*, model: Model, output: Path, threads: Threads = 1) -> None:
-    """Measure latency, time and memory of a model.
+def cost(*, models: list[Path], output: Path, threads: Threads = 1) -> None:
+    """Measure latency, time and memory of models, which take turns.
 
     Args:
-        output: JSON.
+        models: their folders.
+        output: JSON, by the last two parts of each folder's path.
     """
     from taae.evaluation.cost import measure
     from taae.utils.files import write_json
 
-    write_json(measure(model, threads), output)
+    write_json(measure(models, threads), output)
 
 
 @command()

@@ -60,16 +60,15 @@ def training_table(models: Path, study: Study) -> pd.DataFrame:
 
 
 def cost_table(folder: Path, study: Study) -> pd.DataFrame:
-    """Return a row per arm of the cost study; `folder` holds VARIANT.json of `taae cost`."""
-    rows = []
-    for name in study.cost_arms:
-        path = folder / f"{name}.json"
-        try:
-            measured = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
-            raise TaaeError(f"{path}: not the costs of a model ({error})") from error
-        attention, kind = study.variants[name].attention, study.variants[name].model.kind
-        window = None if kind == "conv" else attention.window
-        labels = {"variant": name, "window": window, "causal": attention.causal, "kind": kind}
-        rows.append(labels | measured)
+    """Return a row per arm of the cost study; `folder` holds costs.json of `taae cost`."""
+    path, rows = folder / "costs.json", []
+    try:
+        measured = json.loads(path.read_bytes())
+        for name in study.cost_arms:
+            attention, kind = study.variants[name].attention, study.variants[name].model.kind
+            window = None if kind == "conv" else attention.window
+            labels = {"variant": name, "window": window, "causal": attention.causal, "kind": kind}
+            rows.append(labels | measured[f"{name}/seed{study.seeds[0]}"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TaaeError(f"{path}: not the costs of the models ({error!r})") from error
     return pd.DataFrame(rows).astype({"window": "Int64"})
