@@ -18,13 +18,14 @@ PACKAGE = ROOT / "workflow" / "taae"
 # Stages whose rules use the environment, as modules of the package.
 STAGES = {
     "torch": ["corpus", "training", "codec", "evaluation"],
-    "figures": ["analysis", "evaluation/decoded_files", "corpus/store", "corpus/utterance"],
+    "figures": ["analysis", "page", "evaluation/decoded_files", "corpus/store", "corpus/utterance"],
 }
 COMMON = ["cli", *STUDY, "study/checks", "codec/attention_window", "evaluation/metrics"]
 COMMON += ["utils/errors", "utils/files", "utils/log"]
 DISTRIBUTIONS = {
     "espeakng_loader": "espeakng-loader",
     "yaml": "pyyaml",
+    "PIL": "pillow",
 }  # imported name -> distribution, where they differ
 
 

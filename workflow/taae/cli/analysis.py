@@ -12,6 +12,7 @@ from taae.analysis.catalogue import TABLES
 from taae.cli.shared import (
     AUDIO,
     MEASURE,
+    STUDY,
     Corpus,
     Gpus,
     Model,
@@ -147,3 +148,16 @@ def plot(
     # A figure is very many objects that die together: Python need not look for them so often.
     gc.set_threshold(500_000)
     plot(load_study(study), results / "tables", results / "figures", names or [])
+
+
+@command(STUDY)
+def page(*, study: Study = DEMO, results: Results = RESULTS) -> None:
+    """Write the page of a study: findings, figures and sounds in one folder.
+
+    It needs the tables, figures and decoded speech of the study, and goes to `page` among the
+    results. Open `page/index.html`; no server and no network is needed.
+    """
+    from taae.page.write import write_page
+    from taae.study.load import layered
+
+    write_page(load_study(study), layered(study), results)

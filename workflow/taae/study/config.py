@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from taae.codec.config import Attention, Bottleneck, Model
 from taae.corpus.config import Corpus
@@ -26,6 +26,19 @@ class Statistics(Settings):
     """Resamples of the studentised bootstrap."""
     seed: NonNegativeInt = 1
     """Seed of the resamples."""
+
+
+@dataclass(frozen=True)
+class Page(Settings):
+    """What one can listen to on the page of the study."""
+
+    utterances: PositiveInt = 6
+    """Test utterances, drawn by the seed, from as many speakers as there are."""
+    seed: NonNegativeInt = 1
+    """Seed of the draw."""
+    max_megabytes: PositiveFloat = 40.0
+    """[MB] Largest size of recordings and spectrograms; utterances that exceed it are left out, and
+    the page says so."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,7 @@ class StudyConfig(Settings):
     bitrates: Bitrates = Bitrates()
     lengths: Lengths = Lengths()
     statistics: Statistics = Statistics()
+    page: Page = Page()
     seeds: Annotated[Distinct[Seed], Field(min_length=1)] = default([1])
     """Seeds of the trainings; one training per variant and seed."""
     trunk: Variant | None = None

@@ -131,6 +131,7 @@ def _resolved(config: StudyConfig) -> Study:
         decoding=config.decoding,
         metrics=metrics,
         statistics=config.statistics,
+        page=config.page,
         seeds=config.seeds,
         variants=variants,
         trunk=trunk.used(config.trunk, variants),

@@ -8,7 +8,7 @@ from typing import Any
 from taae.codec.operating_points import NATIVE
 from taae.corpus.config import Download
 from taae.evaluation.config import Bitrates, Decoding, Lengths, Metrics, OtherCodec
-from taae.study.config import Ablation, Statistics
+from taae.study.config import Ablation, Page, Statistics
 from taae.training.config import TRUNK, Variant
 from taae.utils.errors import TaaeError
 
@@ -27,6 +27,7 @@ class Study:
     decoding: Decoding
     metrics: Metrics
     statistics: Statistics
+    page: Page
     seeds: list[int]
     variants: dict[str, Variant]
     trunk: Variant | None

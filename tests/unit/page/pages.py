@@ -1,0 +1,120 @@
+"""A study's results in small, with names and texts that would break a careless page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import soundfile
+
+from taae.analysis.catalogue import figures
+from taae.page.arms import arms
+from taae.study.load import merge, read_yaml, resolve
+from taae.study.study import Study
+from taae.utils.sample_rate import SAMPLE_RATE
+
+DEMO = Path(__file__).parents[3] / "config.yaml"
+HOSTILE = "<script>alert('&\"</script>"
+SPEAKERS, EACH = 3, 2
+SECONDS = 3.0
+CONFIG = {
+    "bitrates": {"points": ["6@own"], "ablations": ["fsq"]},
+    "lengths": {"seconds": []},
+    "select": ["noise", "fsq", "window"],
+    "page": {"utterances": 2},
+    "ablations": {"window": {"title": f"Window {HOSTILE}"}},
+}
+METRICS = ("si_sdr", "stoi")
+
+
+def config() -> dict[str, object]:
+    """Return the study as written."""
+    return merge(read_yaml(DEMO), CONFIG)
+
+
+def study(**page: float) -> Study:
+    """Return the study, with other settings of its page if wanted."""
+    found = resolve(config())
+    return replace(found, page=replace(found.page, **page))
+
+
+def findings(known: Study) -> pd.DataFrame:
+    """Return a row per ablation, variant and metric; verdicts in turn."""
+    rows = []
+    for name, ablation in known.ablations.items():
+        for variant in ablation.variants:
+            for metric in METRICS:
+                number = len(rows)
+                control = variant in ablation.controls
+                primary = metric == ablation.primary
+                verdicts = ("worse", "better", "equivalent", "undetermined")
+                rows.append(
+                    {
+                        "ablation": name,
+                        "variant": variant,
+                        "reference": ablation.reference,
+                        "metric": metric,
+                        "point": "native",
+                        "role": "control"
+                        if control
+                        else "confirmatory"
+                        if primary
+                        else "exploratory",
+                        "direction": "higher",
+                        "difference": -0.1 - number / 100,
+                        "low": -0.2 - number / 100,
+                        "high": -number / 100,
+                        "confidence": 0.95,
+                        "noise": 0.06 if number % 2 else np.nan,
+                        "beyond_noise": "True" if number % 2 else "",
+                        "margin": 0.05,
+                        "verdict": verdicts[number % 4],
+                        "sentence": f"{variant} {HOSTILE}",
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def write_results(known: Study, results: Path) -> None:
+    """Write what the page is made from."""
+    names = [f"s{s}-{u}" for s in range(SPEAKERS) for u in range(EACH)]
+    table = pd.DataFrame({"utterance": names, "speaker": [name[:2] for name in names]})
+    (results / "corpus").mkdir(parents=True)
+    (results / "tables").mkdir()
+    table.assign(text=f"Say {HOSTILE}").to_csv(results / "corpus" / "test.csv", index=False)
+    heard = arms(replace(known, codecs={}), results)
+    for number, arm in enumerate(heard):
+        arm.audio.mkdir(parents=True)
+        for name in names:
+            samples = speechlike(names.index(name), SECONDS) * 10 ** (-(number % 5) / 20)
+            soundfile.write(arm.audio / f"{name}.flac", samples, SAMPLE_RATE)
+        if arm.scores:
+            arm.scores.parent.mkdir(parents=True, exist_ok=True)
+            scores = [
+                {"utterance": name, "speaker": name[:2], "metric": metric, "value": 1.0 + number}
+                for name in names
+                for metric in METRICS
+            ]
+            about = {"bitrate": 2400.0, "status": "ok", "run": arm.name, "variant": arm.name}
+            about |= {"settings": "", "message": ""}
+            pd.DataFrame(scores).assign(**about).to_csv(arm.scores, index=False)
+    findings(known).to_csv(results / "tables" / "findings.csv", index=False)
+    drawn = {table for figure in figures(known) for table in figure.tables}
+    for name in {*drawn, "comparisons.csv", "noise.csv", "provenance.csv", "failures.csv"}:
+        (results / "tables" / name).write_text("variant\nbaseline\n")
+    summary = "Means.\n\n| Variant | STOI |\n|:--|--:|\n| baseline | **0.8** ± 0.1 |\n\nA note.\n"
+    (results / "tables" / "summary.md").write_text(summary)
+    for figure in figures(known):
+        path = results / "figures" / f"{figure.name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"a picture")
+
+
+def speechlike(seed: int, seconds: float) -> np.ndarray:
+    """Return noise with syllables."""
+    samples = round(seconds * SAMPLE_RATE)
+    noise = np.random.default_rng(seed).standard_normal(samples)
+    swing = 1 + np.sin(2 * np.pi * 4 * np.arange(samples) / SAMPLE_RATE)
+    return 0.05 * noise * swing

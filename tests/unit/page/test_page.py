@@ -1,0 +1,167 @@
+"""The folder of the page: it is whole, it needs nothing else, and it shows texts as texts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from taae.evaluation.config import Lengths
+from taae.page.arms import arms
+from taae.page.listening import write_listening
+from taae.page.spectrogram import BANDS, draw, log_mel
+from taae.page.verdicts import WIDTH
+from taae.page.verdicts import findings as shown
+from taae.page.write import write_page
+from taae.study.config import Page
+from taae.utils.errors import TaaeError
+from tests.unit.page.pages import HOSTILE, config, findings, study
+
+
+class Parts(HTMLParser):
+    """What a page has: start tags with attributes, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def values(self, *names: str) -> list[str]:
+        return [attributes[n] for _, attributes in self.tags for n in names if n in attributes]
+
+
+@pytest.fixture(scope="module")
+def parts(results: Path) -> Parts:
+    return Parts((results / "page" / "index.html").read_text(encoding="utf-8"))
+
+
+def data_of(results: Path) -> dict:
+    text = (results / "page" / "index.html").read_text(encoding="utf-8")
+    return json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+
+
+def test_everything_it_refers_to_is_in_the_folder(results: Path, parts: Parts) -> None:
+    page = results / "page"
+    links = [link for link in parts.values("href", "src") if not link.startswith(("#", "data:,"))]
+    assert {"page.css", "player.js", "tables/findings.csv", "figures/fsq/forest.png"} <= set(links)
+    assert [link for link in links if not (page / unquote(link)).is_file()] == []
+    targets = [link[1:] for link in parts.values("href") if link.startswith("#")]
+    ids = parts.values("id")
+    assert set(targets) <= set(ids)
+    assert len(ids) == len(set(ids))
+    for name in parts.values("aria-labelledby"):
+        assert name in ids
+
+
+def test_it_asks_the_network_for_nothing(results: Path) -> None:
+    for path in (results / "page").glob("*.*"):
+        text = path.read_text(encoding="utf-8")
+        for word in ("http:", "https:", "//cdn", "fetch(", "@import", "XMLHttpRequest"):
+            assert word not in text, path.name
+
+
+def test_texts_of_users_stay_texts(results: Path, parts: Parts) -> None:
+    text = (results / "page" / "index.html").read_text(encoding="utf-8")
+    assert "<script>alert" not in text
+    assert f"Window {HOSTILE}" in parts.text
+    assert {tag for tag, _ in parts.tags if tag == "script"} == {"script"}
+    assert [a.get("src", a.get("id")) for tag, a in parts.tags if tag == "script"] == [
+        *("player.js", "theme.js", "listening.js", "data")
+    ]
+    assert not [name for _, attributes in parts.tags for name in attributes if name[:2] == "on"]
+    assert {sound["text"] for sound in data_of(results)["utterances"]} == {f"Say {HOSTILE}"}
+
+
+def test_pictures_have_texts_and_headings_an_order(parts: Parts) -> None:
+    assert all(attributes.get("alt") for tag, attributes in parts.tags if tag == "img")
+    levels = [int(tag[1]) for tag, _ in parts.tags if tag in ("h1", "h2", "h3", "h4")]
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_listening_has_every_arm_and_its_scores(results: Path) -> None:
+    data, known = data_of(results), study()
+    assert len(data["utterances"]) == 2
+    assert len({utterance["speaker"] for utterance in data["utterances"]}) == 2
+    titles = [group["title"] for group in data["groups"]]
+    fsq = known.ablations["fsq"]
+    assert titles[0] == fsq.title  # what changes nothing comes last
+    assert titles[1] == f"{fsq.title}, decoded at 6@own"
+    assert titles[-2:] == [known.ablations["noise"].title, "All arms"]
+    assert data["groups"][0]["arms"] == ["reference", *fsq.arms]
+    assert set(data["groups"][-1]["arms"]) == {"reference", *known.variants}  # no other codec ran
+    for utterance in data["utterances"]:
+        assert set(utterance["sounds"]) == set(data["arms"])
+        for key, sound in utterance["sounds"].items():
+            file = f"{utterance['number']}/{key}"
+            audio = soundfile.info(results / "page" / "audio" / f"{file}.wav")
+            assert (audio.samplerate, audio.channels, audio.frames) == (16000, 1, 48000)
+            assert (results / "page" / "spectrograms" / f"{file}.png").is_file()
+            assert set(sound["scores"]) == (set() if key == "reference" else {"si_sdr", "stoi"})
+    assert data["arms"]["window-32"]["about"] == "attention.window 32"
+
+
+def test_a_small_limit_leaves_utterances_out_and_says_so(results: Path, tmp_path: Path) -> None:
+    known = study()
+    heard = [arm for arm in arms(known, results) if arm.key in ("reference", "baseline", "levels")]
+
+    def write(page: Page) -> dict:
+        return write_listening(heard, [], results / "corpus", page, -20.0, tmp_path)
+
+    write(Page(utterances=1))
+    one = sum(path.stat().st_size for path in tmp_path.rglob("*.*")) / 1e6
+    found = write(Page(utterances=6, max_megabytes=2.5 * one))
+    assert len(found["utterances"]) == 2
+    assert found["note"].startswith("4 more would exceed")
+    assert sorted(path.name for path in (tmp_path / "audio").iterdir()) == ["1", "2"]
+    with pytest.raises(TaaeError, match=r"page\.max_megabytes: .* MB; allow more"):
+        write(Page(max_megabytes=0.5 * one))
+
+
+def test_what_is_missing_is_one_line_and_leaves_the_page_as_it_was(results: Path) -> None:
+    before = (results / "page" / "index.html").read_bytes()
+    longer = replace(study(), lengths=Lengths(seconds=[1.0], ablation="window"))
+    with pytest.raises(TaaeError, match=r"figures/lengths\.png: cannot be copied"):
+        write_page(longer, config(), results)
+    assert (results / "page" / "index.html").read_bytes() == before
+
+
+def test_drawings_keep_order_and_share_their_scale() -> None:
+    rows = shown(findings(study()), {"fsq": "si_sdr", "window": "si_sdr", "noise": "si_sdr"})
+    for row in rows:
+        at = row.drawing
+        assert 0 <= at["low"] < at["difference"] < at["high"] <= WIDTH / 2
+        assert ("noise_low" in at) == (row.noise != "unknown")
+    fsq = [row for row in rows if row.ablation == "fsq" and row.metric.startswith("SI-SDR")]
+    differences = np.array([row.drawing["difference"] for row in fsq])
+    assert (np.diff(differences) < 0).all()  # ever further from zero
+    assert [row.main for row in rows if row.variant == "levels-replicate"] == [True, False]
+    assert fsq[0].interval.startswith("−")
+
+
+def test_a_tone_is_where_it_should_be(tmp_path: Path) -> None:
+    """Oracle: Slaney's scale, 15 mels at 1 kHz of 35.16 below 8 kHz."""
+    tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)
+    levels = log_mel(tone)
+    top = 15 + np.log(8) / (np.log(6.4) / 27)
+    assert levels[:, 50].argmax() == pytest.approx(15 / top * BANDS - 1, abs=1)
+    draw(levels, float(levels.max()), tmp_path / "tone.png")
+    with Image.open(tmp_path / "tone.png") as picture:
+        assert picture.size == levels.shape[::-1]
+        light = np.asarray(picture.convert("L"))
+    assert light[:, 50].argmax() == BANDS - 1 - levels[:, 50].argmax()

@@ -1,0 +1,108 @@
+"""findings.csv as the page shows it: a row per finding, with a small drawing of its interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from taae.codec.operating_points import NATIVE
+from taae.evaluation.metrics import METRICS
+from taae.utils.files import read_csv
+
+TEXT = ["ablation", "variant", "reference", "metric", "point", "role"]
+TEXT += ["verdict", "sentence", "beyond_noise"]
+NUMBERS = ["difference", "low", "high", "noise", "margin"]
+SYMBOLS = {"worse": "▼", "better": "▲", "equivalent": "=", "undetermined": "?"}
+WIDTH = 160  # of a drawing, in its own units; zero is in the middle
+BAND = 2  # times the noise of training, as in the figures
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A row of findings.csv as texts, and as places in a drawing (0 to `WIDTH`)."""
+
+    ablation: str
+    variant: str
+    reference: str
+    metric: str
+    point: str
+    role: str
+    verdict: str
+    symbol: str
+    within_noise: bool
+    sentence: str
+    difference: str
+    interval: str
+    noise: str
+    drawing: dict[str, float]
+    main: bool
+    """Whether the ablation was declared for it, or it controls one that was."""
+
+
+def read_findings(path: Path) -> pd.DataFrame:
+    """Read findings.csv."""
+    return read_csv(path, [*TEXT, *NUMBERS], TEXT)
+
+
+def findings(table: pd.DataFrame, primary: Mapping[str, str]) -> list[Finding]:
+    """Return the rows of findings.csv, by the primary metric of each ablation.
+
+    Those of one ablation, metric and point share the scale of their drawings.
+    """
+    scales = {
+        key: _largest(rows.to_dict("records"))
+        for key, rows in table.groupby(["ablation", "metric", "point"])
+    }
+    return [
+        _finding(row, scales[row["ablation"], row["metric"], row["point"]], primary)
+        for row in table.to_dict("records")
+    ]
+
+
+def _largest(rows: Iterable[dict[Any, Any]]) -> float:
+    values = [
+        abs(value)
+        for row in rows
+        for value in (row["difference"], row["low"], row["high"], BAND * row["noise"])
+        if math.isfinite(value)
+    ]
+    return max(values, default=0.0) or 1.0
+
+
+def _finding(row: dict[Any, Any], largest: float, primary: Mapping[str, str]) -> Finding:
+    metric = METRICS[row["metric"]]
+    digits = 3 if metric.unit else 4
+
+    def signed(value: float) -> str:
+        return "–" if math.isnan(value) else f"{value:+.{digits}f}".replace("-", "−")
+
+    def place(value: float) -> float:
+        return round(WIDTH / 2 * (1 + 0.94 * value / largest), 1)
+
+    ends = {"low": row["low"], "high": row["high"], "difference": row["difference"]}
+    ends |= {"noise_low": -BAND * row["noise"], "noise_high": BAND * row["noise"]}
+    ends |= {"margin_low": -row["margin"], "margin_high": row["margin"]}
+    shown = {name: place(v) for name, v in ends.items() if math.isfinite(v) and abs(v) <= largest}
+    return Finding(
+        **{name: row[name] for name in ("ablation", "variant", "reference", "point", "role")},
+        metric=metric.heading,
+        verdict=row["verdict"],
+        symbol=SYMBOLS.get(row["verdict"], ""),
+        within_noise=row["beyond_noise"] == "False",
+        sentence=row["sentence"],
+        difference=signed(row["difference"]),
+        interval=f"{signed(row['low'])} to {signed(row['high'])}",
+        noise="unknown" if math.isnan(row["noise"]) else f"{row['noise']:.{digits}f}",
+        drawing=shown,
+        main=row["role"] == "confirmatory"
+        or (
+            row["role"] == "control"
+            and row["metric"] == primary.get(row["ablation"])
+            and row["point"] == NATIVE
+        ),
+    )
