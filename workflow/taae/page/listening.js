@@ -227,4 +227,4 @@ class Listening {
   }
 }
 
-new Listening(JSON.parse($("data").textContent));
+const listening = new Listening(JSON.parse($("data").textContent));
