@@ -28,6 +28,7 @@ MADE = {
         + code("evaluation/decoded_files")
         + runs(SCORES)
         + expand("results/scores/codecs/{codec}.csv", codec=STUDY.codecs)
+        + [*where(STUDY.listening.tests, RATINGS)]
         + expand("results/codecs/{codec}/codec.json", codec=STUDY.codecs),
         [
             "results/tables/scores.csv",

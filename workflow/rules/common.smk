@@ -48,6 +48,7 @@ MODEL = "results/models/{variant}/seed{seed}"
 KEPT = "results/kept/{variant}/seed{seed}"
 DECODED = "results/decoded/{variant}/seed{seed}/{point}"
 SCORES = "results/scores/{variant}/seed{seed}/{point}.csv"
+RATINGS = "results/scores/ratings.csv"
 
 
 def where(condition, *names):
@@ -67,6 +68,7 @@ TABLES = expand(
         *where(STUDY.codecs, "codecs.csv"),
         *where(STUDY.cost_arms, "cost.csv"),
         *where(STUDY.length_arms, "lengths.csv"),
+        *where(STUDY.listening.tests, "listeners.csv"),
     ],
 )
 SHOWN = figures(STUDY)
@@ -195,6 +197,20 @@ def over_nodes(resource):
         return asked.get(resource) if training.nodes > 1 else None
 
     return ask
+
+
+def rating_files():
+    """The files that listeners sent back, of every listening test."""
+    found = []
+    for test in STUDY.listening.tests:
+        files = sorted(Path(test, "ratings").glob("*.json"))
+        if not files:
+            raise WorkflowError(
+                f"config: listening.tests: {test}/ratings: no ratings yet; put the listeners'"
+                " files (*.json) there"
+            )
+        found += map(str, files)
+    return found
 
 
 def installed(wildcards):

@@ -32,7 +32,7 @@ rule score:
         runtime=minutes(3600),
     params:
         names=lambda wildcards: (
-            STUDY.metrics.names
+            STUDY.computed
             if wildcards.point == NATIVE
             else STUDY.bitrates.metrics
         ),
@@ -66,7 +66,7 @@ use rule score as score_other_codec with:
     benchmark:
         "results/benchmarks/score/codecs/{codec}.tsv"
     params:
-        names=STUDY.metrics.names,
+        names=STUDY.computed,
         options=SCORING,
         labels="--run {codec} --variant {codec} --seed 0"
         " --codec-json results/codecs/{codec}/codec.json",

@@ -14,7 +14,8 @@ from taae.utils.files import read_csv
 
 SCORE_KEY = ["run", "variant", "seed", "utterance", "speaker", "metric", "status"]
 SCORE_COLUMNS = [*SCORE_KEY, "settings", "value", "message"]
-SCORE_TEXT = [name for name in SCORE_COLUMNS if name not in ("seed", "value")]
+LISTENER = "listener"  # a column that scores from a listening test have besides
+SCORE_TEXT = [name for name in [*SCORE_COLUMNS, LISTENER] if name not in ("seed", "value")]
 RUN = ["variant", "seed", "point"]
 
 
@@ -42,7 +43,8 @@ def collect(paths: Iterable[Path]) -> pd.DataFrame:
         tables.append(table)
     scores = pd.concat(tables, ignore_index=True)
     # They would be paired each with each.
-    twice = scores[scores.duplicated(["variant", "seed", "utterance", "metric"], keep=False)]
+    one = [name for name in ("variant", "seed", "utterance", "metric", LISTENER) if name in scores]
+    twice = scores[scores.duplicated(one, keep=False)]
     if len(twice):
         row = twice.iloc[0]
         same = (twice["variant"] == row["variant"]) & (twice["seed"] == row["seed"])

@@ -85,7 +85,7 @@ def calibrate(study: Study, cores: int, rate: float = 0.0) -> Calibration:
             preparing = now() - begun
             spoken = sum(len(Split.open(corpus, name).samples) for name in SPLITS) / SAMPLE_RATE
             start = _cpu_seconds("-c", "import taae.training.train")
-            start_scoring, scoring = _score(study.metrics.names, corpus, Path(scratch))
+            start_scoring, scoring = _score(study.computed, corpus, Path(scratch))
             trainings = _trainings(study, corpus, cores, rate)
     return Calibration(trainings, start, start_scoring, preparing / spoken, scoring)
 

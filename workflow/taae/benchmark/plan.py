@@ -147,7 +147,7 @@ def job_seconds(job: Job, study: Study, found: Calibration, audio: dict[str, flo
 
     if job.rule in ("score", "score_other_codec"):
         native = job.wildcards.get("point", NATIVE) == NATIVE
-        metrics = study.metrics.names if native else study.bitrates.metrics
+        metrics = study.computed if native else study.bitrates.metrics
         return found.start_scoring + test * scoring(metrics)
     work = {"corpus": sum(audio.values()) * found.corpus / job.cores}
     if cost:

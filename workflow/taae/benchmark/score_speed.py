@@ -9,11 +9,11 @@ from pathlib import Path
 import soundfile
 
 from taae.benchmark.shared import medians, report, speech_corpus, write_pairs
-from taae.evaluation.metrics import METRICS
+from taae.evaluation.metrics import COMPUTED
 from taae.evaluation.scoring.score import score_folders
 from taae.utils.options import Count
 
-NAMES = [name for name in METRICS if name != "mosnet"]  # it needs weights
+NAMES = [name for name in COMPUTED if name != "mosnet"]  # it needs weights
 ROUNDS = 3  # that count
 JOINED = 2  # sentences in an utterance: 8 s, about as long as those of read speech
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from taae.cli.shared import AUDIO, Jobs, among, command
-from taae.evaluation.metrics import MAX_TRIM, METRICS
+from taae.evaluation.metrics import COMPUTED, MAX_TRIM
 from taae.utils.options import Whole
 
 
@@ -29,7 +29,7 @@ def score(
     reference: Path,
     decoded: Path,
     output: Path,
-    metrics: Annotated[list[str] | None, among(METRICS)] = None,
+    metrics: Annotated[list[str] | None, among(COMPUTED)] = None,
     max_failed: float = 0.1,
     max_seconds: float = 30.0,
     max_trim: Whole = MAX_TRIM,
@@ -78,7 +78,7 @@ def score(
         reference,
         decoded,
         output,
-        names=metrics or list(METRICS),
+        names=metrics or list(COMPUTED),
         speakers=read_speakers(manifest) if manifest else None,
         labels=labels,
         max_failed=max_failed,

@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from taae.evaluation.metrics import METRICS
+from taae.evaluation.metrics import COMPUTED
 from taae.utils.errors import TaaeError
 from taae.utils.settings import Distinct, Name, Settings, Share, default
 
-MetricName = Literal[*METRICS]  # type: ignore[valid-type]  # their names stand in one place
+MetricName = Literal[*COMPUTED]  # type: ignore[valid-type]  # their names stand in one place
 QUICK = ["si_sdr", "mel_distance", "stft_distance", "pesq_wb", "stoi"]
 OPTION = {  # what sets the bitrate of each kind
     "opus": "bitrate",
@@ -47,7 +47,7 @@ class Metrics(Settings):
     """What is scored."""
 
     names: Annotated[Distinct[MetricName], Field(min_length=1)] = default(
-        [name for name in METRICS if not name.endswith("_dac")]
+        [name for name in COMPUTED if not name.endswith("_dac")]
     )
     """The metrics."""
     max_failed: Share = 0.1

@@ -15,6 +15,7 @@ class Metric:
     """How a metric is named and read. `better` is +1 where higher is better, else -1.
 
     `settings` names the exact definition: values of differing settings must not be compared.
+    `rated` metrics come from the listeners of a listening test; the others are computed.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Metric:
     unit: str
     better: int
     settings: str
+    rated: bool = False
 
     @property
     def heading(self) -> str:
@@ -47,8 +49,13 @@ METRICS: dict[str, Metric] = {
         Metric("dnsmos_bak", "DNSMOS BAK", "MOS", +1, "sig_bak_ovr"),
         Metric("dnsmos_p808", "DNSMOS P.808", "MOS", +1, "model_v8"),
         Metric("mosnet", "MOSNet", "MOS", +1, "cnn_blstm-560a12c9"),
+        Metric("mushra", "MUSHRA", "points", +1, "BS.1534-3", rated=True),
+        Metric("dcr", "DCR", "DMOS", +1, "P.800", rated=True),
+        Metric("preference", "Preference", "", +1, "signed", rated=True),
     )
 }
+COMPUTED = [name for name, metric in METRICS.items() if not metric.rated]
+RATED = [name for name, metric in METRICS.items() if metric.rated]
 MAX_TRIM = 320  # samples by which two lengths may differ; a hop of the paper's codec
 MOSNET_HELP = (
     "MOSNet needs its published weights: take pre_trained/cnn_blstm.h5 of"

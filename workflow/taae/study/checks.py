@@ -23,7 +23,7 @@ def check_study(study: Study) -> list[str]:
     chosen["bitrates"] = study.bitrates.metrics if study.probed() else []
     for section, names in chosen.items():
         for metric in names:
-            if metric not in study.metrics.names or metric == "mosnet":
+            if metric not in study.computed or metric == "mosnet":
                 raise TaaeError(
                     f"{section}.metrics: '{metric}' is not among metrics.names, or cannot"
                     " be scored here"

@@ -42,6 +42,14 @@ class Page(Settings):
 
 
 @dataclass(frozen=True)
+class Listening(Settings):
+    """Listening tests, whose ratings are metrics of the study like any other."""
+
+    tests: Distinct[str] = default([])
+    """Folders of `taae listen`, with the listeners' files in ratings/ of each."""
+
+
+@dataclass(frozen=True)
 class Ablation(Settings):
     """A comparison of variants with their reference."""
 
@@ -77,6 +85,7 @@ class StudyConfig(Settings):
     metrics: Metrics = Metrics()
     bitrates: Bitrates = Bitrates()
     lengths: Lengths = Lengths()
+    listening: Listening = Listening()
     statistics: Statistics = Statistics()
     page: Page = Page()
     seeds: Annotated[Distinct[Seed], Field(min_length=1)] = default([1])

@@ -18,10 +18,10 @@ from taae.codec.config import shaped
 from taae.codec.operating_points import NATIVE, name_of, stages_of
 from taae.codec.pretrained import read_config
 from taae.evaluation.config import Bitrates, Metrics
-from taae.evaluation.metrics import MOSNET_HELP
+from taae.evaluation.metrics import MOSNET_HELP, RATED
 from taae.study import trunk
 from taae.study.checks import check_study
-from taae.study.config import Ablation, StudyConfig
+from taae.study.config import Ablation, Listening, StudyConfig
 from taae.study.study import Study
 from taae.training.config import BASELINE, SECTIONS, TRUNK, Variant
 from taae.utils.errors import TaaeError
@@ -125,6 +125,7 @@ def _resolved(config: StudyConfig) -> Study:
     variants = _variants(config, ablations)
     _check_codecs(config, variants)
     metrics, notes = _metrics(config.metrics)
+    metrics = replace(metrics, names=[*metrics.names, *_rated(config.listening)])
     study = Study(
         corpus=config.corpus.chosen(),
         download=config.corpus.download(),
@@ -138,6 +139,7 @@ def _resolved(config: StudyConfig) -> Study:
         ablations=ablations,
         bitrates=_bitrates(config.bitrates),
         lengths=config.lengths,
+        listening=config.listening,
         codecs=config.codecs,
         warnings=[],
         notes=notes,
@@ -156,6 +158,18 @@ def _metrics(wanted: Metrics) -> tuple[Metrics, list[str]]:
     if not names:
         raise TaaeError(f"metrics.names: only mosnet. {MOSNET_HELP}")
     return replace(wanted, names=names), [f"MOSNet is left out. {MOSNET_HELP}."]
+
+
+def _rated(listening: Listening) -> list[str]:
+    """Return the metrics of the listening tests, in the order of `RATED`."""
+    found = set()
+    for folder in listening.tests:
+        key = Path(folder) / "key.json"
+        try:
+            found.add(json.loads(key.read_bytes())["metric"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise TaaeError(f"listening.tests: {key}: no key of `taae listen` ({error})") from error
+    return [name for name in RATED if name in found]
 
 
 def _check_names(config: StudyConfig) -> None:

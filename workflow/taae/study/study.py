@@ -8,7 +8,8 @@ from typing import Any
 from taae.codec.operating_points import NATIVE
 from taae.corpus.config import Download
 from taae.evaluation.config import Bitrates, Decoding, Lengths, Metrics, OtherCodec
-from taae.study.config import Ablation, Page, Statistics
+from taae.evaluation.metrics import METRICS
+from taae.study.config import Ablation, Listening, Page, Statistics
 from taae.training.config import TRUNK, Variant
 from taae.utils.errors import TaaeError
 
@@ -18,6 +19,7 @@ class Study:
     """A resolved study: `variants` and `ablations` are the selected ones, baseline included.
 
     `trunk` is what variants with `training.start: trunk` begin with, if any does.
+    `metrics` has the metrics of listening tests too.
     `download` is no part of `corpus`, since where the files came from changes nothing in it.
     `notes` say what the study does without, and are no warnings.
     """
@@ -34,6 +36,7 @@ class Study:
     ablations: dict[str, Ablation]
     bitrates: Bitrates
     lengths: Lengths
+    listening: Listening
     codecs: dict[str, OtherCodec]
     warnings: list[str]
     notes: list[str]
@@ -55,6 +58,11 @@ class Study:
     def seeds_of(self, variant: str) -> list[int]:
         """The seeds that a variant is run with; a pretrained one has no more than a number."""
         return self.seeds[:1] if self.variants[variant].pretrained else self.seeds
+
+    @property
+    def computed(self) -> list[str]:
+        """The metrics that are computed from audio, as all but listeners' ratings are."""
+        return [name for name in self.metrics.names if not METRICS[name].rated]
 
     @property
     def trained(self) -> list[str]:

@@ -51,6 +51,7 @@ def write_table(name: str, study: Study, results: Path) -> None:
 def _score_tables(study: Study, results: Path) -> dict[str, pd.DataFrame]:
     runs = [f"{run}/{NATIVE}" for run in _runs(study, study.variants)]
     runs += [f"codecs/{codec}" for codec in study.codecs]
+    runs += ["ratings"] if study.listening.tests else []
     found = collect(results / "scores" / f"{run}.csv" for run in runs)
     publish.write_summary(scores.summary(found, study), results / "tables", study.notes)
     tables = {"scores": found, "failures": scores.failures(found)}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from taae.evaluation.metrics import MAX_TRIM, METRICS, MOSNET_HELP, Status
+from taae.evaluation.metrics import COMPUTED, MAX_TRIM, METRICS, MOSNET_HELP, Status
 from taae.evaluation.scoring.cache import Known, read_cache, write_cache
 from taae.evaluation.scoring.pairing import COUNTS, UNKNOWN, Pair, find_pairs
 from taae.evaluation.scoring.scorers import chosen, score_pair
@@ -43,11 +43,11 @@ def score_folders(
 ) -> None:
     """Score every utterance of `reference` against `decoded`; write a CSV of `COLUMNS`.
 
-    Rows are sorted by utterance, then in the order of `METRICS`, however many `workers`. A metric
+    Rows are sorted by utterance, then in the order of `COMPUTED`, however many `workers`. A metric
     without a value has an empty cell and a status other than ok; nothing is imputed.
 
     Args:
-        names: of `METRICS`; without `mosnet_weights`, "mosnet" is left out.
+        names: of `COMPUTED`; without `mosnet_weights`, "mosnet" is left out.
         max_failed: largest share of any one metric's values that may be missing.
         max_seconds: longest utterance that PESQ is given.
         labels: run, variant, seed, bitrate and split of every row; run and variant default to the
@@ -114,9 +114,9 @@ def score_folders(
 
 
 def _usable(names: Sequence[str], mosnet_weights: Path | None) -> list[str]:
-    unknown = set(names) - set(METRICS)
+    unknown = set(names) - set(COMPUTED)
     if unknown:
-        raise TaaeError(f"no metric {', '.join(sorted(unknown))}; there are {', '.join(METRICS)}")
+        raise TaaeError(f"no metric {', '.join(sorted(unknown))}; there are {', '.join(COMPUTED)}")
     if "mosnet" in names and mosnet_weights:
         from taae.evaluation.scoring.mosnet import read_weights  # torch takes seconds
 
@@ -126,7 +126,7 @@ def _usable(names: Sequence[str], mosnet_weights: Path | None) -> list[str]:
         names = [name for name in names if name != "mosnet"]
     if not names:
         raise TaaeError("no metric to score")
-    return [name for name in METRICS if name in names]
+    return [name for name in COMPUTED if name in names]
 
 
 def _bytes(task: tuple[Pair, Known]) -> float:

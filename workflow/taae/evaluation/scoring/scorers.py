@@ -41,7 +41,7 @@ def _mosnet(degraded: Signal, weights: Path | None) -> float:
     return mosnet(degraded, weights)
 
 
-SCORERS = (  # in the order of METRICS
+SCORERS = (  # in the order of COMPUTED
     Scorer(("si_sdr",), signal_metrics.si_sdr, "taae"),
     Scorer(
         ("mel_distance", "stft_distance"),
@@ -82,7 +82,7 @@ def score_pair(
     max_seconds: float,
     max_trim: int,
 ) -> tuple[list[dict[str, Any]], Known]:
-    """Score one utterance; return its rows in the order of `METRICS`, without labels.
+    """Score one utterance; return its rows in the order of `COMPUTED`, without labels.
 
     What is known from an earlier run spares the values that it has of these very signals; what is
     returned has the new values too.

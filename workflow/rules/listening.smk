@@ -1,0 +1,22 @@
+# Ratings of listening tests: scores like any other, with a listener.
+
+if STUDY.listening.tests:
+
+    rule ratings:
+        input:
+            code("listening/ratings"),
+            keys=expand("{test}/key.json", test=STUDY.listening.tests),
+            files=rating_files(),
+        output:
+            RATINGS,
+            table("listeners.csv", "listeners"),
+        log:
+            "results/logs/ratings.log",
+        localrule: True
+        conda:
+            "../../envs/figures.yaml"
+        params:
+            tests=STUDY.listening.tests,
+        shell:
+            "python -m taae ratings {input.files:q} --test {params.tests:q}"
+            " --output {output[0]} --listeners {output[1]} &> {log}"

@@ -1,0 +1,69 @@
+"""Listening tests: listen, ratings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from taae.cli.shared import STUDY, Study, command
+from taae.listening.design import DesignName
+from taae.study.load import DEMO, load_study
+from taae.utils.options import Count, Whole
+
+
+@command(STUDY)
+def listen(
+    *,
+    design: DesignName,
+    output: Path,
+    study: Study = DEMO,
+    results: Path = Path("results"),
+    ablation: str | None = None,
+    arms: list[str] | None = None,
+    utterances: Count = 8,
+    seed: Whole = 1,
+) -> None:
+    """Write a blind listening test of decoded speech.
+
+    Args:
+        design: mushra (each signal from 0 to 100 beside the reference), ab (which of two arms is
+            preferred) or dcr (how far an arm is degraded, from 5 to 1).
+        output: new folder of the test.
+        results: folder of all results.
+        ablation: whose arms are heard, its reference first.
+        arms: more arms, variants or other codecs; with neither, all that are no controls.
+        utterances: that are rated; one more is for training.
+        seed: of the choice of utterances, spread over speakers, and of the names of files.
+    """
+    from taae.listening.build import choose_arms, write_test
+
+    resolved = load_study(study)
+    chosen = choose_arms(resolved, results, design, ablation, arms or [])
+    test = write_test(resolved, results, output, design, chosen, utterances, seed)
+    print(
+        f"{output}/send is what listeners get: {len(test.rated)} trials of {', '.join(chosen)}."
+        f" Keep {output}/key.json, and put their files into {output}/ratings."
+    )
+
+
+@command(STUDY)
+def ratings(
+    files: list[Path],
+    /,
+    *,
+    test: Annotated[list[Path], Parameter(help="folders of the tests that the files are of")],
+    output: Path,
+    listeners: Path | None = None,
+) -> None:
+    """Turn what listeners rated into scores: checked, screened.
+
+    Args:
+        files: that listeners sent back.
+        output: CSV, one row per listener, utterance and arm.
+        listeners: CSV, one row per listener: who is excluded, and why.
+    """
+    from taae.listening.ratings import write_scores
+
+    write_scores(files, test, output, listeners)
