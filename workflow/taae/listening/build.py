@@ -21,7 +21,7 @@ from taae.listening.design import (
     SENT,
     Arm,
     DesignName,
-    Test,
+    ListeningTest,
     Trial,
     plan,
     spread,
@@ -76,7 +76,7 @@ def write_test(
     arms: dict[str, Arm],
     n_utterances: int,
     seed: int,
-) -> Test:
+) -> ListeningTest:
     """Write a test of arms into a new folder and return it.
 
     Writes to `output`:
@@ -95,7 +95,9 @@ def write_test(
     trials = plan(design, list(arms), chosen, seed)
     first = trials[0]
     settings = {name: _settings(name, study) for name in arms}
-    test = Test(design, seed, digest(settings), arms, trials, volume=f"{first.trial}-volume")
+    test = ListeningTest(
+        design, seed, digest(settings), arms, trials, volume=f"{first.trial}-volume"
+    )
     with atomic(output / SENT) as folder:
         files: dict[str, str] = {}
         seconds = 0.0
@@ -118,7 +120,7 @@ def write_test(
     return test
 
 
-def _write_page(test: Test, folder: Path, minutes: int) -> None:
+def _write_page(test: ListeningTest, folder: Path, minutes: int) -> None:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -137,7 +139,7 @@ def _write_page(test: Test, folder: Path, minutes: int) -> None:
         write_text(text, folder / "webmushra.yaml")
 
 
-def webmushra(test: Test) -> dict[str, object]:
+def webmushra(test: ListeningTest) -> dict[str, object]:
     """Return the MUSHRA test as a configuration of webMUSHRA (Schoeffler et al., 2018).
 
     Its paths hold where the sent folder lies in webMUSHRA's `configs`, named by the test.

@@ -74,7 +74,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Test:
+class ListeningTest:
     """A test, with what only the experimenter knows.
 
     `settings` hashes the arms' settings in the study; `files` maps names of files to SHA-256.
@@ -93,7 +93,7 @@ class Test:
     @property
     def name(self) -> str:
         """A hash of all of it, which the ratings of the test repeat."""
-        return digest(TypeAdapter(Test).dump_python(self))[:16]
+        return digest(TypeAdapter(ListeningTest).dump_python(self))[:16]
 
     @property
     def rated(self) -> list[Trial]:
@@ -120,17 +120,17 @@ class Test:
     def key(self) -> dict[str, Any]:
         """Return the content of key.json."""
         metric = DESIGNS[self.design].metric
-        content: dict[str, Any] = TypeAdapter(Test).dump_python(self)
+        content: dict[str, Any] = TypeAdapter(ListeningTest).dump_python(self)
         return {"format": FORMAT, "test": self.name, "metric": metric, **content}
 
 
-def read_key(folder: Path) -> Test:
+def read_key(folder: Path) -> ListeningTest:
     """Read the test of a folder that `taae listen` wrote; every failure is a `TaaeError`."""
     path = folder / KEY
     try:
         content = json.loads(path.read_bytes())
         named = {name: content.pop(name) for name in ("format", "test", "metric")}
-        test = TypeAdapter(Test).validate_json(json.dumps(content))
+        test = TypeAdapter(ListeningTest).validate_json(json.dumps(content))
     except FileNotFoundError:
         raise TaaeError(f"{path}: no such file; it lies where `taae listen` wrote it") from None
     except (OSError, ValueError, KeyError, AttributeError, ValidationError) as error:

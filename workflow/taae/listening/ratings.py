@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from taae.evaluation.metrics import METRICS, Status
-from taae.listening.design import DESIGNS, Test, Trial, read_key
+from taae.listening.design import DESIGNS, ListeningTest, Trial, read_key
 from taae.listening.order import checksum, shuffled
 from taae.listening.screening import COLUMNS as SCREENING
 from taae.listening.screening import screen
@@ -54,7 +54,7 @@ def write_scores(
     log(f"{screened['listener'].nunique()} listeners, {len(out)} excluded, {len(table)} scores")
 
 
-def collect(paths: Sequence[Path], tests: dict[str, Test]) -> pd.DataFrame:
+def collect(paths: Sequence[Path], tests: dict[str, ListeningTest]) -> pd.DataFrame:
     """Read rating files: a row per listener, trial and signal, training left out.
 
     Its columns are `RATING`.
@@ -108,7 +108,7 @@ def _read(path: Path) -> dict[str, Any]:
     return content  # type: ignore[no-any-return]
 
 
-def _values(content: dict[str, Any], test: Test) -> list[dict[str, Any]]:
+def _values(content: dict[str, Any], test: ListeningTest) -> list[dict[str, Any]]:
     """Return trial, arm and value of each rating, checked against the test."""
     listener, design = content["listener"], DESIGNS[test.design]
     given = {each["trial"]: each for each in content["trials"]}
@@ -146,7 +146,7 @@ def _values(content: dict[str, Any], test: Test) -> list[dict[str, Any]]:
     return rows
 
 
-def screening(ratings: pd.DataFrame, tests: dict[str, Test]) -> pd.DataFrame:
+def screening(ratings: pd.DataFrame, tests: dict[str, ListeningTest]) -> pd.DataFrame:
     """Return `screen` of the MUSHRA tests, and a row for each other listener, who stays."""
     names = [name for name, test in tests.items() if test.design == "mushra"]
     mushra = ratings["test"].isin(names)
@@ -156,7 +156,7 @@ def screening(ratings: pd.DataFrame, tests: dict[str, Test]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True).reindex(columns=SCREENING)
 
 
-def scores(ratings: pd.DataFrame, tests: dict[str, Test]) -> pd.DataFrame:
+def scores(ratings: pd.DataFrame, tests: dict[str, ListeningTest]) -> pd.DataFrame:
     """Return ratings as rows of scores with a listener.
 
     The preference is +1 where a listener prefers the arm to the one that it is compared with, and
@@ -166,8 +166,12 @@ def scores(ratings: pd.DataFrame, tests: dict[str, Test]) -> pd.DataFrame:
     trials = {(name, trial.trial): trial for name, test in tests.items() for trial in test.rated}
     for test, listener, name, arm, value in ratings[RATING].itertuples(index=False, name=None):
         rows.append(_score(tests[test], trials[test, name], listener, arm, value))
-    table = pd.DataFrame(rows, columns=COLUMNS).drop_duplicates()
+    table = pd.DataFrame(rows, columns=COLUMNS)
     keys = ["listener", "variant", "seed", "utterance", "metric"]
+    # An arm that several are compared with, by one row each.
+    table = table[
+        ~(table.duplicated(keys) & (table["value"] == 0) & (table["metric"] == "preference"))
+    ]
     twice = table[table.duplicated(keys)]
     if len(twice):
         row = twice.iloc[0]
@@ -178,7 +182,9 @@ def scores(ratings: pd.DataFrame, tests: dict[str, Test]) -> pd.DataFrame:
     return table.sort_values(keys, ignore_index=True)
 
 
-def _score(test: Test, trial: Trial, listener: str, name: str, value: int) -> dict[str, Any]:
+def _score(
+    test: ListeningTest, trial: Trial, listener: str, name: str, value: int
+) -> dict[str, Any]:
     arm = test.arms.get(name)
     metric = METRICS[DESIGNS[test.design].metric]
     if trial.against:
