@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from taae.codec.attention_window import removed_share, window_sides
 from taae.evaluation.config import OtherCodec
-from taae.evaluation.metrics import METRICS
+from taae.evaluation.metrics import COMPUTED
 from taae.study.checks import changed_keys, training_coverage
 from taae.study.load import load_study, merge, read_yaml, resolve
 from taae.training.config import Variant
@@ -287,10 +287,10 @@ def test_nominal_bitrates() -> None:
 
 
 def test_every_metric_can_be_chosen_and_by_default_those_of_dac_are_not() -> None:
-    metrics = {"names": list(METRICS), "mosnet": {"weights": "w"}}
-    assert resolve({"metrics": metrics}).metrics.names == list(METRICS)
+    metrics = {"names": list(COMPUTED), "mosnet": {"weights": "w"}}
+    assert resolve({"metrics": metrics}).metrics.names == list(COMPUTED)
     names = resolve({"metrics": {"mosnet": {"weights": "w"}}}).metrics.names
-    assert names == [name for name in METRICS if not name.endswith("_dac")]
+    assert names == [name for name in COMPUTED if not name.endswith("_dac")]
 
 
 def test_an_empty_config_is_a_study_of_the_baseline() -> None:
