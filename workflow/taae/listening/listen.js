@@ -110,6 +110,11 @@ function show(name) {
   scrollTo(0, 0);
 }
 
+/** Writes what is new: a screen reader says what changes. */
+function write(id, text) {
+  if ($(id).textContent !== text) $(id).textContent = text;
+}
+
 function tell(text) {
   $("problem").textContent = text;
   $("problem").hidden = !text;
@@ -179,7 +184,9 @@ function row(name, number) {
   const button = document.createElement("button");
   button.className = "signal";
   button.dataset.signal = name;
-  button.append("Play ", letter);
+  const hint = document.createElement("kbd");
+  hint.textContent = letter;
+  button.append(TEST.design === "dcr" ? "Sample " : "Play ", hint);
   button.onclick = () => press(name);
   group.append(button);
   if (TEST.design === "mushra") {
@@ -289,9 +296,8 @@ function draw() {
   $("position").max = duration;
   $("position").value = position;
   $("seconds").textContent = `${position.toFixed(1)} of ${duration.toFixed(1)} s`;
-  $("region").textContent = region
-    ? `${region[0].toFixed(1)} to ${region[1].toFixed(1)} s`
-    : "all of it";
+  const looped = region ? `${region[0].toFixed(1)} to ${region[1].toFixed(1)} s` : "all of it";
+  write("region", `Loop: ${looped}`);
   const { ratings } = answer();
   for (const button of document.querySelectorAll(".signal")) {
     const name = button.dataset.signal ?? trial.reference;
