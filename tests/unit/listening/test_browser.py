@@ -3,23 +3,64 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
+from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 
 from taae import cli
-from taae.listening.design import HIDDEN, ListeningTest, Trial
+from taae.listening.design import HIDDEN, DesignName, ListeningTest, Trial
 from taae.listening.order import shuffled
-from tests.browser import Browser, browser, until
+from taae.study.load import merge, read_yaml
+from tests.browser import chromium, needs_browser
 from tests.unit.analysis.fake_scores import ARMS as OVERLAY
 from tests.unit.analysis.fake_scores import DEMO
 from tests.unit.listening.made import careful, listening_test, rating_file
 
-pytestmark = pytest.mark.slow
+pytestmark = needs_browser
 LETTERS = "abcdefghijkl"
+
+
+class Tab:
+    """A tab of a browser; keys go to whatever has the focus."""
+
+    def __init__(self, driver: Chrome) -> None:
+        self.driver = driver
+
+    def open(self, page: Path) -> None:
+        """Close the tab, and open a page of the disk in another one."""
+        before = self.driver.current_window_handle
+        self.driver.switch_to.new_window("tab")
+        new = self.driver.current_window_handle
+        self.driver.switch_to.window(before)
+        self.driver.close()
+        self.driver.switch_to.window(new)
+        self.driver.get(page.resolve().as_uri())
+
+    def press(self, *keys: str) -> None:
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def ask(self, expression: str) -> Any:
+        """Return the value of a JavaScript expression."""
+        return self.driver.execute_script(f"return {expression}")
+
+    def wait(self, expression: str) -> None:
+        """Wait until a JavaScript expression holds."""
+        WebDriverWait(self.driver, 20, 0.02).until(lambda _: self.ask(expression), expression)
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Tab]:
+    """A browser whose console must have been silent at the end."""
+    (tmp_path / "downloads").mkdir()
+    with chromium(**{"download.default_directory": str(tmp_path / "downloads")}) as driver:
+        yield Tab(driver)
+        assert driver.get_log("browser") == []
 
 
 def trials_of(test: ListeningTest, listener: str) -> list[Trial]:
@@ -30,8 +71,9 @@ def trials_of(test: ListeningTest, listener: str) -> list[Trial]:
     return [*training, *(by_name[name] for name in order)]
 
 
-def begin(page: Browser, test: ListeningTest, folder: Path, listener: str) -> None:
+def begin(page: Tab, test: ListeningTest, folder: Path, listener: str) -> None:
     page.open(folder / "send" / "index.html")
+    page.ask("document.getElementById('listener').focus()")
     page.press(listener, Keys.ENTER)
     page.wait("player && !document.getElementById('volume').hidden")
     page.press(" ")
@@ -39,14 +81,14 @@ def begin(page: Browser, test: ListeningTest, folder: Path, listener: str) -> No
     page.press("n")
 
 
-def wait_for_trial(page: Browser, number: int, total: int) -> None:
+def wait_for_trial(page: Tab, number: int, total: int) -> None:
     heading = f"Trial {number} of {total}" if number else "Training"
     page.wait(f"document.getElementById('heading').textContent === {heading!r} && player")
 
 
-def downloaded(folder: Path, listener: str, test: ListeningTest) -> Path:
-    path = folder / f"ratings-{listener}-{test.name[:8]}.json"
-    until(path.exists, f"{path.name} is saved")
+def downloaded(page: Tab, folder: Path, listener: str, test: ListeningTest) -> Path:
+    path = folder / "downloads" / f"ratings-{listener}-{test.name[:8]}.json"
+    WebDriverWait(page.driver, 20).until(lambda _: path.exists(), path.name)
     return path
 
 
@@ -56,35 +98,29 @@ def level(arm: str) -> int:
 
 
 def test_a_whole_mushra_test_by_keyboard_reaches_the_comparisons(
-    results: Path, tmp_path: Path
+    page: Tab, results: Path, tmp_path: Path
 ) -> None:
-    folder, profile, downloads = (tmp_path / name for name in ("a test", "profile", "downloads"))
+    folder = tmp_path / "a test"
     test = listening_test(folder, results, "mushra", n_utterances=3)
     shown = trials_of(test, "p01")
-    half = 2  # trials after which the browser is closed
-    with browser(profile, downloads) as page:
-        begin(page, test, folder, "p01")
-        for number, trial in enumerate(shown[:half]):
-            rate_mushra(page, test, trial, number)
-        wait_for_trial(page, half, 3)
-        page.press("a", "7")
-        page.wait(
-            f"stored().place === {half} && Object.keys(stored().answers).length === {half + 1}"
-        )
-        assert page.complaints() == []
-    with browser(profile, downloads) as page:
-        page.open(folder / "send" / "index.html")
-        page.wait("document.activeElement.id === 'continue'")
-        page.press(Keys.ENTER)
-        page.wait("player")
-        page.press("n")
-        wait_for_trial(page, half, 3)
-        first = shuffled(shown[half].signals, test.name, "p01", shown[half].trial)[0]
-        assert page.ask(f"document.querySelector('input[data-signal={first}]').value") == "70"
-        for number, trial in list(enumerate(shown))[half:]:
-            rate_mushra(page, test, trial, number)
-        file = downloaded(downloads, "p01", test)
-        assert page.complaints() == []
+    half = 2  # trials after which the tab is closed
+    begin(page, test, folder, "p01")
+    for number, trial in enumerate(shown[:half]):
+        rate_mushra(page, test, trial, number)
+    wait_for_trial(page, half, 3)
+    page.press("a", "7")
+    page.open(folder / "send" / "index.html")
+    page.wait("document.activeElement.id === 'continue'")
+    assert "Listener p01 has done 1 of 3 trials" in page.ask("document.body.innerText")
+    page.press(Keys.ENTER)
+    page.wait("player")
+    page.press("n")
+    wait_for_trial(page, half, 3)
+    first = shuffled(shown[half].signals, test.name, "p01", shown[half].trial)[0]
+    assert page.ask(f"document.querySelector('input[data-signal={first}]').value") == "70"
+    for number, trial in list(enumerate(shown))[half:]:
+        rate_mushra(page, test, trial, number)
+    file = downloaded(page, tmp_path, "p01", test)
 
     rated = json.loads(file.read_text())
     assert [each["trial"] for each in rated["trials"]] == [trial.trial for trial in shown[1:]]
@@ -98,11 +134,7 @@ def test_a_whole_mushra_test_by_keyboard_reaches_the_comparisons(
     scores, compared = tmp_path / "scores.csv", tmp_path / "comparisons.csv"
     words = ["ratings", file, *others, "--test", folder, "--output", scores]
     assert cli.main([str(word) for word in words]) == 0
-    study = tmp_path / "study.yaml"
-    study.write_text(
-        yaml.safe_dump({"listening": {"tests": [str(folder)]}, "metrics": {"names": ["stoi"]}})
-    )
-    words = ["compare", "--scores", scores, "--study", DEMO, OVERLAY, study, "--output", compared]
+    words = ["compare", "--scores", scores, "--study", study_of(folder), "--output", compared]
     assert cli.main([str(word) for word in words]) == 0
     table = pd.read_csv(compared)
     row = table[(table["variant"] == "window-32") & (table["metric"] == "mushra")].iloc[0]
@@ -110,7 +142,16 @@ def test_a_whole_mushra_test_by_keyboard_reaches_the_comparisons(
     assert row["difference"] == pytest.approx(-20 / 3)
 
 
-def rate_mushra(page: Browser, test: ListeningTest, trial: Trial, number: int) -> None:
+def study_of(test: Path) -> Path:
+    """Write the study of the arms that has the test's ratings among its metrics."""
+    demo = read_yaml(DEMO) | {"variants": {}, "ablations": {}}
+    config = merge(demo, read_yaml(OVERLAY)) | {"listening": {"tests": [str(test)]}}
+    path = test / "study.json"
+    path.write_text(json.dumps(config))
+    return path
+
+
+def rate_mushra(page: Tab, test: ListeningTest, trial: Trial, number: int) -> None:
     """Hear and rate every signal; then go on, which is refused before the last rating."""
     wait_for_trial(page, number, 3)
     page.press("r")
@@ -131,24 +172,22 @@ def rate_mushra(page: Browser, test: ListeningTest, trial: Trial, number: int) -
 
 @pytest.mark.parametrize(("design", "keys"), [("ab", "ab2"), ("dcr", "ra4")])
 def test_a_whole_ab_or_dcr_test_by_keyboard(
-    design: str, keys: str, results: Path, tmp_path: Path
+    design: DesignName, keys: str, page: Tab, results: Path, tmp_path: Path
 ) -> None:
-    folder, downloads = tmp_path / "test", tmp_path / "downloads"
-    test = listening_test(folder, results, design, n_utterances=1)  # type: ignore[arg-type]
+    folder = tmp_path / "test"
+    test = listening_test(folder, results, design, n_utterances=1)
     shown = trials_of(test, "p01")
-    with browser(tmp_path / "profile", downloads) as page:
-        begin(page, test, folder, "p01")
-        for number in range(len(shown)):
-            wait_for_trial(page, number, len(shown) - 1)
-            page.press(keys[2])  # says nothing before both are heard
-            page.press("n")
-            assert page.ask("document.getElementById('missing').textContent") == "Not rated yet."
-            for key in keys[:2]:
-                page.press(key)
-                page.wait("player.playing")
-            page.press(keys[2], "n")
-        file = downloaded(downloads, "p01", test)
-        assert page.complaints() == []
+    begin(page, test, folder, "p01")
+    for number in range(len(shown)):
+        wait_for_trial(page, number, len(shown) - 1)
+        page.press(keys[2])  # says nothing before both are heard
+        page.press("n")
+        assert page.ask("document.getElementById('missing').textContent") == "Not rated yet."
+        for key in keys[:2]:
+            page.press(key)
+            page.wait("player.playing")
+        page.press(keys[2], "n")
+    file = downloaded(page, tmp_path, "p01", test)
     words = ["ratings", file, "--test", folder, "--output", tmp_path / "scores.csv"]
     assert cli.main([str(word) for word in words]) == 0
     for each in json.loads(file.read_text())["trials"]:
@@ -156,30 +195,37 @@ def test_a_whole_ab_or_dcr_test_by_keyboard(
         assert values == ([0, 1] if design == "ab" else [4])
 
 
-def test_a_part_is_looped_and_two_listeners_hear_other_orders(
-    results: Path, tmp_path: Path
+def test_listeners_hear_other_orders_and_none_loses_ratings(
+    page: Tab, results: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "test"
     test = listening_test(folder, results, "mushra", n_utterances=1)
+    (trial, _) = test.trials
     orders = {}
-    with browser(tmp_path / "profile", tmp_path / "downloads") as page:
-        for listener in ("p01", "p02"):
-            begin(page, test, folder, listener)
-            wait_for_trial(page, 0, 1)
-            orders[listener] = page.ask("trial.shown")
-            trial = test.trials[0]
-            assert orders[listener] == shuffled(trial.signals, test.name, listener, trial.trial)
-        page.press("a")
-        page.wait("player.position > 0.1")
-        page.press("[")
-        page.wait("player.position > region[0] + 0.25")
-        page.press("]")
-        start, end = page.ask("region")
-        assert 0.1 < start < end - 0.2
-        page.wait(f"player.position < {start} + 0.1")
-        for _ in range(20):
-            assert start - 0.05 <= page.ask("player.position") <= end + 0.1
-        page.press("x")
-        page.wait(f"player.position > {end} + 0.15")
-        assert page.complaints() == []
+    for listener in ("p01", "p02", "p01"):
+        begin(page, test, folder, listener)
+        wait_for_trial(page, 0, 1)
+        known = page.ask("Object.values(answer().ratings)")
+        assert known == ([] if listener not in orders else [70])
+        page.press("a", "7")
+        orders[listener] = page.ask("trial.shown")
+        assert orders[listener] == shuffled(trial.signals, test.name, listener, trial.trial)
     assert orders["p01"] != orders["p02"]
+
+
+def test_a_part_is_looped(page: Tab, results: Path, tmp_path: Path) -> None:
+    test = listening_test(tmp_path / "test", results, "mushra", n_utterances=1)
+    begin(page, test, tmp_path / "test", "p01")
+    wait_for_trial(page, 0, 1)
+    page.press("a")
+    page.wait("player.position > 0.1")
+    page.press("[")
+    page.wait("player.position > region[0] + 0.25")
+    page.press("]")
+    start, end = page.ask("region")
+    assert 0.1 < start < end - 0.2
+    page.wait(f"player.position < {start} + 0.1")
+    for _ in range(20):
+        assert start - 0.05 <= page.ask("player.position") <= end + 0.1
+    page.press("x")
+    page.wait(f"player.position > {end} + 0.15")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
+import soundfile
 import yaml
+from numpy.typing import NDArray
 
 import taae.page
 from taae.evaluation.decoded_files import NOT_INSTALLED, read_about
@@ -24,11 +29,12 @@ from taae.listening.design import (
     ListeningTest,
     Trial,
     plan,
-    spread,
 )
-from taae.listening.signals import Audio, at_one_loudness, low_pass
+from taae.listening.signals import Audio, low_pass
+from taae.page.choice import choose
+from taae.page.loudness import gains
 from taae.study.study import Study
-from taae.utils.audio import RejectedError, read_audio, write_flac
+from taae.utils.audio import RejectedError, read_audio, to_int16
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic, make_folder, read_csv, write_json, write_text
 from taae.utils.fingerprint import digest
@@ -80,7 +86,7 @@ def write_test(
     """Write a test of arms into a new folder and return it.
 
     Writes to `output`:
-        send/: index.html, its scripts and style, audio/<name>.flac, webmushra.yaml where webMUSHRA
+        send/: index.html, its scripts and style, audio/<name>.wav, webmushra.yaml where webMUSHRA
             has such a page; what listeners get;
         key.json: which file is which arm;
         ratings/: empty, for the files that come back.
@@ -91,8 +97,13 @@ def write_test(
         results / "corpus" / "test.csv", ["utterance", "speaker"], ["utterance", "speaker"]
     )
     speakers: dict[str, str] = dict(zip(corpus["utterance"], corpus["speaker"], strict=True))
-    chosen = {name: speakers[name] for name in spread(speakers, n_utterances + 1, seed)}
-    trials = plan(design, list(arms), chosen, seed)
+    chosen = choose(speakers, n_utterances + 1, seed)
+    if len(chosen) <= n_utterances:
+        raise TaaeError(
+            f"--utterances: {n_utterances} and one for training are wanted; the test split has"
+            f" {len(chosen)}"
+        )
+    trials = plan(design, list(arms), {name: speakers[name] for name in chosen}, seed)
     first = trials[0]
     settings = {name: _settings(name, study) for name in arms}
     test = ListeningTest(
@@ -109,8 +120,9 @@ def write_test(
                     if trial.reference
                     else _read(results / "reference" / "audio", trial.utterance)
                 )
-            for name, samples in at_one_loudness(audio, study.corpus["loudness"]).items():
-                files[name] = write_flac(folder / "audio" / f"{name}.flac", samples)
+            for name, gain in gains(audio, study.corpus["loudness"]).items():
+                samples = to_int16(audio[name] * 10 ** (gain / 20))
+                files[name] = _write_wav(folder / "audio" / f"{name}.wav", samples)
                 if not trial.training:
                     seconds += len(samples) / SAMPLE_RATE * 2 + PAUSE
         test = replace(test, files=files)
@@ -146,7 +158,7 @@ def webmushra(test: ListeningTest) -> dict[str, object]:
     """
 
     def path(name: str) -> str:
-        return f"configs/{test.name}/audio/{name}.flac"
+        return f"configs/{test.name}/audio/{name}.wav"
 
     def page(trial: Trial) -> dict[str, object]:
         # webMUSHRA adds a hidden reference itself; anchors are files here, as in the own page.
@@ -206,6 +218,18 @@ def _audio(trial: Trial, arms: dict[str, Arm], study: Study, results: Path) -> d
         else:
             found[name] = _read(_decoded(arm, arms[arm], study, results), trial.utterance)
     return found
+
+
+def _write_wav(path: Path, samples: NDArray[np.int16]) -> str:
+    """Write 16-bit samples and return the SHA-256 of the file.
+
+    WAV, because a browser finds a place in it exactly, and its size tells nothing of its content.
+    """
+    file = io.BytesIO()
+    soundfile.write(file, samples, SAMPLE_RATE, subtype="PCM_16", format="WAV")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(file.getbuffer())
+    return hashlib.sha256(file.getbuffer()).hexdigest()
 
 
 def _decoded(name: str, arm: Arm, study: Study, results: Path) -> Path:

@@ -143,24 +143,6 @@ def read_key(folder: Path) -> ListeningTest:
     return test
 
 
-def spread(speakers: Mapping[str, str], count: int, seed: int) -> list[str]:
-    """Draw utterances, each from another speaker for as long as there are speakers.
-
-    Args:
-        speakers: of each utterance.
-    """
-    draw = random.Random(f"utterances {seed}")
-    waiting: dict[str, list[str]] = {}
-    for utterance in draw.sample(sorted(speakers), len(speakers)):
-        waiting.setdefault(speakers[utterance], []).append(utterance)
-    drawn: list[str] = []
-    while any(waiting.values()):
-        drawn += [utterances.pop() for utterances in waiting.values() if utterances]
-    if len(drawn) < count:
-        raise TaaeError(f"{count} utterances are wanted, and the test split has {len(drawn)}")
-    return drawn[:count]
-
-
 def contents(design: DesignName, arms: Sequence[str]) -> list[tuple[list[str], str]]:
     """Return the signals of each trial with one utterance, and the arm that a pair is against.
 

@@ -53,9 +53,11 @@ const signalsOf = (each) => shuffled(each.signals, TEST.test, state.listener, ea
 
 /* ---- What is kept ---- */
 
-function stored() {
+/** The ratings of a listener, by themselves of the last one. */
+function stored(listener) {
   try {
-    return JSON.parse(localStorage.getItem(STORE));
+    const last = localStorage.getItem(STORE);
+    return JSON.parse(localStorage.getItem(`${STORE}/${listener ?? last}`));
   } catch {
     return null; // the browser keeps nothing for this page
   }
@@ -63,7 +65,8 @@ function stored() {
 
 function keep() {
   try {
-    localStorage.setItem(STORE, JSON.stringify(state));
+    localStorage.setItem(STORE, state.listener);
+    localStorage.setItem(`${STORE}/${state.listener}`, JSON.stringify(state));
   } catch {
     tell("This browser cannot keep your ratings: do not close the page before the end.");
   }
@@ -122,13 +125,13 @@ function tell(text) {
 
 /** Plays these files in a loop, once they are all there. */
 async function load(names) {
-  const loaded = new Player(names.map((name) => ({ name, url: `audio/${name}.flac` })));
+  const loaded = new Player(names.map((name) => ({ name, url: `audio/${name}.wav` })));
   const load = loads;
   await loaded.ready;
   if (load !== loads) return loaded.close();
   player = loaded;
   if (loaded.failed.size) {
-    tell("Some audio cannot be played: the folder is not whole, or this browser plays no FLAC.");
+    tell("Some audio cannot be played: the folder is not whole.");
   }
   region = null;
   loaded.loop(0, loaded.duration);
@@ -139,10 +142,11 @@ async function load(names) {
 function welcome() {
   show("welcome");
   const saved = stored();
-  $("resume").hidden = !saved;
-  if (saved) {
-    const done = saved.place > 0 ? saved.place - 1 : 0;
-    $("resumed").textContent = `Listener ${saved.listener} has done ${done} trials here.`;
+  const rated = TEST.trials.length - 1;
+  $("resume").hidden = !saved || saved.place > rated;
+  if (!$("resume").hidden) {
+    const done = Math.max(0, saved.place - 1);
+    write("resumed", `Listener ${saved.listener} has done ${done} of ${rated} trials here.`);
     $("continue").focus();
   } else {
     $("listener").focus();
@@ -150,8 +154,7 @@ function welcome() {
 }
 
 function begin(listener) {
-  const saved = stored();
-  state = saved?.listener === listener ? saved : { listener, place: 0, answers: {} };
+  state = stored(listener) ?? { listener, place: 0, answers: {} };
   keep();
   if (state.place >= TEST.trials.length) return finish();
   show("volume");
@@ -380,10 +383,7 @@ function listenToPage() {
   $("whole").onclick = loopAll;
   $("next").onclick = goOn;
   $("save").onclick = save;
-  $("another").onclick = () => {
-    localStorage.removeItem(STORE);
-    welcome();
-  };
+  $("another").onclick = welcome;
   if ($("reference")) $("reference").onclick = () => press(trial.reference);
   for (const radio of document.getElementsByName("choice")) {
     radio.onchange = () => rate(trial.shown[0], Number(radio.value));

@@ -1,14 +1,11 @@
-"""The signals of a test beside decoded ones: low-pass anchors, and all at one loudness."""
+"""The anchors of a MUSHRA test."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from taae.utils.audio import RejectedError, loudness_gain
 from taae.utils.sample_rate import SAMPLE_RATE
 
 Audio = NDArray[np.float64]
@@ -28,21 +25,3 @@ def low_pass(audio: Audio, edge: float) -> Audio:
     filtered: Audio = signal.oaconvolve(audio, response, mode="full")
     late = len(response) // 2
     return filtered[late : late + len(audio)]
-
-
-def at_one_loudness(signals: Mapping[str, Audio], target: float) -> dict[str, NDArray[np.float32]]:
-    """Bring signals to `target` LUFS, or to the most that all of them reach without clipping.
-
-    A silent signal stays as it is.
-    """
-    gains = {}
-    for name, audio in signals.items():
-        try:
-            gains[name] = loudness_gain(audio, target)
-        except RejectedError:
-            gains[name] = (1.0, target)
-    reached = min(loudness for _, loudness in gains.values())
-    return {
-        name: (audio * gains[name][0] * 10 ** ((reached - gains[name][1]) / 20)).astype(np.float32)
-        for name, audio in signals.items()
-    }
