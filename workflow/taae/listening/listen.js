@@ -149,6 +149,7 @@ function welcome() {
     write("resumed", `Listener ${saved.listener} has done ${done} of ${rated} trials here.`);
     $("continue").focus();
   } else {
+    $("listener").value = "";
     $("listener").focus();
   }
 }
