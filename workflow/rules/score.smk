@@ -32,9 +32,7 @@ rule score:
         runtime=minutes(3600),
     params:
         names=lambda wildcards: (
-            STUDY.computed
-            if wildcards.point == NATIVE
-            else STUDY.bitrates.metrics
+            STUDY.computed if wildcards.point == NATIVE else STUDY.bitrates.metrics
         ),
         options=SCORING,
         labels=lambda wildcards: (
