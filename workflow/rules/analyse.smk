@@ -69,8 +69,11 @@ MADE = {
     "lengths": (
         "lengths",
         runs("results/lengths/{variant}/seed{seed}.csv", STUDY.length_arms),
-        "results/tables/lengths.csv",
-        ANALYSED,
+        [
+            "results/tables/lengths.csv",
+            table("lengths-comparisons.csv", "lengths-comparisons"),
+        ],
+        [ANALYSED, canonical(asdict(STUDY.lengths))],
     ),
     "cost": (
         "runs",

@@ -67,7 +67,7 @@ TABLES = expand(
         *where(STUDY.probed(), "histogram.csv", "precision.csv", "points.csv"),
         *where(STUDY.codecs, "codecs.csv"),
         *where(STUDY.cost_arms, "cost.csv"),
-        *where(STUDY.length_arms, "lengths.csv"),
+        *where(STUDY.length_arms, "lengths.csv", "lengths-comparisons.csv"),
         *where(STUDY.listening.tests, "listeners.csv"),
     ],
 )

@@ -1,4 +1,4 @@
-# Length generalisation: the test speech at other lengths than the models were trained on.
+# Length generalisation: the test speech in pieces of other lengths than the models were trained on.
 
 
 rule lengths:
@@ -19,9 +19,10 @@ rule lengths:
     resources:
         **MODEL_RESOURCES,
     params:
-        spec=canonical(
+        spec=lambda wildcards: canonical(
             {
                 "seconds": STUDY.lengths.seconds,
+                "home": STUDY.home_length(wildcards.variant),
                 "metrics": STUDY.lengths.metrics,
                 "max_seconds": STUDY.metrics.max_seconds,
                 "decoding": asdict(STUDY.decoding),

@@ -22,8 +22,10 @@ from taae.utils.errors import TaaeError
 from tests.unit.analysis.fake_scores import fake_scores, study
 from tests.unit.codec.codecs import codec
 
-SECONDS = [1.0, 5.0, 20.0]  # the demo trains on 2.56 s
-DROP = {"window-256": 0.05, "window-64": -0.05}  # of every metric, at 20 s
+SECONDS = [1.0, 2.5, 20.0]  # the demo trains on 2.56 s, so 2.5 s is home
+# What a length changes, of every metric: at 20 s two windows differ, at 1 s all are alike.
+CHANGE = {(20.0, "window-256"): -0.05, (20.0, "window-64"): 0.05}
+SHIFT = {1.0: -0.02, 20.0: 0.03}
 
 
 def length_study() -> Study:
@@ -32,113 +34,205 @@ def length_study() -> Study:
     return replace(found, lengths=replace(found.lengths, seconds=SECONDS, metrics=metrics))
 
 
-@pytest.fixture(scope="module")
-def scores(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """One utterance per speaker and length, as `taae lengths` writes them."""
+def length_scores(seeds: tuple[int, ...] = (1,)) -> pd.DataFrame:
+    """Return four pieces of each speaker, as `taae lengths` writes them.
+
+    They differ far more than a length changes: the values of a piece are alike in its decodings.
+    """
     tables = []
-    base = fake_scores(utterances=1)
+    base = fake_scores(seeds, utterances=4)
     base = base[base["variant"].isin(length_study().length_arms)]
-    for seconds in SECONDS:
-        table = base.assign(utterance=base["utterance"] + f"-{seconds:g}s")
-        noise = np.random.default_rng(round(seconds)).normal(0, 0.01, len(table))
-        drop = table["variant"].map(DROP).fillna(0.0) * (seconds == 20)
-        worse = np.where(table["metric"] == "mel_distance", -1, 1)
-        table["value"] += noise - drop * worse
-        table.insert(0, "seconds", seconds)
-        tables.append(table)
+    for seconds, cut in ((1.0, 1.0), (2.5, 1.0), (2.5, 2.5), (20.0, 2.5)):
+        own = [CHANGE.get((seconds, name), 0.0) for name in base["variant"]]
+        better = np.where(base["metric"] == "mel_distance", -1, 1)
+        change = better * (SHIFT.get(seconds, 0.0) + np.array(own))
+        noise = np.random.default_rng(round(seconds)).normal(0, 0.01, len(base))
+        values = base["value"] + base["utterance"].str[-1].astype(int) * cut + change + noise
+        tables.append(base.assign(seconds=seconds, cut=cut, value=values))
     return pd.concat(tables)
 
 
 @pytest.fixture(scope="module")
-def summary(scores: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+def scores() -> pd.DataFrame:
+    return length_scores()
+
+
+@pytest.fixture(scope="module")
+def found(
+    scores: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, pd.DataFrame]:
     paths = []
     for variant, rows in scores.groupby("variant"):
         paths.append(tmp_path_factory.mktemp("scores") / f"{variant}.csv")
         rows.to_csv(paths[-1], index=False)
-    return lengths.length_summary(paths, length_study())
+    return lengths.length_tables(paths, length_study())
 
 
-def test_the_change_is_paired_and_counts_from_the_length_of_training(
+@pytest.fixture(scope="module")
+def summary(found: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    return found["lengths"]
+
+
+def step_down(p: list[float]) -> list[float]:
+    """Return Holm's p values by their definition."""
+    return [
+        min(1.0, max(one * sum(other >= one for other in p) for one in p if one <= limit))
+        for limit in p
+    ]
+
+
+def changes(scores: pd.DataFrame, variant: str, metric: str, seconds: float) -> pd.Series:
+    """Return each speaker's mean change from 2.5 s, from pivoted scores."""
+    rows = scores[(scores["variant"] == variant) & (scores["metric"] == metric)]
+    rows = rows[rows["cut"] == min(seconds, 2.5)]
+    pieces = rows.pivot_table(index=["speaker", "utterance"], columns="seconds", values="value")
+    found: pd.Series = (pieces[seconds] - pieces[2.5]).groupby("speaker").mean()
+    return found
+
+
+def test_the_change_is_of_the_same_pieces_and_counts_from_the_length_of_training(
     scores: pd.DataFrame, summary: pd.DataFrame
 ) -> None:
-    """Oracle: scipy's paired test, speaker by speaker."""
+    """Oracle: scipy's test, speaker by speaker."""
     assert len(summary) == 3 * 4 * 3  # lengths, arms, metrics
-    assert set(summary["home"]) == {5.0}
-    for row in summary[summary["seconds"] != 5].itertuples():
-        here, there = (
-            scores[
-                (scores["seconds"] == seconds)
-                & (scores["variant"] == row.variant)
-                & (scores["metric"] == row.metric)
-            ].sort_values("speaker")["value"]
-            for seconds in (row.seconds, 5.0)
-        )
-        interval = stats.ttest_rel(here, there).confidence_interval(0.95)
+    assert set(summary["home"]) == {2.5}
+    assert summary.groupby("seconds")["cut"].unique().map(list).to_dict() == {
+        1.0: [1.0], 2.5: [2.5], 20.0: [2.5],
+    }  # fmt: skip
+    for row in summary[summary["seconds"] != 2.5].itertuples():
+        change = changes(scores, row.variant, row.metric, row.seconds)
+        interval = stats.ttest_1samp(change, 0).confidence_interval(0.95)
         assert (row.change_low, row.change_high) == pytest.approx((interval.low, interval.high))
-        assert row.change == pytest.approx(np.mean(here.to_numpy() - there.to_numpy()))
-    same = summary[summary["seconds"] == 5]
+        assert row.change == pytest.approx(change.mean())
+        assert row.change_p == pytest.approx(stats.ttest_1samp(change, 0).pvalue)
+    away = summary["seconds"] != 2.5
+    adjusted = step_down(summary.loc[away, "change_p"].tolist())
+    assert summary.loc[away, "change_p_holm"].tolist() == pytest.approx(adjusted)
+    same = summary[~away]
     assert (same["change"] == 0).all()
+    assert same["change_p_holm"].isna().all()
     assert not same["worse"].any()
 
 
 def test_worse_is_where_the_window_breaks(summary: pd.DataFrame) -> None:
-    long = summary[summary["seconds"] == 20].set_index("variant")["worse"]
+    rows = summary.set_index("variant")
+    long, short = (rows.loc[rows["seconds"] == seconds, "worse"] for seconds in (20, 1))
     assert long["window-256"].all()  # in metrics where higher is better, and in one where lower is
     assert not long["window-64"].any()  # it changes as much, to the better
+    assert short.all()
 
 
-def test_hollow_points_are_those_that_are_worse(summary: pd.DataFrame) -> None:
-    figure = length_figure(length_study(), summary)
-    for axis, metric in zip(figure.axes, ["si_sdr", "mel_distance", "stoi"], strict=False):
-        hollow = [
-            value
-            for line in axis.lines
-            if line.get_markerfacecolor() == "white"
-            for value in np.asarray(line.get_ydata(), float)
-        ]
-        expected = summary.loc[(summary["metric"] == metric) & summary["worse"], "mean"]
-        assert sorted(hollow) == pytest.approx(sorted(expected))
-
-
-def pretrained(names: list[str]) -> Study:
-    """Return the study where some arms are pretrained and so have the baseline's training."""
-    found = length_study()
-    arms = {name: replace(found.variants[name], pretrained=f"models/{name}") for name in names}
-    return replace(found, variants=found.variants | arms)
-
-
-def test_a_pretrained_arm_has_no_length_of_training(
-    scores: pd.DataFrame, summary: pd.DataFrame, tmp_path: Path
+def test_another_window_is_a_difference_of_differences(
+    scores: pd.DataFrame, found: dict[str, pd.DataFrame]
 ) -> None:
-    for variant, rows in scores.groupby("variant"):
-        rows.to_csv(tmp_path / f"{variant}.csv", index=False)
-    paths = sorted(tmp_path.glob("*.csv"))
-    found = lengths.length_summary(paths, pretrained(["window-256"]))
-    mine = found["variant"] == "window-256"
-    empty = ["home", "change", "change_low", "change_high"]
-    assert found.loc[mine, empty].isna().all(axis=None)
-    assert not found.loc[mine, "worse"].any()
-    assert found["worse"].dtype == bool
-    same = [name for name in found if name not in (*empty, "worse")]
-    pd.testing.assert_frame_equal(found[same], summary[same])
-    others = (found[~mine], summary[summary["variant"] != "window-256"])
-    pd.testing.assert_frame_equal(*others)
+    """Oracle: scipy's paired test of the changes of two variants, speaker by speaker."""
+    table = found["lengths-comparisons"]
+    assert len(table) == 2 * 3 * 3  # lengths away from home, variants, metrics
+    assert set(table["reference"]) == {"baseline"}
+    for row in table.itertuples():
+        mine, other = (
+            changes(scores, name, row.metric, row.seconds) for name in (row.variant, row.reference)
+        )
+        tested = stats.ttest_rel(mine, other)
+        interval = tested.confidence_interval(0.95)
+        assert row.difference == pytest.approx((mine - other).mean())
+        assert (row.low, row.high) == pytest.approx((interval.low, interval.high))
+        assert row.p == pytest.approx(tested.pvalue)
+    adjusted = step_down(table["p"].tolist())
+    assert table["p_holm"].tolist() == pytest.approx(adjusted)
+    assert set(table["family_size"]) == {18}
+    significant = table[table["p_holm"] < 0.05]
+    assert set(zip(significant["seconds"], significant["variant"], strict=True)) == set(CHANGE)
 
 
-def test_the_segments_of_pretrained_arms_are_not_marked(summary: pd.DataFrame) -> None:
-    def marks(study: Study) -> tuple[set[float], str]:
-        figure = length_figure(study, summary)
-        dotted = [line for line in figure.axes[0].lines if line.get_linestyle() == ":"]
-        return {line.get_xdata()[0] for line in dotted}, figure.get_suptitle()
+def test_lengths_at_which_no_window_removes_anything_are_vacuous(scores: pd.DataFrame) -> None:
+    known = length_study()
+    windows = {"baseline": 512, "window-256": 1024, "window-64": 64, "window-32": 32}
+    arms = {
+        name: replace(known.variants[name], attention=replace(known.variants[name].attention,
+        window=window))
+        for name, window in windows.items()
+    }  # fmt: skip
+    known = replace(known, variants=known.variants | arms)
+    # 1 s is 200 frames at most: 512 keys reach 255 to the left of each.
+    summary = lengths.length_summary(scores, known)
+    sees_all = summary[summary["sees_all"]]
+    assert set(zip(sees_all["variant"], sees_all["seconds"], strict=True)) == {
+        ("baseline", 1.0), ("window-256", 1.0), ("window-256", 2.5),
+    }  # fmt: skip
+    table = lengths.length_comparisons(scores, known)
+    vacuous = table[table["vacuous"]]
+    assert set(zip(vacuous["variant"], vacuous["seconds"], strict=True)) == {("window-256", 1.0)}
+    assert vacuous["p_holm"].isna().all()
+    tested = table[~table["vacuous"]]
+    assert set(table["family_size"]) == {len(tested)}
+    adjusted = step_down(tested["p"].tolist())
+    assert tested["p_holm"].tolist() == pytest.approx(adjusted)
+    figure = length_figure(known, summary, table)
+    crosses = [line for line in figure.axes[0].lines if line.get_marker() == "x"]
+    assert len(crosses) == 2  # at 1 s
 
-    one = pretrained(["window-256"])
-    longer = replace(one.variants["baseline"].training, segment=9.0)
-    arm = replace(one.variants["window-256"], training=longer)
-    lines, title = marks(replace(one, variants=one.variants | {"window-256": arm}))
-    assert lines == {2.56}
-    assert "segments of 2.56 s" in title
-    lines, title = marks(pretrained(length_study().length_arms))
-    assert (lines, title) == (set(), "Length generalisation")
+
+def test_a_piece_without_a_value_is_left_out_of_both_decodings(scores: pd.DataFrame) -> None:
+    silent = scores.reset_index(drop=True)
+    lost = silent.index[
+        (silent["utterance"] == "v00-0") & (silent["seconds"] == 1) & (silent["metric"] == "stoi")
+        & (silent["variant"] == "baseline")
+    ]  # fmt: skip
+    silent.loc[lost, ["value", "status"]] = [np.nan, "too_short"]
+    table = lengths.length_comparisons(silent, length_study())
+    rows = table[(table["metric"] == "stoi") & (table["seconds"] == 1)]
+    assert rows["n_excluded"].tolist() == [1, 1, 1]
+    assert rows["n_utterances"].tolist() == [47, 47, 47]
+    assert set(table.loc[table["seconds"] == 20, "n_excluded"]) == {0}
+
+
+def test_filled_points_are_other_changes_than_the_references(
+    found: dict[str, pd.DataFrame],
+) -> None:
+    figure = length_figure(length_study(), found["lengths"], found["lengths-comparisons"])
+    for axis, metric in zip(figure.axes, ["si_sdr", "mel_distance", "stoi"], strict=False):
+        points = {
+            float(line.get_ydata()[0]): (line.get_marker(), line.get_markerfacecolor() != "white")
+            for line in axis.lines
+            if line.get_marker() not in ("None", None) and len(line.get_xdata()) == 1
+        }
+        rows = found["lengths"]
+        rows = rows[(rows["metric"] == metric) & (rows["seconds"] != 2.5)]
+        assert len(points) == len(rows) == 8
+        for row in rows.itertuples():
+            filled = row.variant == "baseline" or (row.seconds, row.variant) in CHANGE
+            assert points[row.change][1] == filled
+            assert (points[row.change][0] == "D") == (row.variant == "baseline")
+        (side,) = axis.patches
+        ends = sorted([side.get_y(), side.get_y() + side.get_height()])
+        assert ends[1 if metric == "mel_distance" else 0] == 0
+    assert "from pieces of 2.5 s" in figure.get_suptitle()
+
+
+def test_a_pretrained_arm_is_compared_at_the_baselines_length(scores: pd.DataFrame) -> None:
+    known = length_study()
+    arm = replace(known.variants["window-256"], pretrained="models/window-256")
+    known = replace(known, seeds=[1, 2, 3], variants=known.variants | {"window-256": arm})
+    of_seeds = length_scores((1, 2, 3))
+    of_seeds = of_seeds[(of_seeds["variant"] != "window-256") | (of_seeds["seed"] == 1)]
+    table = lengths.length_comparisons(of_seeds, known)
+    rows = table[table["variant"] == "window-256"]
+    assert set(rows["home"]) == {2.5}
+    assert set(rows["n_seeds"]) == {3}  # its one model is compared with each seed of the other
+    one = rows.iloc[0]
+    mine = changes(of_seeds, "window-256", one.metric, one.seconds).mean()
+    other = changes(of_seeds, "baseline", one.metric, one.seconds).mean()
+    assert one.difference == pytest.approx(mine - other)
+
+
+def test_arms_with_other_homes_are_not_compared(scores: pd.DataFrame) -> None:
+    known = length_study()
+    training = replace(known.variants["window-64"].training, segment=20.0)
+    arm = replace(known.variants["window-64"], training=training)
+    known = replace(known, variants=known.variants | {"window-64": arm})
+    assert known.home_length("window-64") == 20
+    assert set(lengths.length_comparisons(scores, known)["variant"]) == {"window-32", "window-256"}
 
 
 def test_models_take_turns_and_their_times_are_of_the_cpu(

@@ -342,7 +342,7 @@ def test_each_job_takes_its_share_of_the_audio(study: Study) -> None:
     assert seconds["score_other_codec/opus-6k"] == pytest.approx(3 + 20 * 0.01 * every)
     assert seconds["entropy_models/baseline/1"] == pytest.approx(2 + 30 * 0.1 / 2)
     assert seconds["precision/baseline/1"] == pytest.approx(2 + 2 * 20 * 0.1 / 2)
-    assert seconds["lengths/baseline/1"] == pytest.approx(2 + 20 * (0.1 + 0.01 * few))
+    assert seconds["lengths/baseline/1"] == pytest.approx(2 + 20 * 2 * (0.1 + 0.01 * few))
     starts = "rates/baseline/1/native", "comparisons_table", "scores_table"
     assert [seconds[name] for name in starts] == [2, 2, 2]
     assert seconds["all"] == 0

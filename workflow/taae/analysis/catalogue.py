@@ -47,7 +47,7 @@ def figures(study: Study) -> list[Figure]:
         found.append(Figure("rate-distortion", ("rate-distortion.csv", "summary.csv"), "Bitrates"))
         found.append(Figure("codebook", ("histogram.csv",), "Bitrates"))
     if study.length_arms:
-        found.append(Figure("lengths", ("lengths.csv",), "Ablations"))
+        found.append(Figure("lengths", ("lengths.csv", "lengths-comparisons.csv"), "Ablations"))
     if study.cost_arms:
         found.append(Figure("cost", ("cost.csv",)))
     return found

@@ -158,7 +158,9 @@ def job_seconds(job: Job, study: Study, found: Calibration, audio: dict[str, flo
             "decode": test * cost.decoding,
             "entropy_models": fitted * encoding,
             "precision": 2 * test * encoding,
-            "lengths": len(lengths.seconds) * test * (cost.decoding + scoring(lengths.metrics)),
+            # All lengths but that of the training are scored beside it.
+            "lengths": test * len(lengths.seconds) * cost.decoding
+            + test * 2 * max(1, len(lengths.seconds) - 1) * scoring(lengths.metrics),
         }
     return found.start + work.get(job.rule, 0.0)
 

@@ -73,10 +73,10 @@ def lengths(
     threads: Threads = 1,
     gpus: Gpus = 0,
 ) -> None:
-    """Score the test speech recut to other lengths.
+    """Score the test speech decoded in pieces of other lengths.
 
     Args:
-        output: CSV, one row per length, speaker and metric.
+        output: CSV, one row per length, piece and metric.
     """
     from taae.evaluation.decode import load_coder
     from taae.evaluation.lengths import score_lengths
@@ -88,6 +88,7 @@ def lengths(
             corpus,
             resolved.lengths.seconds,
             output,
+            home=resolved.home_length(variant),
             names=resolved.lengths.metrics,
             max_seconds=resolved.metrics.max_seconds,
             labels={

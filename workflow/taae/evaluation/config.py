@@ -74,12 +74,13 @@ class Bitrates(Settings):
 
 @dataclass(frozen=True)
 class Lengths(Settings):
-    """The length study: test speech at other lengths than the models were trained on."""
+    """The length study: test speech in pieces of other lengths than the models were trained on."""
 
     seconds: Distinct[PositiveFloat] = default([])
-    """[s] Lengths that the test speech is recut to; none: no length study."""
+    """[s] Lengths of the pieces that each speaker's test speech, as long as the longest of them, is
+    decoded in; each is compared with the one nearest to the training's; none: no length study."""
     ablation: str = "window"
-    """Ablation whose arms are scored at each length."""
+    """Ablation whose arms are decoded at each length."""
     metrics: Annotated[Distinct[str], Field(min_length=1)] = default(QUICK)
     """Metrics that are scored at them, among metrics.names."""
 

@@ -147,10 +147,15 @@ def training_coverage(variant: Variant) -> list[tuple[float, int, float]]:
 
     Nothing for a convolutional codec, which has no attention, nor for one not trained here.
     """
-    if variant.model.kind == "conv" or variant.pretrained:
+    return [] if variant.pretrained else coverage_at(variant, variant.segment_samples)
+
+
+def coverage_at(variant: Variant, samples: int) -> list[tuple[float, int, float]]:
+    """Return the same for so many samples; nothing for a convolutional codec."""
+    if variant.model.kind == "conv":
         return []
     found = []
-    tokens = variant.segment_samples // variant.model.patch
+    tokens = samples // variant.model.patch
     for rate, stride in zip(variant.rates(), [*variant.model.strides, 1], strict=True):
         share = removed_share(tokens, variant.attention.window, variant.attention.causal)
         found.append((rate, tokens, share))

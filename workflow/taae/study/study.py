@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +101,14 @@ class Study:
         """The variants of the length study; none where its ablation is not run."""
         ablation = self.ablations.get(self.lengths.ablation)
         return ablation.arms if ablation and self.lengths.seconds else []
+
+    def home_length(self, variant: str) -> float:
+        """The length of the length study that is nearest to the segments of training.
+
+        A pretrained variant takes the baseline's segments, since its own are not known.
+        """
+        segment = self.variant(variant).training.segment
+        return min(self.lengths.seconds, key=lambda each: abs(math.log(each / segment)))
 
     def variant(self, name: str) -> Variant:
         """Return a selected variant by name, or the trunk."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from taae.analysis.figures import style
 from taae.codec.operating_points import NATIVE
+from taae.evaluation.metrics import METRICS
 from taae.study.study import Study
 
 COSTS = {
@@ -118,43 +119,55 @@ def _text(value: float) -> str:
     return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
 
 
-def lengths(study: Study, table: pd.DataFrame) -> Figure:
-    """Draw every metric against length, a line per variant; the training length is marked.
+def lengths(study: Study, table: pd.DataFrame, comparisons: pd.DataFrame) -> Figure:
+    """Draw what each length changes, a panel per metric, with intervals of the paired changes.
 
-    A hollow point is worse than the same model at the length of its training. The training of a
-    pretrained variant is unknown: it gets no mark and no hollow point.
+    The change of a variant is from the length nearest to its training, which is 0 by definition.
+    Filled: it differs from the change of the reference, which is a diamond. A cross lies on a point
+    where the window removes nothing. The shaded side is better.
     """
-    looks = style.looks(table["variant"].unique())
-    arms = {name: study.variants[name] for name in looks}
-    trained = sorted({arm.training.segment for arm in arms.values() if not arm.pretrained})
+    ablation = study.ablations[study.lengths.ablation]
     seconds = sorted(table["seconds"].unique())
+    place = {length: number for number, length in enumerate(seconds)}
+    looks = {ablation.reference: (style.BLACK, "D"), **style.looks(ablation.variants)}
+    keys = ["variant", "seconds", "metric"]
+    tested = comparisons.set_index(keys)
+    differs = set(tested.index[tested["p_holm"] < 1 - tested["confidence"]])
     titles = style.headings(table["metric"].unique())
-    figure, axes = style.panels(titles, 1.1, columns=3, xlabel="length (s)")
+    figure, axes = style.panels(titles, 1.2, columns=3, xlabel="length of a piece (s)")
+    width = 0.7 / len(looks)
     for metric, axis in axes.items():
-        present = table[table["metric"] == metric].dropna(subset="mean")
+        axis.axhline(0, color=style.BLACK, linewidth=0.6, zorder=0.9)
+        away = (table["metric"] == metric) & (table["seconds"] != table["home"])
         for number, (variant, (colour, marker)) in enumerate(looks.items()):
-            keys = f" ({arms[variant].attention.window} keys)"
-            name = variant if arms[variant].model.kind == "conv" else variant + keys
-            rows = present[present["variant"] == variant]
-            # Side by side, or the intervals of the variants would hide each other.
-            rows = rows.assign(x=rows["seconds"] * 1.03 ** (number - (len(looks) - 1) / 2))
-            axis.vlines(rows["x"], rows["low"], rows["high"], color=colour, linewidth=0.6)
-            look: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 3}
-            axis.plot(rows["x"], rows["mean"], label=name, **look)
-            worse = rows[rows["worse"].astype(bool)]
-            axis.plot(worse["x"], worse["mean"], linestyle="", markerfacecolor="white", **look)
-        for segment in trained:
-            axis.axvline(segment, color=style.GREY, linewidth=0.6, linestyle=":", zorder=0)
-        axis.set_xscale("log")
-        axis.set_xticks(seconds, [f"{length:g}" for length in seconds])
-        axis.minorticks_off()
+            rows = table[away & (table["variant"] == variant)]
+            x = rows["seconds"].map(place) - 0.35 + (number + 0.5) * width
+            axis.vlines(x, rows["change_low"], rows["change_high"], color=colour, linewidth=1.0)
+            window = study.variants[variant].attention.window
+            conv = study.variants[variant].model.kind == "conv"
+            label = variant if conv else f"{variant} ({window} keys)"
+            axis.plot([], [], marker, color=colour, linestyle="", label=label)
+            points = rows[["seconds", "change", "sees_all"]].itertuples(index=False, name=None)
+            for at, (length, change, sees_all) in zip(x, points, strict=True):
+                solid = variant == ablation.reference or (variant, length, metric) in differs
+                face = colour if solid else "white"
+                axis.plot(at, change, marker, color=colour, markerfacecolor=face)
+                if sees_all:
+                    cross: dict[str, Any] = {"color": style.GREY, "zorder": 4}
+                    axis.plot(at, change, "x", label="window removes nothing", **cross)
+        style.better_side(axis, METRICS[metric].better)
+        axis.set_xticks(range(len(seconds)), [f"{length:g}" for length in seconds])
+        axis.set_xlim(-0.5, len(seconds) - 0.5)
+        axis.locator_params(axis="y", nbins=5)
         axis.grid(visible=True, axis="y")
-    segments = " or ".join(f"{segment:g}" for segment in trained)
-    reading = (
-        f"trained on segments of {segments} s (dotted);"
-        " hollow: worse than the same model at that length"
+    homes = " or ".join(f"{home:g}" for home in sorted(table["home"].unique()))
+    return style.explain(
+        figure,
+        "Length generalisation",
+        f"change from pieces of {homes} s, same samples, with its {style.interval(table)}",
+        f"filled: another change than that of {ablation.reference}, after Holm's correction;"
+        f" {style.reach(table)}",
     )
-    return style.explain(figure, "Length generalisation", *([reading] if trained else []))
 
 
 def spectrograms(_study: Study, spectra: Mapping[str, NDArray[Any]]) -> Figure:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
@@ -146,6 +147,31 @@ def explain(figure: Figure, *lines: str) -> Figure:
         hspace=rows * GAP / (inside - (rows - 1) * GAP),
     )
     return figure
+
+
+def interval(table: pd.DataFrame) -> str:
+    """Return what the intervals of a table are, in words."""
+    known = table.dropna(subset="low")
+    if known.empty:
+        return "no interval (one speaker)"
+    scope = ", ".join(known["scope"].unique())
+    speakers = known["n_speakers"].max()
+    return f"{known['confidence'].iloc[0]:.0%} interval ({speakers} speakers, {scope})"
+
+
+def reach(table: pd.DataFrame) -> str:
+    """Return what a difference in a table allows to say, in words: of one seed, or of several."""
+    several = table["scope"].str.startswith("over").any()
+    return "over these seeds" if several else "these checkpoints differ, other trainings may not"
+
+
+def better_side(axis: Axes, better: int) -> None:
+    """Shade the side of 0 of the y axis on which a difference is better."""
+    low, high = axis.get_ylim()
+    low, high = min(low, -0.1 * high), max(high, -0.1 * low)  # both sides are seen
+    end = high if better > 0 else low
+    axis.axhspan(0, end, color=PALE, zorder=0, label="better")
+    axis.set_ylim(low, high)
 
 
 def looks(names: Iterable[str]) -> dict[str, tuple[str, str]]:

@@ -10,7 +10,7 @@ import pandas as pd
 from taae.analysis.run_files import collect
 from taae.analysis.tables import publish, scores
 from taae.analysis.tables.bitrates import bitrate_tables
-from taae.analysis.tables.lengths import length_summary
+from taae.analysis.tables.lengths import length_tables
 from taae.analysis.tables.runs import cost_table, provenance_table, training_table
 from taae.analysis.tables.spectra import write_spectra
 from taae.codec.operating_points import NATIVE
@@ -33,9 +33,7 @@ def write_table(name: str, study: Study, results: Path) -> None:
             tables = bitrate_tables(results, study)
         case "lengths":
             runs = _runs(study, study.length_arms)
-            tables[name] = length_summary(
-                [results / "lengths" / f"{run}.csv" for run in runs], study
-            )
+            tables = length_tables([results / "lengths" / f"{run}.csv" for run in runs], study)
         case "cost":
             tables[name] = cost_table(results / "cost", study)
         case "training":
