@@ -63,6 +63,7 @@ def findings(known: Study) -> pd.DataFrame:
                         if primary
                         else "exploratory",
                         "direction": "higher",
+                        "n_speakers": SPEAKERS,
                         "difference": -0.1 - number / 100,
                         "low": -0.2 - number / 100,
                         "high": -number / 100,

@@ -16,6 +16,7 @@ from PIL import Image
 
 from taae.evaluation.config import Lengths
 from taae.page.arms import arms
+from taae.page.captions import caption
 from taae.page.listening import write_listening
 from taae.page.spectrogram import BANDS, draw, log_mel
 from taae.page.verdicts import WIDTH
@@ -94,6 +95,15 @@ def test_pictures_have_texts_and_headings_an_order(parts: Parts) -> None:
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
+def test_bold_and_code_are_marked_up(results: Path) -> None:
+    text = (results / "page" / "index.html").read_text(encoding="utf-8")
+    assert '<td class="number"><strong>0.8</strong> ± 0.1</td>' in text
+    assert "residual FSQ put in its place" in text  # a caption
+    found = caption("comparisons", {"statistics": {"confidence": 0.9}})
+    assert "90% t interval" in found
+    assert "<code>p_holm</code>" in found
+
+
 def test_listening_has_every_arm_and_its_scores(results: Path) -> None:
     data, known = data_of(results), study()
     assert len(data["utterances"]) == 2
@@ -113,7 +123,7 @@ def test_listening_has_every_arm_and_its_scores(results: Path) -> None:
             assert (audio.samplerate, audio.channels, audio.frames) == (16000, 1, 48000)
             assert (results / "page" / "spectrograms" / f"{file}.png").is_file()
             assert set(sound["scores"]) == (set() if key == "reference" else {"si_sdr", "stoi"})
-    assert data["arms"]["window-32"]["about"] == "attention.window 32"
+    assert data["arms"]["window-32"]["about"] == "attention.window: 32"
 
 
 def test_a_small_limit_leaves_utterances_out_and_says_so(results: Path, tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def about(study: Study, name: str) -> str:
     variant, baseline = study.variants[name], study.variants[BASELINE]
     if variant.pretrained:
         return "pretrained"
-    changes = [f"{key} {_value(variant, key)}" for key in changed_keys(baseline, variant)]
+    changes = [f"{key}: {_value(variant, key)}" for key in changed_keys(baseline, variant)]
     return ", ".join(changes) or "as the paper has it, at the size of this study"
 
 

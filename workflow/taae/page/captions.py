@@ -19,5 +19,5 @@ def caption(name: str, config: dict[str, Any], folder: Path = REPORT) -> Markup:
     if not path.is_file():
         return Markup()
     text = Environment(autoescape=False).from_string(path.read_text(encoding="utf-8"))
-    written = escape(text.render(snakemake=SimpleNamespace(config=config)))
+    written = str(escape(text.render(snakemake=SimpleNamespace(config=config))))
     return Markup(re.sub(r"``(.+?)``", r"<code>\1</code>", written).replace("\\@", "@"))

@@ -133,22 +133,24 @@ class Listening {
     $("heard").textContent = arm.name;
     const gain = sound.gain ? `, played at ${sound.gain > 0 ? "+" : "−"}${Math.abs(sound.gain)} dB` : "";
     $("about").textContent = arm.about + gain;
-    $("scores").replaceChildren(...this.#scores(selected, sound.scores));
+    const { base } = this.data.groups[this.group];
+    const compared = sound.bitrate && selected !== base;
+    $("scores").replaceChildren(...this.#scores(sound.scores, compared ? base : ""));
+    $("against").textContent = compared ? `Scores of this file; behind, the change from ${this.data.arms[base].name}.` : "";
   }
 
-  /** The scores of a file, and how they differ from those of the arm it is compared with. */
-  #scores(key, scores) {
-    const { base } = this.data.groups[this.group];
-    const others = key === base ? {} : this.utterance.sounds[base].scores;
+  /** The scores of a file, and how they differ from the scores of `base`, if there is one. */
+  #scores(scores, base) {
+    const others = base ? this.utterance.sounds[base].scores : {};
     return Object.entries(scores).map(([metric, value]) => {
       const { label, digits } = this.data.metrics[metric];
       const row = make("div");
       const cell = make("dd", value.toFixed(digits).replace("-", "−"));
       if (metric in others) {
         const change = value - others[metric];
-        const sign = change < 0 ? "−" : "+";
-        const text = ` ${sign}${Math.abs(change).toFixed(digits)}`;
-        cell.append(make("span", text, { class: "aside", title: `against ${this.data.arms[base].name}` }));
+        const size = Math.abs(change).toFixed(digits);
+        const sign = Number(size) ? (change < 0 ? "−" : "+") : "±";
+        cell.append(make("span", ` ${sign}${size}`, { class: "aside" }));
       }
       row.append(make("dt", label), cell);
       return row;

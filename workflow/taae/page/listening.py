@@ -121,7 +121,8 @@ def _scores(arm: Arm, names: Sequence[str]) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for name in names:
         own = table[table["utterance"] == name]
-        values = {m: round(float(v), 4) for m, v in zip(own["metric"], own["value"], strict=True)}
+        scored = dict(zip(own["metric"], own["value"], strict=True))
+        values = {name: round(float(scored[name]), 4) for name in METRICS if name in scored}
         known = None if math.isnan(bitrate) else round(bitrate)
         found[name] = {"scores": values, "bitrate": known}
     return found

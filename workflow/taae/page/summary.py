@@ -39,4 +39,4 @@ def read_summary(path: Path) -> Summary:
 
 
 def _html(text: str) -> Markup:
-    return Markup(re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(text.strip())))
+    return Markup(re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", str(escape(text.strip()))))

@@ -16,7 +16,7 @@ from taae.utils.files import read_csv
 
 TEXT = ["ablation", "variant", "reference", "metric", "point", "role"]
 TEXT += ["verdict", "sentence", "beyond_noise"]
-NUMBERS = ["difference", "low", "high", "noise", "margin"]
+NUMBERS = ["n_speakers", "difference", "low", "high", "noise", "margin"]
 SYMBOLS = {"worse": "▼", "better": "▲", "equivalent": "=", "undetermined": "?"}
 WIDTH = 160  # of a drawing, in its own units; zero is in the middle
 BAND = 2  # times the noise of training, as in the figures

@@ -51,6 +51,7 @@ def write_page(study: Study, config: Json, results: Path) -> None:
             study=study,
             ablations=_ablations(study, found, shown),
             figures=[figure for figure in shown if not figure["ablation"]],
+            speakers=int(found["n_speakers"].max()),
             symbols=SYMBOLS,
             width=WIDTH,
             summary=read_summary(results / "tables" / "summary.md"),
@@ -73,6 +74,7 @@ def template(name: str = "template.html") -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
     return environment.get_template(name)
 
 
