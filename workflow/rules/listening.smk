@@ -5,7 +5,7 @@ if STUDY.listening.tests:
     rule ratings:
         input:
             code("listening/ratings"),
-            keys=expand("{test}/key.json", test=STUDY.listening.tests),
+            key=expand("{test}/key.json", test=STUDY.listening.tests),
             files=rating_files(),
         output:
             RATINGS,
