@@ -21,8 +21,10 @@ import soundfile
 import torch
 import yaml
 
+from taae.listening.design import read_key
 from taae.utils.files import write_json
 from tests.unit.codec import stable_codec
+from tests.unit.listening.made import careful, rating_file
 from tests.workflow.conftest import ROOT, SMOKE, Clone
 
 pytestmark = pytest.mark.slow
@@ -91,6 +93,10 @@ def place(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> Path:
     published = stable_codec.config()
     write_json(published, folder / "model_config.json")
     torch.save({"state_dict": stable_codec.tensors(published)}, folder / "model.ckpt")
+    words = "listen --design mushra --ablation smoke --utterances 2 --output listening/window"
+    run(f"python -m taae {words}", folder)
+    test = read_key(folder / "listening" / "window")
+    rating_file(folder / "listening" / "window" / "ratings" / "p01.json", test, "p01", careful)
     words = "import-stable-codec --config model_config.json --checkpoint model.ckpt"
     run(f"python -m taae {words} published", folder)
     return folder
@@ -139,6 +145,8 @@ def test_a_documented_command_works(page: str, command: str, place: Path) -> Non
         assert "Usage: taae" in run(f"{command} --help", place).stdout
     elif UNFETCHED in command:
         run(f"python -m taae check {command.split('download ')[1].split('--output')[0]}", place)
+    elif "taae listen" in command:  # the smoke study has another ablation, and few utterances
+        run(f"{command.replace('window', 'smoke')} --utterances 2", place)
     elif words[0] == "snakemake" and any(word in command for word in PLANNED):
         # Conda itself is not installed everywhere; its environments have tests of their own.
         run(f"{command.replace(' --sdm conda', '')} --dry-run", place)
