@@ -156,12 +156,18 @@ def test_drawings_keep_order_and_share_their_scale() -> None:
     for row in rows:
         at = row.drawing
         assert 0 <= at["low"] < at["difference"] < at["high"] <= WIDTH / 2
-        assert ("noise_low" in at) == (row.noise != "unknown")
+        assert ("noise" in at) == (row.noise != "unknown")
     fsq = [row for row in rows if row.ablation == "fsq" and row.metric.startswith("SI-SDR")]
     differences = np.array([row.drawing["difference"] for row in fsq])
     assert (np.diff(differences) < 0).all()  # ever further from zero
     assert [row.main for row in rows if row.variant == "levels-replicate"] == [True, False]
     assert fsq[0].interval.startswith("−")
+
+
+def test_worse_is_left_where_lower_is_better_too() -> None:
+    table = findings(study()).assign(metric="mel_distance")  # whose differences are negative
+    for row in shown(table, {}):
+        assert WIDTH / 2 <= row.drawing["high"] < row.drawing["difference"] < row.drawing["low"]
 
 
 def test_a_tone_is_where_it_should_be(tmp_path: Path) -> None:

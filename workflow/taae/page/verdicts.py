@@ -18,7 +18,7 @@ TEXT = ["ablation", "variant", "reference", "metric", "point", "role"]
 TEXT += ["verdict", "sentence", "beyond_noise"]
 NUMBERS = ["n_speakers", "difference", "low", "high", "noise", "margin"]
 SYMBOLS = {"worse": "▼", "better": "▲", "equivalent": "=", "undetermined": "?"}
-WIDTH = 160  # of a drawing, in its own units; zero is in the middle
+WIDTH = 160  # of a drawing, in its own units; zero is in the middle, better to the right
 BAND = 2  # times the noise of training, as in the figures
 
 
@@ -82,11 +82,10 @@ def _finding(row: dict[Any, Any], largest: float, primary: Mapping[str, str]) ->
         return "–" if math.isnan(value) else f"{value:+.{digits}f}".replace("-", "−")
 
     def place(value: float) -> float:
-        return round(WIDTH / 2 * (1 + 0.94 * value / largest), 1)
+        return round(WIDTH / 2 * (1 + 0.94 * metric.better * value / largest), 1)
 
     ends = {"low": row["low"], "high": row["high"], "difference": row["difference"]}
-    ends |= {"noise_low": -BAND * row["noise"], "noise_high": BAND * row["noise"]}
-    ends |= {"margin_low": -row["margin"], "margin_high": row["margin"]}
+    ends |= {"noise": BAND * row["noise"], "margin": row["margin"]}
     shown = {name: place(v) for name, v in ends.items() if math.isfinite(v) and abs(v) <= largest}
     return Finding(
         **{name: row[name] for name in ("ablation", "variant", "reference", "point", "role")},
