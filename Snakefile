@@ -21,7 +21,6 @@ report: "workflow/report/workflow.rst"
 wildcard_constraints:
     variant="|".join(STUDY.variants),
     seed=r"\d+",
-    point=r"[0-9a-z@+.]+",
     codec="|".join(STUDY.codecs) or "none",
     ablation="|".join(STUDY.ablations) or "none",
     subset="|".join(STUDY.download.subsets) or "none",

@@ -53,14 +53,14 @@ class Place:
         corpus, model = ["--corpus", self.path("corpus")], ["--model", self.path("model")]
         study, out = ["--study", self.study], ["--output", self.path("out")]
         run = ["--variant", "baseline", "--seed", "1"]
-        point, results = self.path("decoded"), ["--results", self.folder]
+        decoded, results = self.path("decoded"), ["--results", self.folder]
         words: dict[str, list[str | Path]] = {
-            "decode": [*corpus, *model, *study, *out],
+            "decode": [*corpus, *model, *study, "--points", "native", *out],
             "train": [*corpus, *study, *run, *out, "--state", self.path("state")],
             "precision": [*corpus, *model, *out],
             "rates": [
                 "--decoded",
-                point,
+                decoded,
                 *model,
                 "--entropy-models",
                 self.path("entropy-models"),
@@ -248,7 +248,7 @@ CASES: dict[str, tuple[str, Callable[[Place], object], str]] = {
     ),
     "codes with code in them": (
         "rates",
-        lambda place: place.write_npz("decoded/codes.npz", ["test"]),
+        lambda place: place.write_npz("decoded/native/codes.npz", ["test"]),
         "codes.npz",
     ),
     "spectrograms with code in them": (

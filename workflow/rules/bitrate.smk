@@ -30,30 +30,33 @@ rule entropy_models:
 rule rates:
     input:
         code("evaluation/bitrates"),
-        codes=f"{DECODED}/codes.npz",
-        table=f"{DECODED}/utterances.csv",
+        codes=at(POINTS, f"{DECODED}/codes.npz"),
+        table=at(POINTS, f"{DECODED}/utterances.csv"),
         entropy_models=f"{MODEL}/entropy-models",
     output:
-        directory("results/bitrates/{variant}/seed{seed}/{point}/coded"),
-        expand(
-            "results/bitrates/{{variant}}/seed{{seed}}/{{point}}/{table}.csv",
-            table=("rates", "codebook", "histogram"),
+        directory(at(POINTS, f"{BITRATES}/coded")),
+        at(
+            POINTS,
+            *(f"{BITRATES}/{name}.csv" for name in ("rates", "codebook", "histogram")),
         ),
     log:
-        "results/logs/rates/{variant}/seed{seed}/{point}.log",
+        "results/logs/rates/{variant}/seed{seed}.log",
     benchmark:
-        "results/benchmarks/rates/{variant}/seed{seed}/{point}.tsv"
+        "results/benchmarks/rates/{variant}/seed{seed}.tsv"
+    wildcard_constraints:
+        variant=AT_POINTS,
     conda:
         "../../envs/torch.yaml"
     resources:
         mem_mb=megabytes(2000),
         runtime=minutes(600),
+    params:
+        points=POINTS,
     shell:
         "python -m taae rates --model results/models/{wildcards.variant}/seed{wildcards.seed}"
-        " --decoded results/decoded/{wildcards.variant}/seed{wildcards.seed}/{wildcards.point}"
-        " --entropy-models {input.entropy_models} --point {wildcards.point}"
-        " --output results/bitrates/{wildcards.variant}/seed{wildcards.seed}/{wildcards.point}"
-        " &> {log}"
+        " --decoded results/decoded/{wildcards.variant}/seed{wildcards.seed}"
+        " --entropy-models {input.entropy_models} --points {params.points}"
+        " --output results/bitrates/{wildcards.variant}/seed{wildcards.seed} &> {log}"
 
 
 rule precision:

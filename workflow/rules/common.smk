@@ -49,6 +49,24 @@ KEPT = "results/kept/{variant}/seed{seed}"
 DECODED = "results/decoded/{variant}/seed{seed}/{point}"
 SCORES = "results/scores/{variant}/seed{seed}/{point}.csv"
 RATINGS = "results/scores/ratings.csv"
+BITRATES = "results/bitrates/{variant}/seed{seed}/{point}"
+
+# One job decodes a model at all of its operating points, and another scores it. How many files they
+# write depends on the variant, so that there are two rules for each of these jobs: of variants with
+# the native point alone, and of variants with all points.
+POINTS = [NATIVE, *STUDY.bitrates.points]
+AT_POINTS, NATIVE_ALONE = (
+    "|".join(
+        name for name in STUDY.variants if (len(STUDY.points(name)) > 1) == several
+    )
+    or "none"
+    for several in (True, False)
+)
+
+
+def at(points, *patterns):
+    """Return patterns of paths at operating points, their other wildcards left as they are."""
+    return expand(patterns, point=points, allow_missing=True)
 
 
 def where(condition, *names):

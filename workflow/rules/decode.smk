@@ -1,4 +1,4 @@
-# The test utterances through each model.
+# The test utterances through each model: encoded once, decoded at each operating point.
 
 
 rule decode:
@@ -8,22 +8,32 @@ rule decode:
         audio=ancient(f"{CORPUS}/test.npy"),
         model=f"{MODEL}/model.safetensors",
     output:
-        audio=directory(f"{DECODED}/audio"),
-        codes=f"{DECODED}/codes.npz",
-        table=f"{DECODED}/utterances.csv",
+        directory(at([NATIVE], f"{DECODED}/audio")),
+        at([NATIVE], f"{DECODED}/codes.npz", f"{DECODED}/utterances.csv"),
     log:
-        "results/logs/decode/{variant}/seed{seed}/{point}.log",
+        "results/logs/decode/{variant}/seed{seed}.log",
     benchmark:
-        "results/benchmarks/decode/{variant}/seed{seed}/{point}.tsv"
+        "results/benchmarks/decode/{variant}/seed{seed}.tsv"
+    wildcard_constraints:
+        variant=NATIVE_ALONE,
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
         **MODEL_RESOURCES,
     params:
+        points=lambda wildcards: STUDY.points(wildcards.variant),
         spec=canonical(STUDY.decoding),
     shell:
         "python -m taae decode --study results/study.json --corpus results/corpus"
         " --model results/models/{wildcards.variant}/seed{wildcards.seed}"
-        " --output results/decoded/{wildcards.variant}/seed{wildcards.seed}/{wildcards.point}"
-        " --point {wildcards.point} --threads {threads} --gpus {resources.gpu} &> {log}"
+        " --output results/decoded/{wildcards.variant}/seed{wildcards.seed}"
+        " --points {params.points} --threads {threads} --gpus {resources.gpu} &> {log}"
+
+
+use rule decode as decode_points with:
+    output:
+        directory(at(POINTS, f"{DECODED}/audio")),
+        at(POINTS, f"{DECODED}/codes.npz", f"{DECODED}/utterances.csv"),
+    wildcard_constraints:
+        variant=AT_POINTS,

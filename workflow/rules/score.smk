@@ -1,12 +1,15 @@
 # Scoring: decoded audio against its reference, one row per utterance and metric.
 
 MOSNET = "results/mosnet/cnn_blstm.h5"  # its published weights, checked
-SCORING = (
-    f"--max-failed {STUDY.metrics.max_failed} --max-seconds {STUDY.metrics.max_seconds}"
-    " --split test"
-)
-if "mosnet" in STUDY.metrics.names:
-    SCORING += f" --mosnet-weights {MOSNET}"
+MOSNET_WEIGHTS = f"--mosnet-weights {MOSNET}" if "mosnet" in STUDY.metrics.names else ""
+
+
+def scored(wildcards):
+    """What of the study the scores of a model are made of."""
+    points = STUDY.points(wildcards.variant)
+    bitrates = [variant_of(wildcards).bitrate(point) for point in points]
+    limits = STUDY.metrics.max_failed, STUDY.metrics.max_seconds
+    return [*zip(points, map(STUDY.metrics_at, points), bitrates), *limits]
 
 
 rule score:
@@ -16,14 +19,16 @@ rule score:
         manifest=f"{CORPUS}/test.csv",
         reference="results/reference/audio",
         # The table holds a hash of every decoded utterance: scoring again depends on it alone.
-        decoded=f"{DECODED}/utterances.csv",
-        audio=ancient(f"{DECODED}/audio"),
+        decoded=at([NATIVE], f"{DECODED}/utterances.csv"),
+        audio=ancient(at([NATIVE], f"{DECODED}/audio")),
     output:
-        SCORES,
+        at([NATIVE], SCORES),
     log:
-        "results/logs/score/{variant}/seed{seed}/{point}.log",
+        "results/logs/score/{variant}/seed{seed}.log",
     benchmark:
-        "results/benchmarks/score/{variant}/seed{seed}/{point}.tsv"
+        "results/benchmarks/score/{variant}/seed{seed}.tsv"
+    wildcard_constraints:
+        variant=NATIVE_ALONE,
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -31,24 +36,33 @@ rule score:
         mem_mb=megabytes(2000),
         runtime=minutes(3600),
     params:
-        names=lambda wildcards: (
-            STUDY.computed if wildcards.point == NATIVE else STUDY.bitrates.metrics
-        ),
-        options=SCORING,
-        labels=lambda wildcards: (
-            f"--run {wildcards.variant}/seed{wildcards.seed} --variant {wildcards.variant}"
-            f" --seed {wildcards.seed}"
-            f" --bitrate {variant_of(wildcards).bitrate(wildcards.point)}"
-        ),
+        spec=scored,
+        mosnet=MOSNET_WEIGHTS,
         # Undeclared: values by content, so that another metric computes that metric alone.
-        cache="results/state/scores/{variant}-seed{seed}-{point}.json",
+        caches="results/state/scores",
     shell:
-        "python -m taae score --reference {input.reference} --decoded {input.audio}"
-        " --output {output} --manifest {input.manifest} --metrics {params.names}"
-        " {params.options} {params.labels} --cache {params.cache} --jobs {threads} &> {log}"
+        "python -m taae score-model --study results/study.json --variant {wildcards.variant}"
+        " --seed {wildcards.seed} --reference {input.reference} --manifest {input.manifest}"
+        " --decoded results/decoded/{wildcards.variant}/seed{wildcards.seed}"
+        " --output results/scores/{wildcards.variant}/seed{wildcards.seed}"
+        " {params.mosnet} --caches {params.caches} --jobs {threads} &> {log}"
 
 
-use rule score as score_other_codec with:
+use rule score as score_points with:
+    input:
+        code("evaluation/scoring/score"),
+        branch("mosnet" in STUDY.metrics.names, then=MOSNET),
+        manifest=f"{CORPUS}/test.csv",
+        reference="results/reference/audio",
+        decoded=at(POINTS, f"{DECODED}/utterances.csv"),
+        audio=ancient(at(POINTS, f"{DECODED}/audio")),
+    output:
+        at(POINTS, SCORES),
+    wildcard_constraints:
+        variant=AT_POINTS,
+
+
+rule score_other_codec:
     input:
         code("evaluation/scoring/score"),
         branch("mosnet" in STUDY.metrics.names, then=MOSNET),
@@ -63,12 +77,25 @@ use rule score as score_other_codec with:
         "results/logs/score/codecs/{codec}.log",
     benchmark:
         "results/benchmarks/score/codecs/{codec}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(2000),
+        runtime=minutes(3600),
     params:
         names=STUDY.computed,
-        options=SCORING,
-        labels="--run {codec} --variant {codec} --seed 0"
-        " --codec-json results/codecs/{codec}/codec.json",
+        limits=f"--max-failed {STUDY.metrics.max_failed}"
+        f" --max-seconds {STUDY.metrics.max_seconds}",
+        mosnet=MOSNET_WEIGHTS,
+        # As of rule score.
         cache="results/state/scores/codecs-{codec}.json",
+    shell:
+        "python -m taae score --reference {input.reference} --decoded {input.audio}"
+        " --output {output} --manifest {input.manifest} --metrics {params.names}"
+        " {params.limits} --split test --run {wildcards.codec} --variant {wildcards.codec} --seed 0"
+        " --codec-json {input.about} {params.mosnet} --cache {params.cache} --jobs {threads}"
+        " &> {log}"
 
 
 rule mosnet:

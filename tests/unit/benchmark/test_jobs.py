@@ -100,9 +100,17 @@ def test_the_smoke_study_has_the_jobs_of_its_runs() -> None:
     found = {rule: [job for job in jobs if job.rule == rule] for rule in {j.rule for j in jobs}}
     assert {job.arm for job in found["train"]} == set(study.trained)
     assert len(found["train"]) == len(study.trained) * len(study.seeds)
-    points = {(variant, point) for variant in study.variants for point in study.points(variant)}
-    for rule in ("decode", "score"):
-        assert {(job.arm, job.wildcards["point"]) for job in found[rule]} == points
+    points = {variant: study.points(variant) for variant in study.variants}
+    for rule, folder, file in (("decode", "decoded", "/codes.npz"), ("score", "scores", ".csv")):
+        runs = [*found[rule], *found[f"{rule}_points"]]
+        assert {job.arm: len(job.outputs) for job in runs}.keys() == points.keys()
+        made = {path for job in runs for path in job.outputs}
+        assert made >= {
+            f"results/{folder}/{variant}/seed{seed}/{point}{file}"
+            for variant, each in points.items()
+            for seed in study.seeds
+            for point in each
+        }
     assert {job.arm for job in found["other_codec"]} == set(study.codecs)
     assert all(job.requested_mib > 0 for job in found["train"] + found["score"])
     # Two cores: what wants more is given both.

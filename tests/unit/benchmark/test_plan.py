@@ -332,18 +332,20 @@ def test_each_job_takes_its_share_of_the_audio(study: Study) -> None:
     seconds = {
         job.name: job_seconds(job, study, found, audio)
         for job in smoke_jobs()
-        if job.arm in ("", "baseline", "opus-6k")
+        if job.arm in ("", "baseline", "causal", "opus-6k")
     }
     every, few = len(study.metrics.names), 2  # metrics, each 0.01 s per s
     assert seconds["corpus"] == pytest.approx(2 + 90 * 0.01 / 2)  # on two cores
-    assert seconds["decode/baseline/1/native"] == pytest.approx(2 + 20 * 0.1)
-    assert seconds["score/baseline/1/native"] == pytest.approx(3 + 20 * 0.01 * every)
-    assert seconds["score/baseline/1/1x46656"] == pytest.approx(3 + 20 * 0.01 * few)
+    # Encoded once, as half of what one point takes, and decoded at two.
+    assert seconds["decode_points/baseline/1"] == pytest.approx(2 + 20 * 0.1 * 3 / 2)
+    assert seconds["decode/causal/1"] == pytest.approx(2 + 20 * 0.1)
+    assert seconds["score_points/baseline/1"] == pytest.approx(3 + 20 * 0.01 * (every + few))
+    assert seconds["score/causal/1"] == pytest.approx(3 + 20 * 0.01 * every)
     assert seconds["score_other_codec/opus-6k"] == pytest.approx(3 + 20 * 0.01 * every)
     assert seconds["entropy_models/baseline/1"] == pytest.approx(2 + 30 * 0.1 / 2)
     assert seconds["precision/baseline/1"] == pytest.approx(2 + 2 * 20 * 0.1 / 2)
     assert seconds["lengths/baseline/1"] == pytest.approx(2 + 20 * 2 * (0.1 + 0.01 * few))
-    starts = "rates/baseline/1/native", "comparisons_table", "scores_table"
+    starts = "rates/baseline/1", "comparisons_table", "scores_table"
     assert [seconds[name] for name in starts] == [2, 2, 2]
     assert seconds["all"] == 0
 

@@ -25,6 +25,8 @@ from taae.corpus.prepare import prepare
 from taae.corpus.store import Split
 from taae.evaluation.bitrates import load_codes
 from taae.evaluation.decode import decode_split, load_coder
+from taae.evaluation.decoded_files import CODES
+from taae.utils.audio import write_flac
 from taae.utils.errors import TaaeError
 from taae.utils.settings import validate
 from tests.unit.codec import codecs
@@ -178,10 +180,13 @@ def test_decode_is_of_a_file_or_of_a_corpus(
 
 
 def test_options_of_the_other_decode_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ("decode", "a.taae", "b.wav", "--model", "m", "--point", "4x729")
-    assert "--point" in error_of(capsys, *words)
+    for option in (("--point", "4x729"), ("--points", "native", "4x729")):
+        words = ("decode", "a.taae", "b.wav", "--model", "m", *option)
+        assert "--point is for --corpus" in error_of(capsys, *words)
     words = ("decode", "--corpus", "c", "--output", "o", "--model", "m", "--entropy-model", "t")
     assert "--entropy-model" in error_of(capsys, *words)
+    words = ("decode", "--corpus", "c", "--output", "o", "--model", "m", "--point", "4x729")
+    assert "either --point or --points" in error_of(capsys, *words, "--points", "8@own")
 
 
 def test_tokens_beside_the_model_are_used_and_needed(
@@ -217,12 +222,14 @@ def test_tokens_beside_the_model_are_used_and_needed(
 def test_every_test_utterance_is_coded_for_real(
     model: Path, corpus: Path, tmp_path: Path, point: str
 ) -> None:
-    tokens, decoded, output = (tmp_path / name for name in ("tokens", "decoded", "rates"))
+    tokens = tmp_path / "tokens"
     fit = ("entropy-models", "--model", model, "--corpus", corpus, "--output", tokens)
     assert run(*fit, "--points", point) == 0
-    decode_split(load_coder(model, point), corpus, decoded)
-    words = ("--model", model, "--entropy-models", tokens, "--point", point)
-    assert run("rates", "--decoded", decoded, *words, "--output", output) == 0
+    decode_split(model, corpus, {point: tmp_path / "decoded" / point})
+    words = ("--model", model, "--entropy-models", tokens, "--points", point)
+    words += ("--decoded", tmp_path / "decoded", "--output", tmp_path / "rates")
+    assert run("rates", *words) == 0
+    decoded, output = (tmp_path / name / point for name in ("decoded", "rates"))
 
     codes = load_codes(decoded / "codes.npz")
     table = pd.read_csv(output / "rates.csv").set_index("utterance")
@@ -260,6 +267,24 @@ def test_every_test_utterance_is_coded_for_real(
         assert sorted(found.files) == sorted(codes)
         for utterance, one in codes.items():
             assert np.array_equal(found[utterance], one)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_points_that_are_decoded_together_are_as_each_alone(
+    model: Path, corpus: Path, tmp_path: Path, precision: str
+) -> None:
+    points = [NATIVE, "2x15625", FREE, "8@own"]
+    decode_split(model, corpus, {point: tmp_path / point for point in points}, precision)
+    data = Split.open(corpus, "test")
+    for point in points:
+        code, codes = load_coder(model, point, precision), load_codes(tmp_path / point / CODES)
+        table = pd.read_csv(tmp_path / point / "utterances.csv").set_index("utterance")
+        assert list(codes) == list(table.index) == [each.utterance for each in data.utterances]
+        for index, utterance in enumerate(codes):
+            expected, audio = code(data.audio(index))
+            assert np.array_equal(codes[utterance], expected)
+            assert table.loc[utterance, "sha256"] == write_flac(tmp_path / "one.flac", audio)
+            assert table.loc[utterance, "frames"] == len(expected)
 
 
 def test_token_models_see_the_training_split_alone(

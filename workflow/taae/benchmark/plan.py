@@ -29,7 +29,7 @@ from taae.utils.memory import MIB
 from taae.utils.options import Count, Whole
 from taae.utils.sample_rate import SAMPLE_RATE
 
-TRAININGS = ("train", TRUNK)  # rules
+TRAININGS, DECODINGS = ("train", TRUNK), ("decode", "decode_points")  # rules
 UTTERANCE = 4.4  # s; of the synthetic corpus, mean
 PCM, FLAC = 2, 1.2  # bytes per sample in a corpus, and of decoded speech, about
 # Bytes per parameter: float32 weights; and three states of a training under way (two on the disk,
@@ -145,17 +145,17 @@ def job_seconds(job: Job, study: Study, found: Calibration, audio: dict[str, flo
     def scoring(metrics: list[str]) -> float:
         return sum(found.scoring.get(name, 0.0) for name in metrics)
 
-    if job.rule in ("score", "score_other_codec"):
-        native = job.wildcards.get("point", NATIVE) == NATIVE
-        metrics = study.computed if native else study.bitrates.metrics
-        return found.start_scoring + test * scoring(metrics)
+    points = study.points(job.arm) if job.arm in study.variants else [NATIVE]
+    if job.rule in ("score", "score_points", "score_other_codec"):
+        each = (scoring(study.metrics_at(point)) for point in points)
+        return found.start_scoring + test * sum(each)
     work = {"corpus": sum(audio.values()) * found.corpus / job.cores}
     if cost:
         fitted = min(study.bitrates.fit_minutes * 60 or math.inf, audio["train"])
         encoding, lengths = cost.decoding / 2, study.lengths
         work |= {
             **dict.fromkeys(TRAININGS, training_seconds(study.variant(job.arm), cost)),
-            "decode": test * cost.decoding,
+            **dict.fromkeys(DECODINGS, test * encoding * (1 + len(points))),
             "entropy_models": fitted * encoding,
             "precision": 2 * test * encoding,
             # All lengths but that of the training are scored beside it.
@@ -180,8 +180,9 @@ def disk_mib(job: Job, study: Study, audio: dict[str, float]) -> float:
         return parameter_count(study.variant(job.arm).codec) * MODEL / MIB
     if job.rule == "corpus":
         return PCM * sum(audio.values()) * SAMPLE_RATE / MIB
-    decodes = job.rule in ("decode", "other_codec", "reference")
-    return FLAC * audio["test"] * SAMPLE_RATE / MIB if decodes else 0.0
+    decoded = len(study.points(job.arm)) if job.rule in DECODINGS else 0
+    decoded += job.rule in ("other_codec", "reference")
+    return decoded * FLAC * audio["test"] * SAMPLE_RATE / MIB
 
 
 def _measured(job: Job, results: Path | None) -> float:

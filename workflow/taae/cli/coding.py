@@ -17,7 +17,6 @@ from taae.cli.shared import (
     Point,
     Study,
     Threads,
-    app,
     command,
 )
 from taae.codec.operating_points import NATIVE
@@ -52,7 +51,7 @@ def encode(
     AUDIO,
     usage="Usage: taae decode FILE.taae RECORDING --model MODEL [--entropy-model FILE]\n"
     "       taae decode --corpus CORPUS --output OUTPUT --model MODEL [--study STUDY ...]"
-    " [--point POINT] [--threads N]",
+    " [--point POINT | --points POINT ...] [--threads N]",
 )
 def decode(
     coded: Path | None = None,
@@ -65,6 +64,7 @@ def decode(
     output: Path | None = None,
     study: Study = DEMO,
     point: Point = NATIVE,
+    points: list[str] | None = None,
     threads: Threads = 1,
     gpus: Gpus = 0,
 ) -> None:
@@ -74,9 +74,12 @@ def decode(
         coded: .taae file.
         recording: .wav or .flac.
         output: folder for audio/, codes.npz, utterances.csv.
+        points: several operating points, each into a folder of OUTPUT with its name.
     """
+    if points and point != NATIVE:
+        raise TaaeError("decode: give either --point or --points")
     if coded and recording and not corpus and not output:
-        if point != NATIVE:
+        if points or point != NATIVE:
             raise TaaeError("decode: --point is for --corpus; a .taae file has its own")
         from taae.codec.bitstream.taae_files import decode_file
 
@@ -84,12 +87,12 @@ def decode(
     elif corpus and output and not coded and not recording:
         if entropy_model:
             raise TaaeError("decode: --entropy-model is for a .taae file")
-        from taae.evaluation.decode import decode_split, load_coder
+        from taae.evaluation.decode import decode_split
 
+        outputs = {each: output / each for each in points} if points else {point: output}
         precision = load_study(study).decoding.precision
         with compute(gpus) as device:
-            code = load_coder(model, point, precision, threads, device)
-            decode_split(code, corpus, output)
+            decode_split(model, corpus, outputs, precision, threads, device)
     else:
         raise TaaeError(
             "decode: give either FILE.taae and RECORDING, or --corpus and --output;"
@@ -129,7 +132,27 @@ def entropy_models(
         )
 
 
-app.command("taae.evaluation.bitrates:probe_codes", name="rates", show=False)
+@command()
+def rates(
+    *,
+    model: Model,
+    decoded: Path,
+    entropy_models: Path,
+    output: Path,
+    points: list[str] | None = None,
+) -> None:
+    """Measure what the codes of a model cost in real files, and how they use the levels.
+
+    Args:
+        decoded: folder that `taae decode --points` wrote.
+        entropy_models: folder that `taae entropy-models` wrote.
+        output: folder for POINT/coded/, rates.csv, codebook.csv and histogram.csv.
+        points: operating points; by itself the native one.
+    """
+    from taae.evaluation.bitrates import probe_codes
+
+    for point in points or [NATIVE]:
+        probe_codes(decoded / point, model, entropy_models, output / point, point)
 
 
 @command()

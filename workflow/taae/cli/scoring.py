@@ -1,12 +1,13 @@
-"""Scores of decoded speech: mosnet, score."""
+"""Scores of decoded speech: mosnet, score, score-model."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any
 
-from taae.cli.shared import AUDIO, Jobs, among, command
+from taae.cli.shared import AUDIO, Jobs, Study, among, command
 from taae.evaluation.metrics import COMPUTED, MAX_TRIM
+from taae.study.load import DEMO, load_study
 from taae.utils.options import Whole
 
 
@@ -89,3 +90,54 @@ def score(
         absent=about["message"] if about["status"] == NOT_INSTALLED else "",
         workers=jobs,
     )
+
+
+@command()
+def score_model(
+    *,
+    variant: str,
+    seed: Whole,
+    reference: Path,
+    decoded: Path,
+    output: Path,
+    manifest: Path,
+    caches: Path,
+    study: Study = DEMO,
+    mosnet_weights: Path | None = None,
+    jobs: Jobs = 1,
+) -> None:
+    """Score a model of the study at each of its operating points.
+
+    Args:
+        reference: folder of reference audio.
+        decoded: folder with POINT/audio.
+        output: folder for POINT.csv, one row per utterance and metric.
+        manifest: CSV with the columns utterance and speaker.
+        caches: folder of files that keep values for the next call.
+        mosnet_weights: cnn_blstm.h5; without it mosnet is left out.
+    """
+    from taae.evaluation.scoring.pairing import read_speakers
+    from taae.evaluation.scoring.score import score_folders
+
+    resolved = load_study(study)
+    settings, speakers = resolved.variant(variant), read_speakers(manifest)
+    for point in resolved.points(variant):
+        score_folders(
+            reference,
+            decoded / point / "audio",
+            output / f"{point}.csv",
+            names=resolved.metrics_at(point),
+            speakers=speakers,
+            labels={
+                "run": f"{variant}/seed{seed}",
+                "variant": variant,
+                "seed": seed,
+                "bitrate": settings.bitrate(point),
+                "split": "test",
+            },
+            max_failed=resolved.metrics.max_failed,
+            max_seconds=resolved.metrics.max_seconds,
+            mosnet_weights=mosnet_weights,
+            cache=caches / f"{variant}-seed{seed}-{point}.json",
+            workers=jobs,
+        )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from taae.codec.bitstream.entropy_model import ORDERS, Codes, EntropyModel, entropy_model_path
 from taae.codec.codec import load_codec
@@ -46,23 +47,45 @@ def load_coder(
     return code
 
 
-def decode_split(code: Coder, corpus: Path, output: Path) -> None:
-    """Encode and decode every test utterance.
+@torch.inference_mode()
+def decode_split(
+    model: Path,
+    corpus: Path,
+    outputs: Mapping[str, Path],
+    precision: str = "float32",
+    threads: int = 1,
+    device: str = "cpu",
+) -> None:
+    """Encode every test utterance once, and decode it at each operating point.
 
-    Writes to `output` what `write_decoded` does, and codes.npz: per utterance an array (frames,
-    columns) of uint8.
+    Writes to `outputs`[<point>] what `write_decoded` does, and codes.npz: per utterance an array
+    (frames, columns) of uint8.
     """
+    torch.set_num_threads(threads)
+    codec = load_codec(model).to(device)
+    views = {point: codec.with_bottleneck(stages_of(point)) for point in outputs}
     data = Split.open(corpus, "test")
-    codes: dict[str, Codes] = {}
+    number = len(data.utterances)
+    latents: list[Tensor] = []
+    for index in progress(range(number), number, "encoding"):
+        with autocast(precision, device):
+            found = codec.latents(torch.from_numpy(data.audio(index))[None].to(device))
+        latents.append(found.cpu())
 
-    def coded() -> Iterator[tuple[str, Coded]]:
-        for index, record in enumerate(progress(data.utterances, len(data.utterances), "decoding")):
-            codes[record.utterance], audio = code(data.audio(index))
-            yield record.utterance, Coded(audio, len(codes[record.utterance]))
+    def decoded(point: str, codes: dict[str, Codes]) -> Iterator[tuple[str, Coded]]:
+        view = views[point]
+        for index, record in enumerate(progress(data.utterances, number, f"decoding {point}")):
+            with autocast(precision, device):
+                coded = view.quantizer.quantize(latents[index].to(device))
+                wave = view.decode(coded, record.samples)[0].float().cpu().numpy()
+            codes[record.utterance] = coded[0].to(torch.uint8).cpu().numpy()
+            yield record.utterance, Coded(wave, coded.shape[1])
 
-    write_decoded(coded(), output)
-    with atomic(output / CODES) as temporary:
-        write_npz(codes, temporary)
+    for point, output in outputs.items():
+        codes: dict[str, Codes] = {}
+        write_decoded(decoded(point, codes), output)
+        with atomic(output / CODES) as temporary:
+            write_npz(codes, temporary)
 
 
 def differing_codes(

@@ -56,6 +56,10 @@ class Study:
             return [NATIVE, *self.bitrates.points]
         return [NATIVE]
 
+    def metrics_at(self, point: str) -> list[str]:
+        """The metrics that speech decoded at an operating point is scored by."""
+        return self.computed if point == NATIVE else self.bitrates.metrics
+
     def seeds_of(self, variant: str) -> list[int]:
         """The seeds that a variant is run with; a pretrained one has no more than a number."""
         return self.seeds[:1] if self.variants[variant].pretrained else self.seeds
