@@ -49,7 +49,7 @@ rule rates:
         "../../envs/torch.yaml"
     resources:
         mem_mb=megabytes(2000),
-        runtime=minutes(600),
+        runtime=minutes_at_each_point(600),
     params:
         points=POINTS,
     shell:

@@ -250,6 +250,13 @@ def minutes(seconds):
     return lambda wildcards, attempt: attempt * max(10, round(seconds / 60))
 
 
+def minutes_at_each_point(seconds):
+    """Runtime to ask for, growing with each attempt and with a model's operating points."""
+    return lambda wildcards, attempt: (
+        len(STUDY.points(wildcards.variant)) * minutes(seconds)(wildcards, attempt)
+    )
+
+
 def table(name, caption):
     """A table that the report shows."""
     caption = f"../report/{caption}.rst"

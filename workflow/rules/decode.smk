@@ -20,7 +20,7 @@ rule decode:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        **MODEL_RESOURCES,
+        **MODEL_RESOURCES | {"runtime": minutes_at_each_point(3600)},
     params:
         points=lambda wildcards: STUDY.points(wildcards.variant),
         spec=canonical(STUDY.decoding),

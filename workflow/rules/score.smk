@@ -34,7 +34,7 @@ rule score:
     threads: 1
     resources:
         mem_mb=megabytes(2000),
-        runtime=minutes(3600),
+        runtime=minutes_at_each_point(3600),
     params:
         spec=scored,
         mosnet=MOSNET_WEIGHTS,
