@@ -108,33 +108,38 @@ def test_a_line_per_variant_in_the_order_of_the_bitrate() -> None:
                 assert (line.get_markerfacecolor() != "white") == native
 
 
-def grey_marks(figure: Figure) -> set[tuple[str, float, float]]:
-    """Return (metric, bitrate, value) of the published marks, as drawn or as the number says."""
+def grey_marks(figure: Figure) -> set[tuple[str, str, float]]:
+    """Return (metric, label, value) of the published marks, as drawn or as the number says."""
     found = set()
     for axis in figure.axes:
         numbers = {text.xy[0]: float(text.get_text()) for text in axis.texts}
         for line in axis.lines:
             if line.get_color() == GREY:
-                (bitrate,), (height,) = line.get_xdata(), line.get_ydata()
+                (place,), (height,) = line.get_xdata(), line.get_ydata()
                 low, high = axis.get_ylim()
                 assert low <= height <= high
-                assert (bitrate in numbers) == (height in (low, high))
+                assert (place in numbers) == (height in (low, high))
+                # Aside: in the strip, where there is no bitrate.
+                (strip,) = axis.patches
+                assert axis.get_xlim()[0] < place < strip.get_x() + strip.get_width()
+                assert strip.get_x() + strip.get_width() <= min(axis.get_xticks())
                 metric = axis.get_title(loc="left").split(" ")[0]
-                found.add((metric, bitrate, numbers.get(bitrate, height)))
+                found.add((metric, line.get_label(), numbers.get(place, height)))
     return found
 
 
 def test_published_values_are_grey_marks_with_their_caveat(monkeypatch: pytest.MonkeyPatch) -> None:
     figure = draw(summary())
-    expected = {("SI-SDR", 400, 3.18), ("SI-SDR", 700, 4.73), ("SI-SDR", 1100, 2.2)}
-    expected |= {("SI-SDR", 1000, -6.51), ("STOI", 400, 0.9), ("STOI", 700, 0.92)}
-    expected |= {("STOI", 1100, 0.9)}
+    four, seven, mimi = "TAAE, 400 bit/s", "TAAE, 700 bit/s", "Mimi, 1100 bit/s"
+    expected = {("SI-SDR", four, 3.18), ("SI-SDR", seven, 4.73), ("SI-SDR", mimi, 2.2)}
+    expected |= {("SI-SDR", "DAC, 1000 bit/s", -6.51), ("STOI", four, 0.9), ("STOI", seven, 0.92)}
+    expected |= {("STOI", mimi, 0.9)}
     assert grey_marks(figure) == expected
     assert "other data" in figure.get_suptitle()
     # What the title explains is in the figure: no value here has an unsure definition.
     assert "90% interval" in figure.get_suptitle()
-    assert "hollow grey" not in figure.get_suptitle()
-    assert "hollow grey" in draw(summary().assign(metric="pesq_nb")).get_suptitle()
+    assert "band of PESQ" not in figure.get_suptitle()
+    assert "band of PESQ" in draw(summary().assign(metric="pesq_nb")).get_suptitle()
     monkeypatch.setattr(rate_distortion, "PUBLISHED", {})
     plain = draw(summary())
     assert "published" not in plain.get_suptitle()
@@ -155,6 +160,21 @@ def test_other_codecs_stand_at_their_measured_bitrate() -> None:
     alone = replace(STUDY, codecs={})
     figure = rate_distortion.rate_distortion(alone, summary(), codecs())
     assert "opus-6k" not in legend_of(figure)
+
+
+def test_another_codec_that_is_far_away_stands_at_the_edge_with_its_number() -> None:
+    far = codecs()
+    rows = (far["variant"] == "opus-6k") & (far["metric"] == "si_sdr")
+    far.loc[rows, ["mean", "low", "high"]] = [-30.2, -32.0, -28.0]
+    near = rate_distortion.rate_distortion(STUDY, summary(), codecs())
+    figure = rate_distortion.rate_distortion(STUDY, summary(), far)
+    axis, colour = figure.axes[0], rate_distortion.CODECS[0]
+    (line,) = [line for line in axis.lines if line.get_color() == colour]
+    low, high = axis.get_ylim()
+    assert low > -1  # the lines are not flattened
+    assert high <= near.axes[0].get_ylim()[1]
+    assert list(line.get_ydata()) == [low]
+    assert [text.get_text() for text in axis.texts if text.get_color() == colour] == ["-30.2"]
 
 
 def test_variants_look_different_and_the_first_alone_is_black() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 import soundfile
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
@@ -112,10 +113,50 @@ def test_arms_are_rows_with_the_reference_first(
     assert labels == STUDY.ablations["fsq-odd"].arms
     assert figure.axes[1].get_title(loc="left") == "STOI ↑"
     means = found[0].set_index(["variant", "metric"])["mean"]
-    shown = points(figure, 1)
-    assert shown[means["baseline", "stoi"], 0.0] == ("D", True)
-    assert shown[means["odd-no-symmetric", "stoi"], 1.0] == ("s", False)
-    assert shown[means["odd-no-hybrid", "stoi"], 2.0] == ("o", True)
+    shown = {(round(x, 12), y): look for (x, y), look in points(figure, 1).items()}
+    expected = {"baseline": ("D", True), "odd-no-symmetric": ("s", False)}
+    expected["odd-no-hybrid"] = ("o", True)
+    assert shown == {
+        (round(means[name, "stoi"], 12), float(row)): look
+        for row, (name, look) in enumerate(expected.items())
+    }
+
+
+def test_metrics_have_the_intervals_of_paired_differences(
+    found: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    """And not those of means, which hold what speakers differ by."""
+    summary, compared = found
+    compared = compared.assign(noise=0.003)
+    figure = figures.metrics(STUDY, "fsq-odd", summary, compared)
+    mean = summary.set_index(["variant", "metric"])["mean"]["baseline", "stoi"]
+    rows = compared.set_index(["ablation", "variant", "metric"])
+    (lines,) = [one for one in figure.axes[1].collections if isinstance(one, LineCollection)]
+    paths = [path for path in lines.get_segments() if len(path)]
+    drawn = {round(path[0][1]): (path[0][0], path[1][0]) for path in paths}
+    for row, name in ((1, "odd-no-symmetric"), (2, "odd-no-hybrid")):
+        expected = rows.loc[("fsq-odd", name, "stoi"), ["low", "high"]] + mean
+        assert drawn[row] == pytest.approx(tuple(expected))
+    assert set(drawn) == {1, 2}  # the reference differs from nothing
+    noise = spans(figure, 1)["training noise (2 × RMS)"]
+    assert noise == pytest.approx((mean - 0.006, mean + 0.006))
+
+
+@pytest.mark.parametrize("kind", ["metrics", "forest", "points"])
+def test_figures_say_what_one_seed_allows(
+    found: tuple[pd.DataFrame, pd.DataFrame], kind: str
+) -> None:
+    def title(table: pd.DataFrame) -> str:
+        tables = (found[0], table) if kind == "metrics" else (table,)
+        draw: Callable[..., Figure] = getattr(figures, kind)
+        return draw(STUDY, "window", *tables).get_suptitle().replace("\n", " ")
+
+    one = found[1].assign(point="native", noise=np.nan)
+    assert "these checkpoints differ (Holm); other trainings may not" in title(one)
+    assert "(Holm), by more than training does by chance; other" in title(one.assign(noise=0.1))
+    several = title(one.assign(scope="over 3 seeds"))
+    assert "over the seeds (Holm)" in several
+    assert "other trainings" not in several
 
 
 def test_the_primary_metric_is_bold(
@@ -135,7 +176,7 @@ def test_windows_lie_on_the_x_axis(
     assert list(line.get_xdata()) == [32, 64, 128, 256]
     means = found[0][found[0]["metric"] == "stoi"].set_index("variant")["mean"]
     order = ["window-32", "window-64", "baseline", "window-256"]
-    assert list(line.get_ydata()) == means[order].tolist()
+    assert list(line.get_ydata()) == pytest.approx(means[order].tolist())
 
 
 def spans(figure: Figure, panel: int) -> dict[str, tuple[float, float]]:

@@ -15,29 +15,35 @@ from taae.study.config import Ablation
 from taae.study.study import Study
 
 NOISES = 2.0  # times the training noise that a difference has to exceed
-_BOLD = "the primary metric is bold"
+_BOLD = "bold: primary metric"
 _CHANCE = "training noise (2 × RMS)"
-_FILLED = "filled: differs after Holm's correction, by more than training does by chance"
 
 
 def metrics(study: Study, name: str, summary: pd.DataFrame, comparisons: pd.DataFrame) -> Figure:
-    """Draw every arm's mean with its interval, a panel per metric.
+    """Draw the reference's mean, and beside it every arm's paired difference, a panel per metric.
 
-    Arms are rows, the reference first; where the ablation varies the window alone, the window is
-    the x axis instead. Filled as in `forest`.
+    The interval is that of the difference: what speakers share, which all arms share too, is not in
+    it. Arms are rows, the reference first; where the ablation varies the window alone, the window
+    is the x axis instead. Filled and banded as in `forest`.
     """
     ablation = study.ablations[name]
-    summary = summary[summary["variant"].isin(ablation.arms)]
     comparisons = comparisons[comparisons["ablation"] == name]
     windows = [study.variants[arm].attention.window for arm in ablation.arms]
     lines = ablation.varies == ["attention.window"]
     figure, axes = _panels(study, ablation, ablation.arms, lines)
     for metric, axis in axes.items():
-        rows = _rows(summary, metric, ablation.arms)
+        own = _rows(summary, metric, ablation.arms)["mean"]
         tested = _rows(comparisons, metric, ablation.arms)
+        mean = own.iloc[0]
+        rows = (mean + tested[["low", "high"]]).assign(mean=mean + tested["difference"])
+        rows["mean"] = rows["mean"].fillna(own)  # the reference's, and without a pair the arm's own
+        span = axis.axhspan if lines else axis.axvspan
+        chance = NOISES * tested["noise"].max()
+        if chance > 0:
+            span(mean - chance, mean + chance, color=style.FAINT, zorder=0.4, label=_CHANCE)
         if not lines:
             _points(axis, rows, "mean", tested, ablation)
-            axis.axvline(rows["mean"].iloc[0], color=style.GREY, linewidth=0.6, zorder=0)
+            axis.axvline(mean, color=style.BLACK, linewidth=0.6, zorder=0.9)
             continue
         means = rows["mean"].set_axis(windows).sort_index()
         axis.plot(means.index, means, color=style.BLUE, linewidth=0.8, zorder=1)
@@ -45,10 +51,16 @@ def metrics(study: Study, name: str, summary: pd.DataFrame, comparisons: pd.Data
         axis.set_xscale("log", base=2)
         axis.set_xticks(windows, [str(window) for window in windows])
         axis.set_xlim(min(windows) / 1.4, max(windows) * 1.4)
+        axis.minorticks_off()
         axis.locator_params(axis="y", nbins=4)
         axis.grid(visible=True, axis="y")
-    reading = f"mean over speakers with {_interval(summary)}; {_BOLD}"
-    return style.explain(figure, ablation.title, reading)
+    reading = f"mean of {ablation.reference} and paired differences from it, with"
+    return style.explain(
+        figure,
+        ablation.title,
+        f"{reading} {style.interval(comparisons)}; {_BOLD}",
+        _filled(comparisons),
+    )
 
 
 def forest(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
@@ -63,7 +75,7 @@ def forest(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
     for metric, axis in axes.items():
         rows = _rows(comparisons, metric, ablation.variants)
         _points(axis, rows, "difference", rows, ablation)
-        axis.axvline(0, color=style.BLACK, linewidth=0.6, zorder=0.5)
+        axis.axvline(0, color=style.BLACK, linewidth=0.6, zorder=0.9)
         chance = NOISES * rows["noise"].iloc[0]
         if chance > 0:
             axis.axvspan(-chance, chance, color=style.FAINT, zorder=0.4, label=_CHANCE)
@@ -72,8 +84,8 @@ def forest(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
         better = high if METRICS[metric].better > 0 else low
         axis.axvspan(0, better, color=style.PALE, zorder=0, label="better than reference")
         axis.set_xlim(low, high)
-    reading = f"difference from {ablation.reference} with {_interval(comparisons)}; {_BOLD}"
-    return style.explain(figure, ablation.title, reading)
+    reading = f"difference from {ablation.reference} with {style.interval(comparisons)}; {_BOLD}"
+    return style.explain(figure, ablation.title, reading, _filled(comparisons))
 
 
 def points(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
@@ -110,8 +122,14 @@ def points(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
         axis.set_xlim(-0.5, len(places) - 0.5)
         axis.locator_params(axis="y", nbins=5)
         axis.grid(visible=True, axis="y")
-    reading = f"difference from {ablation.reference} with {_interval(comparisons)}"
-    return style.explain(figure, ablation.title, reading, _FILLED)
+    reading = f"difference from {ablation.reference} with {style.interval(comparisons)}"
+    return style.explain(figure, ablation.title, reading, _filled(comparisons))
+
+
+def _filled(comparisons: pd.DataFrame) -> str:
+    known = (comparisons["noise"] > 0).any()
+    chance = ", by more than training does by chance" if known else ""
+    return style.filled(comparisons, beyond=chance)
 
 
 def _label(point: str) -> str:
@@ -134,7 +152,8 @@ def _panels(
     titles = style.headings(study.metrics.names)
     height = 0.8 if lines else 0.17 * len(arms)
     xlabel = "window (keys)" if lines else ""
-    figure, axes = style.panels(titles, height, sharey=not lines, xlabel=xlabel)
+    rows: Sequence[str] = () if lines else arms
+    figure, axes = style.panels(titles, height, sharey=not lines, xlabel=xlabel, rows=rows)
     axes[ablation.primary].set_title(titles[ablation.primary], loc="left", fontweight="bold")
     return figure, axes
 
@@ -170,12 +189,3 @@ def _points(
     if not windows:
         style.arm_rows(axis, list(rows.index))
         axis.locator_params(axis="x", nbins=3)  # more labels of five digits would meet
-
-
-def _interval(table: pd.DataFrame) -> str:
-    known = table.dropna(subset="low")
-    if known.empty:
-        return "no interval (one speaker)"
-    scope = ", ".join(known["scope"].unique())
-    speakers = known["n_speakers"].max()
-    return f"{known['confidence'].iloc[0]:.0%} interval ({speakers} speakers, {scope})"

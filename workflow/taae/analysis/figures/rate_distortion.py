@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import cycle
 from typing import Any
 
@@ -24,8 +25,8 @@ PUBLISHED = {
     ("DAC", 1000): {"si_sdr": -6.51, "pesq_nb": 1.64},
 }
 UNSURE = "pesq_nb"  # the paper does not say which PESQ it means; very probably this one
-# Of published values: a marker, and the side on which numbers at nearly one bitrate stand.
-MARKS = {"TAAE": ("*", "center"), "Mimi": ("P", "left"), "DAC": ("X", "right")}
+MARKS = {"TAAE": "*", "Mimi": "P", "DAC": "X"}  # of published values
+STRIP = 0.07  # of a panel's width, for each published value and once more
 VARIANTS = ((style.BLACK, "o"), *(look for look in style.LOOKS if style.GREY not in look))
 CODECS = ("#555555", "pvhd")  # colour and markers of the other codecs
 
@@ -34,8 +35,8 @@ def rate_distortion(study: Study, points: pd.DataFrame, summary: pd.DataFrame) -
     """Draw each metric against bits per second: a panel per metric, a line per variant.
 
     The point of the training is filled, the points of a quantizer changed afterwards are hollow.
-    The first variant is black and on top. Variants and other codecs rule the axes: a published
-    value beyond them stands at the edge, with its number.
+    The first variant is black and on top. Variants rule the axes: another codec that is far away
+    stands at the edge, with its number. Published values stand aside, in a strip without bitrates.
     """
     metrics = list(points["metric"].unique())
     looks = dict(zip(points["variant"].unique(), cycle(VARIANTS), strict=False))
@@ -44,43 +45,66 @@ def rate_distortion(study: Study, points: pd.DataFrame, summary: pd.DataFrame) -
     colour, markers = CODECS
     codecs = dict(zip(measured["variant"].unique(), cycle(markers), strict=False))
     published = {mark: values for mark, values in PUBLISHED.items() if {*values} & {*metrics}}
-    rates = [*points["bitrate"], *measured["bitrate"], *(rate for _, rate in published)]
+    rates = [*points["bitrate"], *measured["bitrate"]]
     low, high = min(rates) / 1.25, max(rates) * 1.25
-    ticks = [digit * 10**power for power in range(1, 6) for digit in (1, 2, 5)]
-    ticks = [tick for tick in ticks if low <= tick <= high]
+    share = STRIP * (len(published) + 1) if published else 0.0
+    start = low * (low / high) ** (share / (1 - share))
     figure, axes = style.panels(style.headings(metrics), 0.95, xlabel="bit/s")
     for metric, axis in axes.items():
         rows = points[points["metric"] == metric]
+        others = measured[measured["metric"] == metric]
+        own = [*rows["mean"], *rows["low"], *rows["high"]]
+        axis.set_ylim(*style.limits(own, [*others["mean"], *others["low"], *others["high"]]))
         for place, (variant, (shade, marker)) in enumerate(looks.items()):
             line = rows[rows["variant"] == variant].sort_values("bitrate")
             _line(axis, line, shade, marker, zorder=3 - place / len(looks))
-        rows = measured[measured["metric"] == metric]
-        axis.vlines(rows["bitrate"], rows["low"], rows["high"], color=colour, linewidth=0.8)
+        axis.vlines(others["bitrate"], others["low"], others["high"], color=colour, linewidth=0.8)
         for codec, bitrate, mean in zip(
-            rows["variant"], rows["bitrate"], rows["mean"], strict=True
+            others["variant"], others["bitrate"], others["mean"], strict=True
         ):
-            axis.plot(bitrate, mean, codecs[codec], color=colour, zorder=4, label=codec)
-        for (codec, rate), values in published.items():
+            look: dict[str, Any] = {"color": colour, "zorder": 4, "label": codec}
+            _mark(axis, bitrate, mean, codecs[codec], look)
+        if published:
+            axis.axvspan(start, low, color=style.ASIDE, zorder=0, label="published, other data")
+        for place, ((codec, rate), values) in enumerate(published.items()):
             if metric in values:
-                _published(axis, codec, rate, values[metric], metric != UNSURE)
+                face = "white" if metric == UNSURE else style.GREY
+                look = {"color": style.GREY, "markerfacecolor": face, "ms": 5}
+                x = start * (high / start) ** (STRIP * (place + 1))
+                _mark(
+                    axis,
+                    x,
+                    values[metric],
+                    MARKS[codec],
+                    look | {"label": f"{codec}, {rate} bit/s"},
+                )
         axis.set_xscale("log")
-        axis.set_xlim(low, high)
-        axis.set_xticks(ticks, [f"{tick}" for tick in ticks])
+        axis.set_xlim(start, high)
+        axis.set_xticks(_ticks(low, high))
+        axis.xaxis.set_major_formatter("{x:g}")
         axis.minorticks_off()
         axis.grid(visible=True)
     lines = [
         "Rate and distortion: mean over speakers with its"
-        f" {points['confidence'].iloc[0]:.0%} interval",
-        "filled: quantizer of the training, at its nominal bitrate; hollow: changed afterwards",
+        f" {points['confidence'].iloc[0]:.0%} interval (between speakers: see points for arms)",
+        "filled: quantizer of the training, at its nominal bitrate; hollow: changed afterwards;"
+        " with a number: beyond the panel",
     ]
     if published:
-        lines.append(
-            "grey: published, on LibriSpeech test-clean, so other data and training;"
-            " with a number: beyond the panel"
-        )
+        lines.append("grey strip: published, on LibriSpeech test-clean, so other data and training")
     if published and UNSURE in metrics:
-        lines[-1] += "; hollow grey: band of PESQ not stated"
+        lines[-1] += "; hollow: band of PESQ not stated"
     return style.explain(figure, *lines)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Return a few round bitrates, far enough from each other for their numbers."""
+    for digits in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [float(digit * 10**power) for power in range(2, 6) for digit in digits]
+        found = [tick for tick in ticks if low <= tick <= high]
+        if len(found) <= 3:
+            return found
+    return found[:: math.ceil(len(found) / 3)]
 
 
 def _line(axis: Axes, rows: pd.DataFrame, colour: str, marker: str, zorder: float) -> None:
@@ -93,25 +117,23 @@ def _line(axis: Axes, rows: pd.DataFrame, colour: str, marker: str, zorder: floa
     axis.plot(changed["bitrate"], changed["mean"], **look)
 
 
-def _published(axis: Axes, codec: str, bitrate: float, value: float, sure: bool) -> None:
-    """Draw a published value, at the edge of the panel where it is beyond."""
+def _mark(axis: Axes, x: float, value: float, marker: str, look: dict[str, Any]) -> None:
+    """Draw a value, at the edge of the panel where it is beyond, with its number."""
     low, high = axis.get_ylim()
-    axis.set_ylim(low, high)  # as the rows that are drawn have made it
-    marker, side = MARKS[codec]
     place = min(max(value, low), high)
-    look: dict[str, Any] = {"label": f"{codec}, published", "ms": 5, "clip_on": False}
-    face = style.GREY if sure else "white"
-    axis.plot(bitrate, place, marker, color=style.GREY, markerfacecolor=face, **look)
+    axis.plot(x, place, marker, linestyle="", clip_on=False, **look)
     if place != value:
         above = value > high
         axis.annotate(
-            f"{value:g}",
-            (bitrate, place),
-            xytext=(0, -4 if above else 4),
+            f"{value:.3g}",
+            (x, place),
+            xytext=(0, -5 if above else 5),
             textcoords="offset points",
             rotation=90,
-            ha=side,
+            ha="center",
             va="top" if above else "bottom",
             fontsize=5.5,
-            color=style.GREY,
+            color=look["color"],
+            bbox={"facecolor": "white", "linewidth": 0, "pad": 0.6, "alpha": 0.7},
+            zorder=5,
         )

@@ -24,14 +24,16 @@ COSTS = {
     "look_ahead_ms": "look-ahead (ms)",
     "receptive_field_ms": "receptive field (ms)",
     "flops_per_second": "MFLOP per second of audio",
-    "rtf": "computing time / audio",
+    "rtf": "CPU time / duration",
     "chunk_ms_median": "one streamed frame (ms)",
     "state_kib": "state of a stream (KiB)",
     "peak_mib": "memory for 10 s of audio (MiB)",
     "parameters": "parameters (millions)",
 }
 MILLIONS = ("flops_per_second", "parameters")
-TAIL = {"chunk_ms_median": "chunk_ms_p99"}  # drawn beside the median
+# Drawn as a line beside the point.
+SPREAD = {"chunk_ms_median": ("chunk_ms_median", "chunk_ms_p99"), "rtf": ("rtf_low", "rtf_high")}
+NUMBERS = 0.6  # of a panel's width is left of the numbers
 STREAMED = ("chunk_ms_median", "state_kib")  # empty where a codec does not stream
 RANGE = 80.0  # dB below the reference's maximum
 BAR: dict[str, Any] = {"aspect": 30, "pad": 0.05, "fraction": 0.08}
@@ -89,30 +91,39 @@ def coverage(_study: Study, table: pd.DataFrame) -> Figure:
 
 
 def cost(_study: Study, table: pd.DataFrame) -> Figure:
-    """Draw each cost, a panel each, an arm a row; costs that no arm has are left out."""
+    """Draw each cost, a panel each, an arm a row; costs that no arm has are left out.
+
+    Every value stands as a number at the end of its row, so the axis has none.
+    """
     titles = {name: title for name, title in COSTS.items() if table[name].notna().any()}
-    rows = range(len(table))
-    figure, axes = style.panels(titles, 0.17 * len(table), columns=3, sharey=True)
+    rows, arms = range(len(table)), table["variant"].tolist()
+    figure, axes = style.panels(titles, 0.17 * len(table), columns=3, sharey=True, rows=arms)
     for name, axis in axes.items():
         scale = 1e-6 if name in MILLIONS else 1.0
-        values = table[name].astype(float) * scale
-        tail = table[TAIL.get(name, name)].astype(float) * scale
-        axis.hlines(rows, values, tail, color=style.BLUE, linewidth=1.0)
-        axis.plot(values, rows, "o", color=style.BLUE)
-        for row, (value, last) in enumerate(zip(values, tail, strict=True)):
-            look: dict[str, Any] = {"va": "center", "fontsize": 6}
+        values, low, high = (
+            table[each].astype(float) * scale for each in (name, *SPREAD.get(name, (name, name)))
+        )
+        axis.hlines(rows, low, high, color=style.BLUE, linewidth=1.0)
+        axis.plot(values, rows, "o", color=style.BLUE, clip_on=False)
+        for row, (value, last) in enumerate(zip(values, high, strict=True)):
+            text, colour = "looks ahead", style.GREY
             if math.isfinite(value):
-                # Beside the point: what lies near 0 of a wide axis could not be read.
-                text = _text(value) if last == value else f"{_text(value)} to {_text(last)}"
-                look |= {"xytext": (4, 0), "textcoords": "offset points"}
-                axis.annotate(text, (max(value, last), row), **look)
-            elif name in STREAMED:
-                axis.text(0, row, " looks ahead", color=style.GREY, **look)
-        axis.set_xlim(0, max(tail.max() * 1.35, 1e-9))
-        axis.locator_params(axis="x", nbins=4)  # more labels of four digits would meet
-        style.arm_rows(axis, table["variant"].tolist())
-    reading = "a streamed frame: median, and a line to the 99th percentile"
-    return style.explain(figure, "What each arm costs, on one thread of a CPU", reading)
+                tail = name in STREAMED and last != value
+                text, colour = _text(value), style.BLACK
+                text += f" to {_text(last)}" if tail else ""
+            elif name not in STREAMED:
+                continue
+            look: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 6}
+            axis.text(1, row, text, transform=axis.get_yaxis_transform(), color=colour, **look)
+        axis.set_xlim(0, max(high.max() / NUMBERS, 1e-9))
+        axis.set_xticks([0], [""])
+        style.arm_rows(axis, arms)
+    lines = "lines: CPU time from the least to the most of the rounds; a streamed frame from the"
+    return style.explain(
+        figure,
+        "What each arm costs, on one thread of a CPU",
+        f"{lines} median to the 99th percentile",
+    )
 
 
 def _text(value: float) -> str:
@@ -165,8 +176,7 @@ def lengths(study: Study, table: pd.DataFrame, comparisons: pd.DataFrame) -> Fig
         figure,
         "Length generalisation",
         f"change from pieces of {homes} s, same samples, with its {style.interval(table)}",
-        f"filled: another change than that of {ablation.reference}, after Holm's correction;"
-        f" {style.reach(table)}",
+        style.filled(comparisons, f"change otherwise than {ablation.reference}"),
     )
 
 
@@ -217,9 +227,10 @@ def _levels(axis: Axes, table: pd.DataFrame) -> AxesImage:
     heat = shares.mul(shares.notna().sum(axis="columns"), axis="index").to_numpy()
     image = axis.imshow(heat, cmap="viridis", vmin=0, vmax=MOST, aspect="auto")
     labels = [f"{stage}.{each}" if stages > 1 else f"{each}" for stage, each in shares.index]
-    step = max(1, len(labels) // stages // 4)
+    # A label needs the room of two rows; each stage has some.
+    step = max(2, len(labels) // stages // 4)
     axis.set_yticks(range(0, len(labels), step), labels[::step])
-    axis.set_xticks([0, (most - 1) // 2, most - 1])
+    axis.set_xticks([0, (most - 1) // 2, most - 1] if most > 2 else range(most))
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     return image

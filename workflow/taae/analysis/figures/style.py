@@ -15,6 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 
 from taae.evaluation.metrics import METRICS
 from taae.utils.files import atomic
@@ -24,22 +26,25 @@ PAGE = 7.16  # inches: the text width of a two-column paper
 MARGIN, LINE, TITLE, TICKS, GAP = 0.12, 0.14, 0.26, 0.4, 0.44
 COLUMNS = 4  # of panels
 DPI = 150
-LEGEND_ROWS = 9  # that fit into a panel
+FONT = "DejaVu Sans"  # ships with matplotlib: the same on every machine
+TEXT, HEADING, TICK, LARGE = 7.0, 7.5, 6.5, 8.4  # points: text, panel titles, ticks, lines on top
+KEY = 0.42  # inches: the mark of an entry of a legend, and the space around it
 
 # Okabe & Ito (2008), told apart with every common colour blindness.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, RED = "#0072B2", "#D55E00"
-GREY, FAINT, PALE = "#8C8C8C", "#D0D0D0", "#EAF3EE"
+GREY, FAINT, PALE, ASIDE = "#8C8C8C", "#D0D0D0", "#EAF3EE", "#F4F4F4"
 # Colours and markers of arms: 24 arms look different.
 LOOKS = [(colour, marker) for marker in "o^sD" for colour in (BLUE, ORANGE, GREEN, RED, SKY, GREY)]
 
 _RC: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # ships with matplotlib: the same on every machine
-    "font.size": 7,
-    "axes.titlesize": 7.5,
+    "font.family": FONT,
+    "font.size": TEXT,
+    "axes.titlesize": HEADING,
+    "figure.titlesize": LARGE,
     "axes.titley": 1.0,  # no search for a place above labels on top of the axes: there are none
-    "xtick.labelsize": 6.5,
-    "ytick.labelsize": 6.5,
+    "xtick.labelsize": TICK,
+    "ytick.labelsize": TICK,
     "legend.frameon": False,
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
@@ -77,17 +82,23 @@ def panels(
     sharey: bool = False,
     xlabel: str = "",
     ylabel: str = "",
+    rows: Sequence[str] = (),
 ) -> tuple[Figure, dict[str, Axes]]:
     """Return a figure with a panel for each name in `titles`; left-over ones are hidden.
 
-    There are at most `columns` side by side, each `height` inches high; with `sharey` the rows of
-    all are those of the first column. The lowest of each column has the label of the x axis, the
-    first of each row that of the y axis.
+    There are at most `columns` side by side, fewer where a title would meet the next one, each
+    `height` inches high; with `sharey` the rows of all are the rows of the first column, which may
+    be named before in `rows`. The lowest of each column has the label of the x axis, the first of
+    each row the label of the y axis.
     """
+    widest = max((width(title, HEADING) for title in titles.values()), default=0.0)
+    named = max((width(name, TICK) for name in rows), default=0.0)
     columns = min(columns, len(titles))
-    rows = math.ceil(len(titles) / columns)
-    figure = Figure(figsize=(PAGE, rows * height + (rows - 1) * GAP), dpi=DPI)
-    axes = figure.subplots(rows, columns, sharey=sharey, squeeze=False).flat
+    while columns > 1 and _panel_width(columns, named + 2 * MARGIN, 4 * MARGIN) < widest:
+        columns -= 1
+    count = math.ceil(len(titles) / columns)
+    figure = Figure(figsize=(PAGE, count * height + (count - 1) * GAP), dpi=DPI)
+    axes = figure.subplots(count, columns, sharey=sharey, squeeze=False).flat
     found = dict(zip(titles, axes, strict=False))
     for place, (name, axis) in enumerate(found.items()):
         axis.set_title(titles[name], loc="left")
@@ -102,6 +113,25 @@ def panels(
     return figure, found
 
 
+def width(text: str, size: float = TEXT) -> float:
+    """Return the width of a line of text in inches."""
+    font = FontProperties(family=FONT, size=size)
+    points, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    return float(points) / 72
+
+
+def wrapped(line: str, room: float = PAGE - 2 * MARGIN) -> list[str]:
+    """Return a line on top of a figure as lines that fit the page."""
+    lines = [""]
+    for word in line.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and width(longer, LARGE) > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
 def explain(figure: Figure, *lines: str) -> Figure:
     """Write a title and how to read the figure, add a legend, and make room for all of it.
 
@@ -110,15 +140,6 @@ def explain(figure: Figure, *lines: str) -> Figure:
     """
     found = [axis.get_legend_handles_labels() for axis in figure.axes]
     legend = {name: mark for marks, names in found for mark, name in zip(marks, names, strict=True)}
-    entries: dict[str, Any] = {"labels": list(legend), "handles": list(legend.values())}
-    spare = [axis for axis in figure.axes if not axis.axison]
-    bottom = TICKS
-    columns = math.ceil(len(legend) / LEGEND_ROWS)
-    if 0 < columns <= len(spare):  # one column over each panel
-        spare[0].legend(**entries, loc="center left", ncols=columns)
-    elif legend:
-        figure.legend(**entries, loc="lower center", ncols=5)
-        bottom += 0.1 + LINE * math.ceil(len(legend) / 5)
     renderer = FigureCanvasAgg(figure).get_renderer()
     left, between = MARGIN, 2 * MARGIN
     for axis in figure.axes:
@@ -134,19 +155,46 @@ def explain(figure: Figure, *lines: str) -> Figure:
             between = max(between, 2 * MARGIN + room)
     rows, columns, *_ = grid.get_geometry()
     inside = figure.get_figheight()
-    top = MARGIN + LINE * len(lines) + TITLE
+    high, wide = (inside - (rows - 1) * GAP) / rows, _panel_width(columns, left, between)
+    bottom = TICKS + _legend(figure, legend, high, wide + between)
+    texts = [part for line in lines for part in wrapped(line)]
+    top = MARGIN + LINE * len(texts) + TITLE
     height = bottom + inside + top
     figure.set_figheight(height)
-    figure.suptitle("\n".join(lines), x=MARGIN / PAGE, y=1 - MARGIN / height, ha="left", va="top")
+    figure.suptitle("\n".join(texts), x=MARGIN / PAGE, y=1 - MARGIN / height, ha="left", va="top")
     figure.subplots_adjust(
         left=left / PAGE,
         right=1 - 2 * MARGIN / PAGE,
         bottom=bottom / height,
         top=1 - top / height,
-        wspace=columns * between / (PAGE - left - 2 * MARGIN - (columns - 1) * between),
-        hspace=rows * GAP / (inside - (rows - 1) * GAP),
+        wspace=between / wide,
+        hspace=GAP / high,
     )
     return figure
+
+
+def _panel_width(columns: int, left: float, between: float) -> float:
+    """Return the width of panels in inches, with that much room beside the first and the others."""
+    return (PAGE - left - 2 * MARGIN - (columns - 1) * between) / columns
+
+
+def _legend(figure: Figure, legend: Mapping[str, Any], high: float, wide: float) -> float:
+    """Add a legend and return the room that it takes below the panels, in inches.
+
+    It stands over left-over panels, `high` and `wide` each, where it fits.
+    """
+    if not legend:
+        return 0.0
+    entries: dict[str, Any] = {"labels": list(legend), "handles": list(legend.values())}
+    entry = KEY + max(width(name) for name in legend)
+    spare = [axis for axis in figure.axes if not axis.axison]
+    columns = math.ceil(len(legend) / max(1, int(high / LINE)))
+    if columns * entry <= len(spare) * wide:
+        spare[0].legend(**entries, loc="center left", ncols=columns, borderaxespad=0)
+        return 0.0
+    columns = max(1, min(5, int((PAGE - 2 * MARGIN) / entry)))
+    figure.legend(**entries, loc="lower center", ncols=columns)
+    return 0.1 + LINE * math.ceil(len(legend) / columns)
 
 
 def interval(table: pd.DataFrame) -> str:
@@ -159,10 +207,11 @@ def interval(table: pd.DataFrame) -> str:
     return f"{known['confidence'].iloc[0]:.0%} interval ({speakers} speakers, {scope})"
 
 
-def reach(table: pd.DataFrame) -> str:
-    """Return what a difference in a table allows to say, in words: of one seed, or of several."""
-    several = table["scope"].str.startswith("over").any()
-    return "over these seeds" if several else "these checkpoints differ, other trainings may not"
+def filled(table: pd.DataFrame, what: str = "differ", beyond: str = "") -> str:
+    """Return what a filled point means, in words: of one seed, or of several."""
+    if table["scope"].astype(str).str.startswith("over").any():
+        return f"filled: arms {what} over the seeds (Holm){beyond}"
+    return f"filled: these checkpoints {what} (Holm){beyond}; other trainings may not"
 
 
 def better_side(axis: Axes, better: int) -> None:
@@ -172,6 +221,22 @@ def better_side(axis: Axes, better: int) -> None:
     end = high if better > 0 else low
     axis.axhspan(0, end, color=PALE, zorder=0, label="better")
     axis.set_ylim(low, high)
+
+
+def limits(own: Iterable[float], others: Iterable[float] = ()) -> tuple[float, float]:
+    """Return the ends of an axis that holds `own` values, and each of `others` that is near.
+
+    Near is what lies no further away than `own` values reach: what is further would flatten them,
+    and belongs to the edge.
+    """
+    own, others = ([each for each in some if math.isfinite(each)] for some in (own, others))
+    own = own or others or [0.0]
+    low, high = min(own), max(own)
+    span = (high - low) or abs(high) or 1.0
+    near = [value for value in others if low - span <= value <= high + span]
+    low, high = min([low, *near]), max([high, *near])
+    margin = 0.05 * ((high - low) or span)
+    return low - margin, high + margin
 
 
 def looks(names: Iterable[str]) -> dict[str, tuple[str, str]]:
