@@ -42,9 +42,24 @@ MADE = {
         ANALYSED,
     ),
     "comparisons": (
-        "scores",
-        "results/tables/scores.csv",
-        [table("comparisons.csv", "comparisons"), table("noise.csv", "noise")],
+        "comparisons",
+        code("analysis/tables/factorial")
+        + ["results/tables/scores.csv"]
+        + [path for path in runs(SCORES, points=STUDY.points) if NATIVE not in path],
+        [
+            table("comparisons.csv", "comparisons"),
+            table("noise.csv", "noise"),
+            table("factorial.csv", "factorial"),
+            *([table("points.csv", "points")] if STUDY.probed() else []),
+        ],
+        [ANALYSED, canonical(asdict(STUDY.bitrates))],
+    ),
+    "findings": (
+        "comparisons",
+        code("analysis/findings/table")
+        + ["results/tables/comparisons.csv", "results/tables/factorial.csv"]
+        + (["results/tables/points.csv"] if STUDY.probed() else []),
+        [table("findings.csv", "findings"), table("findings.md", "findings")],
         ANALYSED,
     ),
     "bitrates": (
@@ -62,7 +77,6 @@ MADE = {
                 name=("rate-distortion", "precision", "codebook", "histogram"),
             ),
             table("bitrates.csv", "bitrates"),
-            table("points.csv", "points"),
         ],
         [ANALYSED, canonical(asdict(STUDY.bitrates))],
     ),

@@ -78,7 +78,7 @@ TABLES = expand(
     "results/tables/{name}",
     name=[
         *("scores.csv", "summary.csv", "summary.md", "summary.tex", "comparisons.csv"),
-        "noise.csv",
+        *("noise.csv", "factorial.csv", "findings.csv", "findings.md"),
         *("coverage.csv", "failures.csv", "provenance.csv"),
         *where(STUDY.trained, "training.csv"),
         *where(STUDY.probed(), "rate-distortion.csv", "bitrates.csv", "codebook.csv"),

@@ -142,7 +142,7 @@ def test_the_seed_zero_of_a_training_is_a_seed(scores: pd.DataFrame) -> None:
 def test_rows_of_several_seeds_keep_them(scores: pd.DataFrame) -> None:
     """However they came to be there: at the seeds of the other, all would be paired with all."""
     names = ("window-32", "even")
-    both = scores[scores["variant"] == names[0]], scores[scores["variant"] == names[1]]
-    one, other = share_seeds(names, both, {"window-32"})
-    pd.testing.assert_frame_equal(one, both[0])
-    pd.testing.assert_frame_equal(other, both[1])
+    both = {name: scores[scores["variant"] == name] for name in names}
+    one, other = share_seeds(both, {"window-32"})
+    pd.testing.assert_frame_equal(one, both[names[0]])
+    pd.testing.assert_frame_equal(other, both[names[1]])

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from taae.study.study import Study
 
-TABLES = ["scores", "comparisons", "bitrates", "lengths", "cost", "training"]
+TABLES = ["scores", "comparisons", "findings", "bitrates", "lengths", "cost", "training"]
 TABLES += ["provenance", "spectra"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 
 import numpy as np
@@ -71,22 +71,22 @@ def usable(scores: pd.DataFrame) -> pd.Series:
     return finite & (scores["status"] == Status.OK)
 
 
-def share_seeds(
-    names: tuple[str, str], rows: tuple[pd.DataFrame, pd.DataFrame], seedless: Set[str]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the rows of two variants so that their seeds can be paired.
+def share_seeds(rows: Mapping[str, pd.DataFrame], seedless: Set[str]) -> list[pd.DataFrame]:
+    """Return the rows of variants so that their seeds can be paired.
 
     The scores of a name among `seedless`, which no seed changes, are repeated at every seed of the
-    other.
+    others; where none has one, at the seed of the first.
     """
-    found = list(rows)
-    for place, name in enumerate(names):
-        own, other = found[place], found[1 - place]
-        # Rows of several seeds would meet each other; without seeds in `other` none would be left.
-        if name in seedless and len(set(own["seed"])) == 1 and len(other):
-            seeds = other[["seed"]].drop_duplicates()
-            found[place] = own.drop(columns="seed").merge(seeds, how="cross")
-    return found[0], found[1]
+    fixed = {
+        name for name, own in rows.items() if name in seedless and len(set(own["seed"])) == 1
+    }  # rows of several seeds would meet each other
+    others = [own for name, own in rows.items() if name not in fixed and len(own)]
+    others = others or [own for own in rows.values() if len(own)][:1]
+    seeds = pd.DataFrame({"seed": sorted({seed for own in others for seed in own["seed"]})})
+    return [
+        own.drop(columns="seed").merge(seeds, how="cross") if name in fixed else own
+        for name, own in rows.items()
+    ]
 
 
 def untrained(scores: pd.DataFrame) -> set[str]:

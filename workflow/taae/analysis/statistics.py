@@ -2,9 +2,13 @@
 
 Utterances of one speaker are alike, so they are averaged first: the cells of a layout
 (seeds, speakers) are the data. With three or more seeds both are random, and the variance of the
-grand mean is that of the seed means over their number plus that of the speaker means over theirs,
-with the degrees of freedom of Welch and Satterthwaite (Searle, Casella & McCulloch, Variance
-Components, 1992); with fewer seeds the result holds for these checkpoints only.
+grand mean is the variance of the seed means over their number plus the variance of the speaker
+means over theirs, with the degrees of freedom of Welch and Satterthwaite (Searle, Casella &
+McCulloch, Variance Components, 1992); with fewer seeds the result holds for these checkpoints only.
+
+Three seeds tell little of the variance over seeds. A `RunVariance` that many arms have in common
+(`taae.analysis.training_noise`) replaces it, with its own, larger degrees of freedom, and lets even
+one seed speak of trainings in general.
 
 This t interval was chosen by simulation with 12 speakers. On normal scores with speaker or seed
 effects it covers 94 to 96% at the 95% level (99% without either). The percentile bootstrap covers
@@ -16,6 +20,7 @@ that one is twice as wide.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,9 +58,24 @@ class Interval:
     bootstrap_high: float = np.nan
 
 
+@dataclass(frozen=True)
+class RunVariance:
+    """How much the score of one training varies by chance: its variance, and what that is worth.
+
+    `df` are the degrees of freedom of the estimate, as if of a chi-squared distribution.
+    """
+
+    variance: float
+    df: float
+
+    def times(self, factor: float) -> RunVariance:
+        """Return the variance of a sum over runs, whose squared weights sum to `factor`."""
+        return RunVariance(self.variance * factor, self.df)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Comparison(Interval):
-    """The mean of a variant minus its reference, over their common (utterance, seed) pairs.
+    """A contrast of variants, such as one minus its reference, over their common utterances.
 
     results/README.md says what each is; `rank_biserial` is the matched-pairs correlation of Kerby
     (2014), which a few large differences can contradict.
@@ -80,54 +100,79 @@ def complete(values: pd.DataFrame) -> pd.DataFrame:
     return values[values.groupby("speaker")["seed"].transform("nunique") == n_seeds]
 
 
-def mean_interval(values: pd.DataFrame, statistics: Statistics) -> Interval:
+def mean_interval(
+    values: pd.DataFrame, statistics: Statistics, runs: RunVariance | None = None
+) -> Interval:
     """Return the mean over speakers and its interval of rows with `VALUES` (finite), in any order.
 
-    With three or more seeds, only speakers who have a value at every seed enter.
+    With three or more seeds, only speakers who have a value at every seed enter. `runs` as in
+    `contrast`.
     """
     n_seeds, cells = values["seed"].nunique(), _layout(complete(values))
     n_speakers = cells.shape[1]
     mean = float(cells.mean()) if n_speakers else np.nan
     if n_speakers < 2:
         return Interval(n_speakers, n_seeds, mean, "this speaker only" if n_speakers else "")
-    error, df = _standard_error(cells)
+    error, df = _standard_error(cells, runs)
     half = float(stats.t.ppf(0.5 + statistics.confidence / 2, df) * error)
     scope, method = "fixed checkpoint", "t over speakers"
     if len(cells) > 1:
         scope, method = f"over {n_seeds} seeds", "t over seeds and speakers"
+    if runs:
+        method += ", pooled run variance"
     bootstrap = _studentised_bootstrap(cells, statistics)
     return Interval(n_speakers, n_seeds, mean, scope, mean - half, mean + half, method, *bootstrap)
 
 
-def compare(variant: pd.DataFrame, reference: pd.DataFrame, statistics: Statistics) -> Comparison:
-    """Compare two tables with `VALUES` over their common pairs.
+def compare(
+    variant: pd.DataFrame,
+    reference: pd.DataFrame,
+    statistics: Statistics,
+    runs: RunVariance | None = None,
+) -> Comparison:
+    """Compare two tables with `VALUES` over their common pairs: `contrast` with weights 1, -1."""
+    return contrast([variant, reference], [1.0, -1.0], statistics, runs)
 
-    The test is Student's on speakers' mean differences with one or two seeds, and its
+
+def contrast(
+    tables: Sequence[pd.DataFrame],
+    weights: Sequence[float],
+    statistics: Statistics,
+    runs: RunVariance | None = None,
+) -> Comparison:
+    """Test whether the weighted sum of variants is nil, over what all of them have scores of.
+
+    The test is Student's on the speakers' mean contrasts with one or two seeds, and its
     Welch-Satterthwaite form over seeds and speakers with more. `wilcoxon_p` is of the signed-rank
-    test on speakers' mean differences, from 6 speakers on; it always takes the checkpoints as
-    fixed.
+    test on speakers' mean contrasts, from 6 speakers on; it always takes the checkpoints as fixed.
+
+    Args:
+        tables: rows with `VALUES` of each variant.
+        weights: of the variants; they sum to 0.
+        statistics: the confidence, and the resamples of the bootstrap.
+        runs: the variance of this contrast over trainings, where it is known better than from the
+            seeds at hand. It takes the place of the variance over seeds.
     """
-    union = variant[VALUES].merge(
-        reference[VALUES], on=PAIR, how="outer", suffixes=("", "_reference")
-    )
-    pairs = union.dropna(subset=["value", "value_reference"])
-    pairs = pairs.assign(value=pairs["value"] - pairs["value_reference"])
-    usable = complete(pairs)
+    wide = pd.concat([table.set_index(PAIR)["value"] for table in tables], axis=1, join="outer")
+    wide.columns = pd.RangeIndex(len(tables))
+    pairs = wide.dropna()
+    values = pairs.mul(list(weights)).sum(axis=1).rename("value").reset_index()
+    usable = complete(values)
     found = Comparison(
-        **vars(mean_interval(pairs, statistics)),
+        **vars(mean_interval(values, statistics, runs)),
         n_utterances=usable["utterance"].nunique(),
-        n_excluded=len(union) - len(usable),
+        n_excluded=len(wide) - len(usable),
         status="ok",
     )
     if found.n_speakers < 2:
         return replace(found, status="no_pairs" if pairs.empty else "too_few")
     cells = _layout(usable)
     # Equal differences differ in their last bits once subtracted, which is no spread to test by.
-    rounding = 1e-12 * float(pairs["value_reference"].abs().max())
+    rounding = 1e-12 * float(pairs.abs().to_numpy().max())
     if np.ptp(cells) <= rounding:
         limits: Any = dict.fromkeys(("low", "high", "bootstrap_low", "bootstrap_high"), np.nan)
         return replace(found, status="constant", method="", **limits)
-    error, df = _standard_error(cells)
+    error, df = _standard_error(cells, runs)
     statistic = float(found.mean / error)
     means = cells.mean(axis=0)
     spread = float(means.std(ddof=1))
@@ -165,16 +210,26 @@ def _layout(values: pd.DataFrame) -> Array:
     return cells.to_numpy(dtype=np.float64)
 
 
-def _standard_error(cells: Array) -> tuple[Array, Array]:
-    """Return the standard error of the mean of (..., seeds, speakers) and its df."""
+def _standard_error(cells: Array, runs: RunVariance | None = None) -> tuple[Array, Array]:
+    """Return the standard error of the mean of (..., seeds, speakers) and its df.
+
+    The variance over seeds is `runs`, where given.
+    """
     seeds, speakers = cells.shape[-2:]
     by_speaker = cells.mean(axis=-2).var(axis=-1, ddof=1) / speakers
+    if runs:
+        return joint_error((by_speaker, speakers - 1), (runs.variance, runs.df))
     if seeds == 1:
         return np.sqrt(by_speaker), np.full_like(by_speaker, speakers - 1)
     by_seed = cells.mean(axis=-1).var(axis=-1, ddof=1) / seeds
-    variance = by_seed + by_speaker
+    return joint_error((by_speaker, speakers - 1), (by_seed, seeds - 1))
+
+
+def joint_error(*parts: tuple[Any, Any]) -> tuple[Array, Array]:
+    """Return the root of a sum of variances, each with its df, and the df of Satterthwaite."""
+    variance = sum(np.asarray(part, dtype=np.float64) for part, _ in parts)
     with np.errstate(invalid="ignore"):  # 0 / 0 of a constant layout
-        df = variance**2 / (by_seed**2 / (seeds - 1) + by_speaker**2 / (speakers - 1))
+        df = variance**2 / sum(np.asarray(part) ** 2 / df for part, df in parts)
     return np.sqrt(variance), df
 
 

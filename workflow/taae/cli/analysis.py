@@ -48,7 +48,7 @@ def compare(
         baseline: every other variant with this one.
     """
     from taae.analysis.run_files import collect
-    from taae.analysis.tables.scores import compare_against, comparisons
+    from taae.analysis.tables.comparisons import compare_against, comparisons
     from taae.study.config import Statistics
     from taae.utils.files import write_csv
 

@@ -38,8 +38,8 @@ def scatter(study: Study, name: str, scores: pd.DataFrame) -> Figure:
         groups = {arm: rows[rows["variant"] == arm][[*PAIR, "value"]] for arm in ablation.arms}
         ends: list[float] = []
         for variant, (colour, marker) in looks.items():
-            pair = groups[reference], groups[variant]
-            x, y = share_seeds((reference, variant), pair, study.seedless)
+            pair = {arm: groups[arm] for arm in (reference, variant)}
+            x, y = share_seeds(pair, study.seedless)
             pairs = x.merge(y, on=PAIR)
             values = pairs["value_x"], pairs["value_y"]
             look: dict[str, Any] = {"ms": 2.2, "mew": 0, "alpha": 0.55, "zorder": 3}

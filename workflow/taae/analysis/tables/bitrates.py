@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from taae.analysis.run_files import RUN, collect, read_runs
-from taae.analysis.tables.scores import comparisons_at, summary
+from taae.analysis.tables.scores import summary
 from taae.study.study import Study
 
 
@@ -17,7 +17,6 @@ def bitrate_tables(results: Path, study: Study) -> dict[str, pd.DataFrame]:
     models = list(dict.fromkeys((variant, seed) for variant, seed, _ in runs))
     return {
         "rate-distortion": _rate_distortion(results / "scores", study),
-        "points": _points(results / "scores", study),
         "bitrates": _bitrates(read_runs(folder, runs, "rates.csv")),
         "precision": _precision(read_runs(folder, models, "precision.csv")),
         "codebook": read_runs(folder, runs, "codebook.csv"),
@@ -39,13 +38,12 @@ def _rate_distortion(scores: Path, study: Study) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _points(scores: Path, study: Study) -> pd.DataFrame:
-    """Return the comparisons at every operating point, the native one first."""
-    metrics = [name for name in study.metrics.names if name in study.bitrates.metrics]
+def point_scores(scores: Path, study: Study) -> dict[str, pd.DataFrame]:
+    """Return the scores of all probed arms by operating point, the native one first."""
     found: dict[str, list[Path]] = {}
     for variant, seed, point in study.probed():
         found.setdefault(point, []).append(scores / variant / f"seed{seed}" / f"{point}.csv")
-    return comparisons_at({point: collect(paths) for point, paths in found.items()}, study, metrics)
+    return {point: collect(paths) for point, paths in found.items()}
 
 
 def _bitrates(rates: pd.DataFrame) -> pd.DataFrame:

@@ -46,7 +46,8 @@ def _grid(summary: pd.DataFrame) -> pd.DataFrame:
     for name, rows in summary.groupby("metric", sort=False):
         metric = METRICS[str(name)]
         digits = 2 if metric.unit else 3  # of dB and MOS; the other metrics are near 1
-        best = _number((rows["mean"] * metric.better).max() * metric.better, digits)
+        contest = rows.loc[rows["kind"] == "variant", "mean"]
+        best = _number((contest * metric.better).max() * metric.better, digits)
         columns[metric.heading] = [_cell(row, best, digits) for row in rows.itertuples()]
     return pd.DataFrame(columns)
 
@@ -58,16 +59,19 @@ def _number(value: float, digits: int) -> str:
 def _cell(row: Any, best: str, digits: int) -> str:
     """Return the mean, bold if it prints as the best; a dagger if not shown to differ from it.
 
-    What could not be tested is not shown to differ: a bare number would claim that it is.
+    What could not be tested is not shown to differ: a bare number would claim that it is. Other
+    codecs have neither mark.
     """
     text = _number(row.mean, digits)
     if math.isnan(row.mean):
         return text
-    if text == best:
-        text = f"**{text}**"
-    elif not row.p_best < 1 - row.confidence:
-        text += "†"
-    return text if math.isnan(row.low) else f"{text} ± {_number(row.high - row.mean, digits)}"
+    if row.kind == "variant":
+        if text == best:
+            text = f"**{text}**"
+        elif not row.p_best < 1 - row.confidence:
+            text += "†"
+    half = row.behind_high - row.behind
+    return text if math.isnan(half) else f"{text} ± {_number(half, digits)}"
 
 
 def _latex(grid: pd.DataFrame, caption: str) -> str:
@@ -91,7 +95,7 @@ def _caption(summary: pd.DataFrame) -> str:
     summary = summary[summary["note"] == ""]
     known = summary.dropna(subset="low")
     counts = f"{_span(summary['n_speakers'])} speakers, {_span(summary['n_utterances'])} utterances"
-    marks = "Arrows point to better; the best mean of each column is bold."
+    marks = "Arrows point to better; the best variant of each column is bold."
     if known.empty:
         return (
             f"Mean of speakers' means ({counts}); no interval: one speaker or no scores. {marks}"
@@ -99,10 +103,10 @@ def _caption(summary: pd.DataFrame) -> str:
         )
     level = known["confidence"].iloc[0]
     return (
-        f"Mean of speakers' means ± half of the {level:.0%} interval"
-        f" ({' or '.join(known['method'].unique())}; {' or '.join(known['scope'].unique())};"
-        f" {counts}). {marks} † marks those not shown to differ from the best (paired test over"
-        f" speakers, p ≥ {1 - level:.2g}, uncorrected; or none possible)."
+        f"Mean of speakers' means ({counts}) ± half of the {level:.0%} interval of the difference"
+        f" from the best variant, paired by utterance ({' or '.join(known['method'].unique())};"
+        f" {' or '.join(known['scope'].unique())}). {marks} † marks variants not shown to differ"
+        f" from it (p ≥ {1 - level:.2g}, Holm's over the variants; or no test possible)."
     )
 
 

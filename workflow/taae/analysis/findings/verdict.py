@@ -1,0 +1,118 @@
+"""Verdicts: worse, better, equivalent or undetermined, from differences and margins.
+
+A difference of two trained codecs has two uncertain parts: the speakers that were drawn, and what
+training does by chance. Where the second is known (`taae.analysis.training_noise`), both are in the
+interval and in every p value here, so that the verdict is about the change that was made; where it
+is not, the verdict holds for these checkpoints alone, and says so.
+
+Equivalence is shown, not assumed: by two one-sided tests (Schuirmann, J. Pharmacokinet. Biopharm.
+15, 1987) against a margin below which a difference does not matter in practice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scipy import stats
+
+from taae.analysis.statistics import joint_error
+
+WORSE, BETTER, EQUIVALENT, UNDETERMINED = "worse", "better", "equivalent", "undetermined"
+POWER = 0.8
+MOST = 10_000  # speakers or seeds that a plan may ask for
+NOISES = 2.0  # times the noise of training that a difference has to exceed
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A difference and its uncertain parts: standard errors, each with its degrees of freedom.
+
+    `noise` is NaN where the noise of training is not known, or already in `error`.
+    """
+
+    difference: float
+    error: float
+    df: float
+    noise: float = math.nan
+    noise_df: float = math.nan
+    n_speakers: int = 0
+    n_seeds: int = 1
+
+    def total(self, speakers: float = 1.0, seeds: float = 1.0) -> tuple[float, float]:
+        """Return standard error and degrees of freedom with so many times the speakers and seeds.
+
+        The degrees of freedom of the noise stay: they are what is known of it today.
+        """
+        df = (self.df + 1) * speakers - 1
+        sampling = self.error**2 / speakers, df
+        if not self.noise > 0:
+            return math.sqrt(sampling[0]), df
+        error, df = joint_error(sampling, (self.noise**2 / seeds, self.noise_df))
+        return float(error), float(df)
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """Return the interval of the difference."""
+        error, df = self.total()
+        half = float(stats.t.ppf(0.5 + confidence / 2, df)) * error
+        return self.difference - half, self.difference + half
+
+    def p(self) -> float:
+        """Return the two-sided p value of no difference."""
+        error, df = self.total()
+        if error == 0:
+            return math.nan
+        return float(2 * stats.t.sf(abs(self.difference) / error, df))
+
+    def equivalence_p(self, margin: float) -> float:
+        """Return the p value of a difference as large as the margin: the larger of two tests."""
+        error, df = self.total()
+        if math.isnan(margin) or error == 0:
+            return math.nan
+        return float(stats.t.sf((margin - abs(self.difference)) / error, df))
+
+    def beyond_noise(self) -> bool | None:
+        """Tell whether the difference is more than twice the noise of training; None: not known."""
+        return abs(self.difference) > NOISES * self.noise if self.noise > 0 else None
+
+    def detectable(self, confidence: float, speakers: float = 1.0, seeds: float = 1.0) -> float:
+        """Return the smallest true difference that would be shown with a power of 80 %."""
+        error, df = self.total(speakers, seeds)
+        return float(stats.t.ppf(0.5 + confidence / 2, df) + stats.t.ppf(POWER, df)) * error
+
+    def speakers_for(self, margin: float, confidence: float) -> float:
+        """Return how many speakers would show a difference of the margin; NaN: none would."""
+        return _least(
+            lambda n: self.detectable(confidence, speakers=n / self.n_speakers) <= margin, 2
+        )
+
+    def seeds_for(self, margin: float, confidence: float) -> float:
+        """Return how many seeds would show a difference of the margin; NaN: none would."""
+        return _least(lambda n: self.detectable(confidence, seeds=n / self.n_seeds) <= margin, 1)
+
+
+def verdict(
+    difference: float, better: int, p_adjusted: float, equivalence_p: float, confidence: float
+) -> str:
+    """Return the verdict on a difference; `better` is +1 where higher is better, else -1.
+
+    A difference that is shown to be within the margin is equivalent, also where it is not nil.
+    """
+    level = 1 - confidence
+    if equivalence_p < level:
+        return EQUIVALENT
+    if p_adjusted < level:
+        return BETTER if difference * better > 0 else WORSE
+    return UNDETERMINED
+
+
+def _least(enough: Callable[[int], bool], least: int) -> float:
+    """Return the least number that is enough, by bisection; NaN above `MOST`."""
+    low, high = least, MOST
+    if not enough(high):
+        return math.nan
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
+    return float(low)

@@ -1,0 +1,240 @@
+"""Findings in words: a sentence per row that a reader may quote, a paragraph per ablation.
+
+Every word is from a template and every number from a row; nothing says more than its row does.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from taae.analysis.findings.verdict import BETTER, EQUIVALENT, UNDETERMINED, WORSE
+from taae.analysis.tables.comparisons import CONFIRMATORY, CONTROL
+from taae.analysis.tables.factorial import INTERACTION
+from taae.codec.operating_points import NATIVE
+from taae.evaluation.metrics import METRICS
+from taae.study.checks import changed_keys
+from taae.study.study import Study
+
+REPLICATE = "training.replicate"
+MOST_KEYS = 3  # that a sentence names
+MOST_LISTED = 4  # findings that a paragraph lists
+
+
+def sentence(row: dict[str, Any], study: Study) -> str:
+    """Return a finding in words.
+
+    Args:
+        row: of `taae.analysis.findings.table`, without its sentence.
+        study: tells what the variant changes.
+    """
+    interval = (
+        f"{row['confidence']:.0%} interval {_signed(row, 'low')} to {_signed(row, 'high')},"
+        f" {row['n_speakers']} speakers{_trainings(row)}"
+    )
+    return (
+        f"{_subject(row, study)}: {_label(row)} changes by {_amount(row)} ({interval}),"
+        f" {_verdict(row)}; {_noise(row)}."
+    )
+
+
+def paragraphs(findings: pd.DataFrame, study: Study) -> dict[str, str]:
+    """Return a short paragraph for each ablation with findings, by its name."""
+    found = {}
+    for name in study.ablations:
+        rows = [row for row in findings.to_dict("records") if row["ablation"] == name]
+        if rows:
+            parts = [_confirmed(rows), _explored(rows), _crossed(rows), _controls(rows)]
+            found[name] = " ".join(filter(None, parts))
+    return found
+
+
+def markdown(findings: pd.DataFrame, study: Study) -> str:
+    """Return the findings as a document: for each ablation its paragraph and its sentences."""
+    parts = ["# Findings", _preface(findings, study)]
+    texts = paragraphs(findings, study)
+    for name, text in texts.items():
+        rows = findings[findings["ablation"] == name]
+        shown = rows["role"].isin([CONFIRMATORY, CONTROL])
+        shown |= (rows["role"] != CONTROL) & rows["verdict"].isin([WORSE, BETTER])
+        listed = "\n".join(f"- {each}" for each in rows.loc[shown, "sentence"])
+        parts += [f"## {study.ablations[name].title}", text, listed]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _preface(findings: pd.DataFrame, study: Study) -> str:
+    if findings.empty:
+        return "No difference could be tested: see comparisons.csv."
+    seeds = f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}"
+    return (
+        f"{findings['n_speakers'].max()} speakers, {seeds}. A change is worse or better where its"
+        " difference is not nil after Holm's correction, equivalent where it is shown to be within"
+        " the margin of statistics.margins (two one-sided tests), else undetermined. Confirmatory"
+        " are the primary metrics of the declared ablations; all else is exploratory, corrected"
+        " apart. findings.csv has every row."
+    )
+
+
+def change(variant: str, reference: str, study: Study) -> str:
+    """Return in words what a variant changes against its reference."""
+    one, other = study.variants[variant], study.variants[reference]
+    keys = changed_keys(other, one)
+    if keys == [REPLICATE]:
+        return "trained again by other draws"
+    keys = [key for key in keys if key != REPLICATE]
+    if len(keys) > MOST_KEYS:
+        return f"{', '.join(keys[:MOST_KEYS])} and {len(keys) - MOST_KEYS} more keys changed"
+    return ", ".join(f"{key} {_value(one, key)} instead of {_value(other, key)}" for key in keys)
+
+
+def _subject(row: dict[str, Any], study: Study) -> str:
+    variant, reference = row["variant"], row["reference"]
+    at = "" if row["point"] == NATIVE else f" at {row['point']}"
+    if row["effect"] == INTERACTION:
+        return f"Interaction of the crossed changes from {reference}{at}"
+    what = change(variant, reference, study)
+    if row["effect"] != "difference":
+        return f"{variant}, main effect ({what}){at}"
+    control = "Control " if row["role"] == CONTROL else ""
+    return f"{control}{variant} against {reference} ({what}){at}"
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    exploratory = "" if row["role"] in (CONFIRMATORY, CONTROL) else "exploratory, "
+    if row["verdict"] == EQUIVALENT:
+        return (
+            f"{exploratory}equivalent within ±{_number(row, row['margin'])}"
+            f" (two one-sided tests, p {_p(row['equivalence_p'])})"
+        )
+    if row["verdict"] == UNDETERMINED:
+        return (
+            f"{exploratory}undetermined: {_number(row, row['detectable'])} is what the study would"
+            " show with a power of 80 %"
+        )
+    if row["role"] == CONTROL:
+        return (
+            f"{row['verdict']} (p {_p(row['p'])}) though nothing was changed: the study takes"
+            " chance for an effect of this size"
+        )
+    return (
+        f"{exploratory}{row['verdict']} (p {_p(row['p_adjusted'])}, Holm over"
+        f" {row['family_size']} tests)"
+    )
+
+
+def _noise(row: dict[str, Any]) -> str:
+    if not row["noise"] > 0:
+        return (
+            "the noise of training is not known, so this holds for these checkpoints alone"
+            if row["scope"] == "checkpoints"
+            else "the seeds' own variance is in the interval"
+        )
+    noise = f"noise of training {_number(row, row['noise'])}"
+    times = abs(row["difference"]) / row["noise"]
+    if row["beyond_noise"]:
+        return f"{times:.1f} times the {noise}"
+    return f"inside twice the {noise}"
+
+
+def _trainings(row: dict[str, Any]) -> str:
+    if row["scope"] == "checkpoints":
+        return ", these checkpoints"
+    if row["n_seeds"] > 1:
+        return f" and {row['n_seeds']} seeds"
+    return f", noise of training included ({row['noise_df']:.0f} degrees of freedom)"
+
+
+def _confirmed(rows: list[dict[str, Any]]) -> str:
+    mine = [row for row in rows if row["role"] == CONFIRMATORY]
+    if not mine:
+        return ""
+    arms = "; ".join(f"{row['variant']} {row['verdict']} ({_amount(row)})" for row in mine)
+    shown = max(row["detectable"] for row in mine)
+    return (
+        f"{_label(mine[0])}, the primary metric, against {mine[0]['reference']}: {arms}."
+        f" The study would show {_number(mine[0], shown)} or more with a power of 80 %."
+    )
+
+
+def _explored(rows: list[dict[str, Any]]) -> str:
+    mine = [row for row in rows if row["role"] not in (CONFIRMATORY, CONTROL)]
+    mine = [row for row in mine if row["effect"] == "difference"]
+    if not mine:
+        return ""
+    differ = [row for row in mine if row["verdict"] in (WORSE, BETTER)]
+    same = sum(row["verdict"] == EQUIVALENT for row in mine)
+    counts = f"Of {len(mine)} exploratory differences {same} are equivalent"
+    if not differ:
+        return f"{counts}, and none is worse or better after correction."
+    differ.sort(key=lambda row: row["p"])
+    listed = "; ".join(_brief(row) for row in differ[:MOST_LISTED])
+    more = f", and {len(differ) - MOST_LISTED} more" if len(differ) > MOST_LISTED else ""
+    return f"{counts}, and {len(differ)} worse or better after correction: {listed}{more}."
+
+
+def _crossed(rows: list[dict[str, Any]]) -> str:
+    mine = [row for row in rows if row["effect"] != "difference"]
+    differ = sorted(
+        (row for row in mine if row["verdict"] in (WORSE, BETTER)), key=lambda row: row["p"]
+    )
+    if not mine:
+        return ""
+    if not differ:
+        return "Crossed, no main effect or interaction is worse or better after correction."
+    listed = "; ".join(_brief(row) for row in differ[:MOST_LISTED])
+    return f"Crossed (main effects and interaction): {listed}."
+
+
+def _controls(rows: list[dict[str, Any]]) -> str:
+    mine = [row for row in rows if row["role"] == CONTROL and row["point"] == NATIVE]
+    wrong = [row for row in mine if row["verdict"] in (WORSE, BETTER)]
+    if not mine:
+        return ""
+    if wrong:
+        listed = "; ".join(_brief(row) for row in wrong[:MOST_LISTED])
+        return (
+            f"{len(wrong)} of {len(mine)} tests of controls, where nothing was changed, find a"
+            f" difference ({listed}): take effects of that size for chance."
+        )
+    return f"None of {len(mine)} tests of controls finds a difference, as it should be."
+
+
+def _brief(row: dict[str, Any]) -> str:
+    at = "" if row["point"] == NATIVE else f" at {row['point']}"
+    return f"{row['variant']}{at} {_label(row)} {row['verdict']} ({_amount(row)})"
+
+
+def _label(row: dict[str, Any]) -> str:
+    return METRICS[row["metric"]].label
+
+
+def _digits(row: dict[str, Any]) -> int:
+    return 3 if METRICS[row["metric"]].unit else 4  # of dB and MOS; the others are near 1
+
+
+def _number(row: dict[str, Any], value: float) -> str:
+    unit = METRICS[row["metric"]].unit
+    return f"{value:.{_digits(row)}f}{f' {unit}' if unit else ''}"
+
+
+def _signed(row: dict[str, Any], column: str) -> str:
+    return f"{row[column]:+.{_digits(row)}f}"
+
+
+def _amount(row: dict[str, Any]) -> str:
+    unit = METRICS[row["metric"]].unit
+    return f"{_signed(row, 'difference')}{f' {unit}' if unit else ''}"
+
+
+def _p(value: float) -> str:
+    if math.isnan(value):
+        return "unknown"
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+
+
+def _value(variant: Any, key: str) -> Any:
+    for part in key.split("."):
+        variant = getattr(variant, part)
+    return variant
