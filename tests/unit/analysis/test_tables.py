@@ -15,7 +15,7 @@ from scipy import stats
 from taae.analysis.run_files import collect
 from taae.analysis.tables import scores as tables
 from taae.analysis.tables.publish import write_summary
-from taae.analysis.tables.write import write_table
+from taae.analysis.write import write_table
 from taae.study.study import Study
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_csv

@@ -128,7 +128,7 @@ def table(
     Args:
         names: of tables.
     """
-    from taae.analysis.tables.write import write_table
+    from taae.analysis.write import write_table
 
     resolved = load_study(study)
     for name in names:

@@ -37,8 +37,8 @@ class Statistics(Settings):
     seed: NonNegativeInt = 1
     """Seed of the resamples."""
     margins: dict[MetricName, PositiveFloat] = default(MARGINS)
-    """Differences that do not matter in practice: what is shown to be smaller is equivalent. A metric
-    without one is never equivalent."""
+    """Differences that do not matter in practice: what is shown to be smaller is equivalent. A
+    metric without one is never equivalent."""
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from taae.analysis.findings.verdict import Evidence, verdict
+from taae.analysis.findings.verdict import LEAST_DF, NOISES, Evidence, verdict
 from taae.analysis.findings.wording import sentence
 from taae.analysis.statistics import RANDOM_SEEDS, holm
-from taae.analysis.tables.comparisons import CONFIRMATORY, CONTROL, EXPLORATORY
+from taae.analysis.tables.comparisons import CONTROL, EXPLORATORY
 from taae.analysis.tables.factorial import INTERACTION
 from taae.codec.operating_points import NATIVE
 from taae.evaluation.metrics import METRICS
@@ -66,7 +66,7 @@ def findings(
         return pd.DataFrame(columns=COLUMNS)
     margins = study.statistics.margins
     table["margin"] = table["metric"].map(margins).astype(float)
-    judged = [_judged(row) for row in table.to_dict("records")]
+    judged = [_judged(row) for row in records(table)]
     table = table.drop(columns=[*judged[0], "p"], errors="ignore").join(pd.DataFrame(judged))
     table = _adjusted(table)
     table["verdict"] = [
@@ -77,10 +77,18 @@ def findings(
             row["equivalence_p"],
             row["confidence"],
         )
-        for row in table.to_dict("records")
+        for row in records(table)
     ]
-    table["sentence"] = [sentence(row, study) for row in table.to_dict("records")]
+    table["sentence"] = [sentence(row, study) for row in records(table)]
     return table[COLUMNS]
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table by the names of its columns."""
+    return [
+        dict(zip(table.columns, values, strict=True))
+        for values in table.itertuples(index=False, name=None)
+    ]
 
 
 def evidence(row: dict[str, Any]) -> Evidence:
@@ -103,8 +111,8 @@ def _judged(row: dict[str, Any]) -> dict[str, Any]:
     """Return what the evidence of a row says, before any correction."""
     found, confidence, margin = evidence(row), row["confidence"], row["margin"]
     low, high = found.interval(confidence)
-    over_trainings = row["n_seeds"] >= RANDOM_SEEDS or found.noise > 0
-    known = row["noise"] > 0
+    over_trainings = row["n_seeds"] >= RANDOM_SEEDS or found.noise_known
+    known = row["noise_df"] >= LEAST_DF
     return {
         "low": low,
         "high": high,
@@ -113,15 +121,15 @@ def _judged(row: dict[str, Any]) -> dict[str, Any]:
         "detectable": found.detectable(confidence),
         "speakers_needed": found.speakers_for(margin, confidence),
         "seeds_needed": found.seeds_for(margin, confidence),
-        "beyond_noise": abs(row["difference"]) > 2 * row["noise"] if known else None,
+        "beyond_noise": abs(row["difference"]) > NOISES * row["noise"] if known else None,
         "scope": TRAININGS if over_trainings else CHECKPOINTS,
     }
 
 
 def _adjusted(table: pd.DataFrame) -> pd.DataFrame:
-    """Fill in p, corrected within each family; controls are not corrected."""
+    """Fill in p, corrected within each family."""
     table = table.assign(p_adjusted=table["p"], family_size=1)
-    for family in (CONFIRMATORY, EXPLORATORY, POINTS, FACTORIAL):
+    for family in table["family"].unique():
         here = table["family"] == family
         table.loc[here, "p_adjusted"] = holm(table.loc[here, "p"])
         table.loc[here, "family_size"] = int(here.sum())

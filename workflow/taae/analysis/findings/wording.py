@@ -6,7 +6,7 @@ Every word is from a template and every number from a row; nothing says more tha
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -18,12 +18,13 @@ from taae.evaluation.metrics import METRICS
 from taae.study.checks import changed_keys
 from taae.study.study import Study
 
+Row = dict[str, Any]
 REPLICATE = "training.replicate"
 MOST_KEYS = 3  # that a sentence names
 MOST_LISTED = 4  # findings that a paragraph lists
 
 
-def sentence(row: dict[str, Any], study: Study) -> str:
+def sentence(row: Row, study: Study) -> str:
     """Return a finding in words.
 
     Args:
@@ -44,7 +45,7 @@ def paragraphs(findings: pd.DataFrame, study: Study) -> dict[str, str]:
     """Return a short paragraph for each ablation with findings, by its name."""
     found = {}
     for name in study.ablations:
-        rows = [row for row in findings.to_dict("records") if row["ablation"] == name]
+        rows = cast("list[Row]", findings[findings["ablation"] == name].to_dict("records"))
         if rows:
             parts = [_confirmed(rows), _explored(rows), _crossed(rows), _controls(rows)]
             found[name] = " ".join(filter(None, parts))
@@ -57,8 +58,9 @@ def markdown(findings: pd.DataFrame, study: Study) -> str:
     texts = paragraphs(findings, study)
     for name, text in texts.items():
         rows = findings[findings["ablation"] == name]
-        shown = rows["role"].isin([CONFIRMATORY, CONTROL])
-        shown |= (rows["role"] != CONTROL) & rows["verdict"].isin([WORSE, BETTER])
+        primary = rows["metric"] == study.ablations[name].primary
+        shown = (rows["role"] == CONTROL) & primary & (rows["point"] == NATIVE)
+        shown |= (rows["role"] == CONFIRMATORY) | rows["verdict"].isin([WORSE, BETTER])
         listed = "\n".join(f"- {each}" for each in rows.loc[shown, "sentence"])
         parts += [f"## {study.ablations[name].title}", text, listed]
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -89,7 +91,7 @@ def change(variant: str, reference: str, study: Study) -> str:
     return ", ".join(f"{key} {_value(one, key)} instead of {_value(other, key)}" for key in keys)
 
 
-def _subject(row: dict[str, Any], study: Study) -> str:
+def _subject(row: Row, study: Study) -> str:
     variant, reference = row["variant"], row["reference"]
     at = "" if row["point"] == NATIVE else f" at {row['point']}"
     if row["effect"] == INTERACTION:
@@ -101,7 +103,7 @@ def _subject(row: dict[str, Any], study: Study) -> str:
     return f"{control}{variant} against {reference} ({what}){at}"
 
 
-def _verdict(row: dict[str, Any]) -> str:
+def _verdict(row: Row) -> str:
     exploratory = "" if row["role"] in (CONFIRMATORY, CONTROL) else "exploratory, "
     if row["verdict"] == EQUIVALENT:
         return (
@@ -115,8 +117,8 @@ def _verdict(row: dict[str, Any]) -> str:
         )
     if row["role"] == CONTROL:
         return (
-            f"{row['verdict']} (p {_p(row['p'])}) though nothing was changed: the study takes"
-            " chance for an effect of this size"
+            f"{row['verdict']} (p {_p(row['p_adjusted'])}, Holm over {row['family_size']} tests)"
+            " though nothing was changed: the study takes chance for an effect of this size"
         )
     return (
         f"{exploratory}{row['verdict']} (p {_p(row['p_adjusted'])}, Holm over"
@@ -124,29 +126,26 @@ def _verdict(row: dict[str, Any]) -> str:
     )
 
 
-def _noise(row: dict[str, Any]) -> str:
+def _noise(row: Row) -> str:
+    if row["scope"] == "checkpoints":
+        return "too few runs tell the noise of training: this holds for these checkpoints alone"
     if not row["noise"] > 0:
-        return (
-            "the noise of training is not known, so this holds for these checkpoints alone"
-            if row["scope"] == "checkpoints"
-            else "the seeds' own variance is in the interval"
-        )
+        return "the seeds' own variance is in the interval"
     noise = f"noise of training {_number(row, row['noise'])}"
-    times = abs(row["difference"]) / row["noise"]
     if row["beyond_noise"]:
-        return f"{times:.1f} times the {noise}"
+        return f"{abs(row['difference']) / row['noise']:.1f} times the {noise}"
     return f"inside twice the {noise}"
 
 
-def _trainings(row: dict[str, Any]) -> str:
+def _trainings(row: Row) -> str:
     if row["scope"] == "checkpoints":
         return ", these checkpoints"
     if row["n_seeds"] > 1:
         return f" and {row['n_seeds']} seeds"
-    return f", noise of training included ({row['noise_df']:.0f} degrees of freedom)"
+    return f" and the noise of training, from {row['noise_df']:.0f} degrees of freedom"
 
 
-def _confirmed(rows: list[dict[str, Any]]) -> str:
+def _confirmed(rows: list[Row]) -> str:
     mine = [row for row in rows if row["role"] == CONFIRMATORY]
     if not mine:
         return ""
@@ -158,7 +157,7 @@ def _confirmed(rows: list[dict[str, Any]]) -> str:
     )
 
 
-def _explored(rows: list[dict[str, Any]]) -> str:
+def _explored(rows: list[Row]) -> str:
     mine = [row for row in rows if row["role"] not in (CONFIRMATORY, CONTROL)]
     mine = [row for row in mine if row["effect"] == "difference"]
     if not mine:
@@ -174,7 +173,7 @@ def _explored(rows: list[dict[str, Any]]) -> str:
     return f"{counts}, and {len(differ)} worse or better after correction: {listed}{more}."
 
 
-def _crossed(rows: list[dict[str, Any]]) -> str:
+def _crossed(rows: list[Row]) -> str:
     mine = [row for row in rows if row["effect"] != "difference"]
     differ = sorted(
         (row for row in mine if row["verdict"] in (WORSE, BETTER)), key=lambda row: row["p"]
@@ -187,7 +186,7 @@ def _crossed(rows: list[dict[str, Any]]) -> str:
     return f"Crossed (main effects and interaction): {listed}."
 
 
-def _controls(rows: list[dict[str, Any]]) -> str:
+def _controls(rows: list[Row]) -> str:
     mine = [row for row in rows if row["role"] == CONTROL and row["point"] == NATIVE]
     wrong = [row for row in mine if row["verdict"] in (WORSE, BETTER)]
     if not mine:
@@ -201,29 +200,29 @@ def _controls(rows: list[dict[str, Any]]) -> str:
     return f"None of {len(mine)} tests of controls finds a difference, as it should be."
 
 
-def _brief(row: dict[str, Any]) -> str:
+def _brief(row: Row) -> str:
     at = "" if row["point"] == NATIVE else f" at {row['point']}"
     return f"{row['variant']}{at} {_label(row)} {row['verdict']} ({_amount(row)})"
 
 
-def _label(row: dict[str, Any]) -> str:
+def _label(row: Row) -> str:
     return METRICS[row["metric"]].label
 
 
-def _digits(row: dict[str, Any]) -> int:
+def _digits(row: Row) -> int:
     return 3 if METRICS[row["metric"]].unit else 4  # of dB and MOS; the others are near 1
 
 
-def _number(row: dict[str, Any], value: float) -> str:
+def _number(row: Row, value: float) -> str:
     unit = METRICS[row["metric"]].unit
     return f"{value:.{_digits(row)}f}{f' {unit}' if unit else ''}"
 
 
-def _signed(row: dict[str, Any], column: str) -> str:
+def _signed(row: Row, column: str) -> str:
     return f"{row[column]:+.{_digits(row)}f}"
 
 
-def _amount(row: dict[str, Any]) -> str:
+def _amount(row: Row) -> str:
     unit = METRICS[row["metric"]].unit
     return f"{_signed(row, 'difference')}{f' {unit}' if unit else ''}"
 
