@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from taae.analysis.figures.utterances import scatter
 from taae.analysis.run_files import share_seeds
+from taae.analysis.tables import comparisons
 from taae.analysis.tables import scores as tables
 from taae.study.study import Study
 from tests.unit.analysis.fake_scores import fake_scores, study
@@ -57,8 +58,17 @@ def test_a_pretrained_arm_is_compared_at_every_seed(
 ) -> None:
     pretrained = pretrained_study(reference, variants)
     trained = replace(pretrained, variants=study().variants)
-    found = tables.comparisons(once(scores), pretrained)
-    pd.testing.assert_frame_equal(found, tables.comparisons(repeated(scores), trained))
+    found = comparisons.comparisons(once(scores), pretrained)
+    expected = comparisons.comparisons(repeated(scores), trained)
+    same = ["variant", "metric", "difference", "n_utterances", "wilcoxon_p", "d_z"]
+    pd.testing.assert_frame_equal(found[same], expected[same])
+    # It was trained once: chance is in the other arm alone.
+    mine = found["variant"].eq("window-32") | found["reference"].eq("window-32")
+    one_run = (
+        comparisons.noise_table(once(scores), pretrained).set_index("metric")["noise"] / 2**0.5
+    )
+    chance = one_run[found["metric"][mine]] / 3**0.5
+    assert found["noise"][mine].tolist() == pytest.approx(chance.tolist())
     assert set(found["n_seeds"]) == {3}
     assert set(found["scope"]) == {"over 3 seeds"}
     assert set(found["n_excluded"]) == {0}
@@ -68,17 +78,18 @@ def test_comparisons_agree_with_the_summary(scores: pd.DataFrame) -> None:
     summary = tables.summary(once(scores), pretrained_study("baseline", ["window-32"]))
     rows = summary[summary["metric"] == "stoi"].set_index("variant")
     best = str(rows["mean"].idxmax())
-    compared = tables.comparisons(once(scores), pretrained_study(best, ["window-32"]))
-    found = compared.loc[compared["metric"] == "stoi", "p"].item()
-    assert found == pytest.approx(rows["p_best"]["window-32"], rel=1e-12)
+    compared = comparisons.comparisons(once(scores), pretrained_study(best, ["window-32"]))
+    found = compared.loc[compared["metric"] == "stoi", "difference"].item()
+    assert found == pytest.approx(rows["behind"]["window-32"], rel=1e-12)
 
 
 def test_two_pretrained_arms_are_compared_once(scores: pd.DataFrame) -> None:
     both = pretrained_study("baseline", ["window-32"])
     arms = {name: replace(arm, pretrained=name) for name, arm in both.variants.items()}
     one = scores[scores["seed"] == 1]
-    found = tables.comparisons(one, replace(both, variants=arms))
-    pd.testing.assert_frame_equal(found, tables.comparisons(one, both))
+    found = comparisons.comparisons(one, replace(both, variants=arms))
+    expected = comparisons.comparisons(one, replace(both, seeds=[1]))
+    pd.testing.assert_frame_equal(found, expected)
     assert set(found["n_seeds"]) == {1}
 
 
@@ -86,7 +97,7 @@ def test_a_pretrained_arm_without_scores_of_the_other_excludes_its_own(
     scores: pd.DataFrame,
 ) -> None:
     alone = once(scores[scores["variant"] == "window-32"])
-    found = tables.comparisons(alone, pretrained_study("baseline", ["window-32"]))
+    found = comparisons.comparisons(alone, pretrained_study("baseline", ["window-32"]))
     assert set(found["status"]) == {"no_pairs"}
     assert set(found["n_excluded"]) == {12}
 
@@ -124,8 +135,8 @@ def test_another_codec_is_compared_at_every_seed_without_a_study(
     given = pd.concat([trained, opus], ignore_index=True)
     oracle = pd.concat([trained, *(opus.assign(seed=seed) for seed in SEEDS)], ignore_index=True)
     statistics = study().statistics
-    found = tables.compare_against(given, baseline, statistics)
-    expected = tables.compare_against(oracle, baseline, statistics)
+    found = comparisons.compare_against(given, baseline, statistics)
+    expected = comparisons.compare_against(oracle, baseline, statistics)
     pd.testing.assert_frame_equal(found, expected)
     mine = found[(found["variant"] == "opus-6k") | (found["reference"] == "opus-6k")]
     assert set(mine["n_seeds"]) == {3}
@@ -135,7 +146,7 @@ def test_the_seed_zero_of_a_training_is_a_seed(scores: pd.DataFrame) -> None:
     trained = scores.assign(seed=scores["seed"] - 1)
     trained["run"] = trained["variant"] + "/seed" + trained["seed"].astype(str)
     lost = (trained["variant"] == "even") & (trained["seed"] > 0)
-    found = tables.compare_against(trained[~lost], "baseline", study().statistics)
+    found = comparisons.compare_against(trained[~lost], "baseline", study().statistics)
     assert set(found.loc[found["variant"] == "even", "n_seeds"]) == {1}
 
 

@@ -84,8 +84,9 @@ def length_comparisons(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
         home, other = map(study.home_length, names)
         if seconds == home or home != other:  # the same pieces of both are needed
             continue
-        pair = changes[variant, metric, seconds], changes[ablation.reference, metric, seconds]
-        found = compare(*share_seeds(names, pair, study.seedless), study.statistics)
+        pair = {name: changes[name, metric, seconds] for name in names}
+        one, reference = share_seeds(pair, study.seedless)
+        found = compare(one, reference, study.statistics)
         label = {
             "ablation": name,
             "reference": ablation.reference,
