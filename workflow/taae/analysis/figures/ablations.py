@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
@@ -49,7 +50,7 @@ def metrics(study: Study, name: str, summary: pd.DataFrame, comparisons: pd.Data
         axis.plot(means.index, means, color=style.BLUE, linewidth=0.8, zorder=1)
         _points(axis, rows, "mean", tested, ablation, windows)
         axis.set_xscale("log", base=2)
-        axis.set_xticks(windows, [str(window) for window in windows])
+        axis.set_xticks(*_window_ticks(windows))
         axis.set_xlim(min(windows) / 1.4, max(windows) * 1.4)
         axis.minorticks_off()
         axis.locator_params(axis="y", nbins=4)
@@ -124,6 +125,21 @@ def points(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
         axis.grid(visible=True, axis="y")
     reading = f"difference from {ablation.reference} with {style.interval(comparisons)}"
     return style.explain(figure, ablation.title, reading, _filled(comparisons))
+
+
+def _window_ticks(windows: Sequence[int]) -> tuple[list[int], list[str]]:
+    """Return the ticks of windows, and their numbers: none where it would meet the one before."""
+    ticks = sorted(windows)
+    numbers: list[str] = []
+    last = 0.0
+    for window in ticks:
+        # About as wide as a panel is where there are four.
+        place = math.log(window / ticks[0]) / (math.log(ticks[-1] / ticks[0]) or 1.0)
+        half = style.width(str(window), style.TICK) / 2 + 0.03
+        fits = not numbers or place - half >= last
+        numbers.append(str(window) if fits else "")
+        last = place + half if fits else last
+    return ticks, numbers
 
 
 def _filled(comparisons: pd.DataFrame) -> str:

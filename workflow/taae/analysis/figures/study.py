@@ -36,7 +36,8 @@ SPREAD = {"chunk_ms_median": ("chunk_ms_median", "chunk_ms_p99"), "rtf": ("rtf_l
 NUMBERS = 0.6  # of a panel's width is left of the numbers
 STREAMED = ("chunk_ms_median", "state_kib")  # empty where a codec does not stream
 RANGE = 80.0  # dB below the reference's maximum
-BAR: dict[str, Any] = {"aspect": 30, "pad": 0.05, "fraction": 0.08}
+BAR: dict[str, Any] = {"pad": 0.05, "fraction": 0.08}
+BAR_WIDTH = 0.15  # inches
 MOST = 3.0  # shares beyond this many times the uniform one have one colour
 
 
@@ -191,7 +192,7 @@ def spectrograms(_study: Study, spectra: Mapping[str, NDArray[Any]]) -> Figure:
     for axis, image in zip(axes.values(), levels, strict=True):
         shown = axis.imshow(image, origin="lower", aspect="auto", interpolation="nearest", **look)
     style.explain(figure, f"Utterance {spectra['utterance'].item()}")
-    figure.colorbar(shown, ax=figure.axes, label="dB re maximum of reference", **BAR)
+    _bar(figure, shown, "dB re maximum of reference")
     return figure
 
 
@@ -211,9 +212,15 @@ def codebook(study: Study, histogram: pd.DataFrame) -> Figure:
     for name, axis in axes.items():
         image = _levels(axis, tables[name])
     style.explain(figure, "Use of the levels", "beside each dimension: its perplexity")
-    bar = figure.colorbar(image, ax=figure.axes, label="share / uniform", extend="max", **BAR)
-    bar.outline.set_visible(False)
+    _bar(figure, image, "share / uniform", extend="max")
     return figure
+
+
+def _bar(figure: Figure, image: AxesImage, label: str, **options: Any) -> None:
+    """Add a bar of colours beside all panels, as wide whatever their height."""
+    aspect = figure.get_figheight() / BAR_WIDTH
+    bar = figure.colorbar(image, ax=figure.axes, label=label, aspect=aspect, **BAR, **options)
+    bar.outline.set_visible(False)
 
 
 def _levels(axis: Axes, table: pd.DataFrame) -> AxesImage:

@@ -28,6 +28,7 @@ COLUMNS = 4  # of panels
 DPI = 150
 FONT = "DejaVu Sans"  # ships with matplotlib: the same on every machine
 TEXT, HEADING, TICK, LARGE = 7.0, 7.5, 6.5, 8.4  # points: text, panel titles, ticks, lines on top
+NUMBERS = 0.3  # inches: what the numbers of a y axis take, about
 KEY = 0.42  # inches: the mark of an entry of a legend, and the space around it
 
 # Okabe & Ito (2008), told apart with every common colour blindness.
@@ -92,9 +93,10 @@ def panels(
     each row the label of the y axis.
     """
     widest = max((width(title, HEADING) for title in titles.values()), default=0.0)
-    named = max((width(name, TICK) for name in rows), default=0.0)
+    left = 2 * MARGIN + max((width(name, TICK) for name in rows), default=NUMBERS)
+    between = 2 * MARGIN + (0 if sharey else NUMBERS)
     columns = min(columns, len(titles))
-    while columns > 1 and _panel_width(columns, named + 2 * MARGIN, 4 * MARGIN) < widest:
+    while columns > 1 and _panel_width(columns, left, between) < widest:
         columns -= 1
     count = math.ceil(len(titles) / columns)
     figure = Figure(figsize=(PAGE, count * height + (count - 1) * GAP), dpi=DPI)
