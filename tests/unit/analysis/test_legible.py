@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from taae.analysis.figures import ablations, study, style
@@ -157,6 +159,29 @@ def draw(kind: str, arms: Sequence[str]) -> Figure:
 def test_no_text_meets_another_or_leaves_the_page(kind: str, arms: list[str]) -> None:
     with style.styled():
         assert illegible(draw(kind, arms)) == []
+
+
+floats = st.floats(-1e6, 1e6)
+
+
+@given(st.lists(floats, min_size=1, max_size=9), st.lists(floats, max_size=9))
+def test_an_axis_holds_its_own_values_and_no_others_make_it_wide(
+    own: list[float], others: list[float]
+) -> None:
+    low, high = style.limits(own, [*others, float("nan")])
+    assert low < min(own)
+    assert max(own) < high
+    span = (max(own) - min(own)) or abs(max(own)) or 1.0
+    assert high - low <= 1.1 * 3 * span * (1 + 1e-9)
+    reach = [value for value in others if min(own) - span <= value <= max(own) + span]
+    assert all(low < value < high for value in reach)
+
+
+@given(st.lists(st.text("abc", min_size=1, max_size=30), min_size=1, max_size=60))
+def test_lines_are_wrapped_to_the_page_and_lose_no_word(words: list[str]) -> None:
+    lines = style.wrapped(" ".join(words))
+    assert " ".join(lines).split(" ") == words
+    assert all(style.width(line, style.LARGE) < style.PAGE for line in lines)
 
 
 def test_the_eye_sees_what_meets_and_what_leaves_the_page() -> None:

@@ -87,6 +87,26 @@ def test_distributions_have_a_row_per_variant_and_codec(scores: pd.DataFrame) ->
         assert medians == [expected[name] for name in names]
 
 
+def test_what_is_far_away_does_not_flatten_the_rest_and_is_counted_at_the_edge(
+    scores: pd.DataFrame,
+) -> None:
+    own = scores[(scores["metric"] == "stoi") & (scores["variant"] != "opus-6k")]["value"]
+    far = scores.copy()
+    codec = (far["variant"] == "opus-6k") & (far["metric"] == "stoi")
+    far.loc[codec, "value"] = -30 + far.loc[codec, "value"]
+    outlier = far.index[(far["variant"] == "even") & (far["metric"] == "stoi")][:2]
+    far.loc[outlier, "value"] = [9.0, 12.0]
+    figure = distributions(STUDY, far)
+    plain = distributions(STUDY, scores)
+    assert [text.get_text() for text in plain.axes[1].texts] == []
+    low, high = figure.axes[1].get_xlim()
+    assert low < own.min() < own.max() < high
+    assert high - low < 1.5 * (own.max() - own.min())
+    names = [*STUDY.variants, "opus-6k"]
+    shown = {names[round(text.get_position()[1])]: text.get_text() for text in figure.axes[1].texts}
+    assert shown == {"even": "2 ▸", "opus-6k": f"◂ {codec.sum()}"}
+
+
 def test_what_has_no_value_or_no_spread_is_drawn_without(scores: pd.DataFrame) -> None:
     poor = scores.copy()
     poor.loc[poor["metric"] == "stoi", "status"] = "crash"

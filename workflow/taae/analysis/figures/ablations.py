@@ -55,7 +55,7 @@ def metrics(study: Study, name: str, summary: pd.DataFrame, comparisons: pd.Data
         axis.minorticks_off()
         axis.locator_params(axis="y", nbins=4)
         axis.grid(visible=True, axis="y")
-    reading = f"mean of {ablation.reference} and paired differences from it, with"
+    reading = f"mean of {ablation.reference}, paired differences with"
     return style.explain(
         figure,
         ablation.title,
