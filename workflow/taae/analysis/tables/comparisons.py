@@ -87,6 +87,10 @@ def with_families(table: pd.DataFrame) -> pd.DataFrame:
     family = pd.Series(EXPLORATORY, table.index, dtype=object)
     family = family.mask(table["primary"].astype(bool) & native, CONFIRMATORY)
     family = family.mask(table["control"].astype(bool), CONTROL)
+    unheard = table["metric"].map(lambda name: METRICS[name].rated) & (
+        table["status"] == "no_pairs"
+    )
+    family = family.mask(unheard, "")  # arms that no listening test has
     if "same_as" in table:
         family = family.mask(table["same_as"] != "", "")
     table = table.assign(family=family, p_holm=np.nan, family_size=0)
@@ -130,7 +134,7 @@ def noise_of(
         if (name, metric) not in runs:
             return None
         run = runs[name, metric]
-        factors[run] = factors.get(run, 0.0) + weight**2 / len(study.seeds)
+        factors[run] = factors.get(run, 0.0) + weight**2 / _trainings(metric, study)
     parts = [run.times(factor) for run, factor in factors.items()]
     if len(parts) < 2:
         return parts[0] if parts else None
@@ -150,13 +154,19 @@ def contrast_row(
     From three seeds on the pooled variance over runs is part of its interval and test.
     """
     noise = noise_of(weights, metric, runs, study)
-    pooled = noise if len(study.seeds) >= RANDOM_SEEDS else None
+    trainings = _trainings(metric, study)
+    pooled = noise if trainings >= RANDOM_SEEDS else None
     one = contrasted(dict(found), weights, metric, study.seedless, study.statistics, pooled)
     trained = any(name not in study.seedless for name in weights)
-    if trained and one.status == "ok" and one.n_seeds < len(study.seeds):
+    if trained and one.status == "ok" and one.n_seeds < trainings:
         one = replace(one, status="missing_seed")
     noisy = {"noise": noise.variance**0.5, "noise_df": noise.df} if noise else {}
     return vars(one) | {"difference": one.mean} | noisy
+
+
+def _trainings(metric: str, study: Study) -> int:
+    """Return how many trainings of a variant have scores: listeners hear the first one alone."""
+    return 1 if METRICS[metric].rated else len(study.seeds)
 
 
 def compare_against(scores: pd.DataFrame, baseline: str, statistics: Statistics) -> pd.DataFrame:
