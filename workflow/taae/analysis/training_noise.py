@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from taae.analysis.run_files import usable
@@ -106,15 +107,19 @@ def _run_means(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def _between_seeds(runs: pd.DataFrame) -> _Spread | None:
-    """Return the mean square of the interaction of arms and seeds, of arms with every seed."""
+    """Return the variance of arms that have every seed."""
     runs = runs.dropna()
-    arms, seeds = runs.shape
-    df = (arms - 1) * (seeds - 1)
-    if df < 1:
+    if min(runs.shape) < 2:
         return None
-    cells = runs.to_numpy()
+    return _Spread(set(runs.index), runs.size, interaction_variance(runs.to_numpy()))
+
+
+def interaction_variance(cells: npt.NDArray[np.float64]) -> RunVariance:
+    """Return the mean square of the interaction in a table (arms, seeds), at least 2 x 2."""
+    arms, seeds = cells.shape
+    df = (arms - 1) * (seeds - 1)
     left = cells - cells.mean(axis=0) - cells.mean(axis=1, keepdims=True) + cells.mean()
-    return _Spread(set(runs.index), runs.size, RunVariance(float((left**2).sum()) / df, df))
+    return RunVariance(float((left**2).sum()) / df, df)
 
 
 def _between_controls(runs: pd.DataFrame, groups: list[set[str]]) -> _Spread | None:

@@ -25,7 +25,7 @@ from taae.codec.operating_points import NATIVE
 from taae.study.load import DEMO, load_study
 from taae.utils.errors import TaaeError
 from taae.utils.gpus import compute
-from taae.utils.options import Whole
+from taae.utils.options import Count, Whole
 
 Results = Annotated[Path, Parameter(help="folder of all results")]
 RESULTS = Path("results")
@@ -59,6 +59,35 @@ def compare(
         write_csv(comparisons(table, load_study(study)), output)
     else:
         write_csv(compare_against(table, str(baseline), Statistics()), output)
+
+
+@command(STUDY)
+def power(
+    *,
+    comparisons: Path = RESULTS / "tables" / "comparisons.csv",
+    study: Study = DEMO,
+    speakers: list[Count] = [12, 24, 48],  # noqa: B006 (never changed)
+    seeds: list[Count] = [1, 3, 5],  # noqa: B006
+    output: Path | None = None,
+) -> None:
+    """Say what a study could show with so many speakers and seeds, from a pilot.
+
+    Args:
+        comparisons: table of the pilot.
+        study: the pilot.
+        speakers: numbers of test speakers.
+        seeds: numbers of trainings per arm.
+        output: CSV; by itself a table is printed.
+    """
+    from taae.analysis.findings.power import power_table
+    from taae.analysis.tables.comparisons import COLUMNS
+    from taae.utils.files import read_csv, write_csv
+
+    table = power_table(read_csv(comparisons, COLUMNS), load_study(study), speakers, seeds)
+    if output:
+        write_csv(table, output)
+    else:
+        print(table.to_markdown(index=False, floatfmt=".3g"))
 
 
 @command()

@@ -39,7 +39,7 @@ def metrics(study: Study, name: str, summary: pd.DataFrame, comparisons: pd.Data
         rows = (mean + tested[["low", "high"]]).assign(mean=mean + tested["difference"])
         rows["mean"] = rows["mean"].fillna(own)  # the reference's, and without a pair the arm's own
         span = axis.axhspan if lines else axis.axvspan
-        chance = NOISES * tested["noise"].max()
+        chance = NOISES * _noise(tested)
         if chance > 0:
             span(mean - chance, mean + chance, color=style.FAINT, zorder=0.4, label=_CHANCE)
         if not lines:
@@ -77,7 +77,7 @@ def forest(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
         rows = _rows(comparisons, metric, ablation.variants)
         _points(axis, rows, "difference", rows, ablation)
         axis.axvline(0, color=style.BLACK, linewidth=0.6, zorder=0.9)
-        chance = NOISES * rows["noise"].iloc[0]
+        chance = NOISES * _noise(rows)
         if chance > 0:
             axis.axvspan(-chance, chance, color=style.FAINT, zorder=0.4, label=_CHANCE)
         low, high = axis.get_xlim()
@@ -105,8 +105,8 @@ def points(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
     for metric, axis in axes.items():
         axis.axhline(0, color=style.BLACK, linewidth=0.6, zorder=0.9)
         here = comparisons[comparisons["metric"] == metric]
-        chance = NOISES * here.drop_duplicates("point").set_index("point")["noise"].reindex(places)
-        for place, high in enumerate(chance):
+        for place, point in enumerate(places):
+            high = NOISES * _noise(here[here["point"] == point])
             if high > 0:
                 span = [place - 0.4, place + 0.4]
                 axis.fill_between(span, -high, high, color=style.FAINT, zorder=0.4, label=_CHANCE)
@@ -140,6 +140,12 @@ def _window_ticks(windows: Sequence[int]) -> tuple[list[int], list[str]]:
         numbers.append(str(window) if fits else "")
         last = place + half if fits else last
     return ticks, numbers
+
+
+def _noise(rows: pd.DataFrame) -> float:
+    """Return the noise of training; a control's own row has it from the other runs alone."""
+    others = rows.loc[rows["control"].ne(True), "noise"].dropna()
+    return float(others.max() if len(others) else rows["noise"].max())
 
 
 def _filled(comparisons: pd.DataFrame) -> str:

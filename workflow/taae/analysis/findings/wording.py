@@ -22,6 +22,7 @@ Row = dict[str, Any]
 REPLICATE = "training.replicate"
 MOST_KEYS = 3  # that a sentence names
 MOST_LISTED = 4  # findings that a paragraph lists
+MOST_SENTENCES = 8  # exploratory ones of an ablation in the document
 
 
 def sentence(row: Row, study: Study) -> str:
@@ -58,12 +59,22 @@ def markdown(findings: pd.DataFrame, study: Study) -> str:
     texts = paragraphs(findings, study)
     for name, text in texts.items():
         rows = findings[findings["ablation"] == name]
-        primary = rows["metric"] == study.ablations[name].primary
-        shown = (rows["role"] == CONTROL) & primary & (rows["point"] == NATIVE)
-        shown |= (rows["role"] == CONFIRMATORY) | rows["verdict"].isin([WORSE, BETTER])
-        listed = "\n".join(f"- {each}" for each in rows.loc[shown, "sentence"])
-        parts += [f"## {study.ablations[name].title}", text, listed]
+        parts += [f"## {study.ablations[name].title}", text, _listed(rows, study)]
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _listed(rows: pd.DataFrame, study: Study) -> str:
+    """Return confirmatory sentences, then controls on the primary metric, then the strongest."""
+    primary = rows["metric"] == rows["ablation"].map(lambda name: study.ablations[name].primary)
+    native = rows["point"] == NATIVE
+    differ = rows["verdict"].isin([WORSE, BETTER])
+    confirmatory, control = rows["role"] == CONFIRMATORY, rows["role"] == CONTROL
+    others = rows[differ & ~confirmatory & ~control].sort_values("p", kind="stable")
+    shown = [rows[confirmatory], rows[control & primary & native], others[:MOST_SENTENCES]]
+    lines = [f"- {each}" for each in pd.concat(shown)["sentence"]]
+    if len(others) > MOST_SENTENCES:
+        lines.append(f"- {len(others) - MOST_SENTENCES} more are worse or better: findings.csv.")
+    return "\n".join(lines)
 
 
 def _preface(findings: pd.DataFrame, study: Study) -> str:
@@ -95,7 +106,7 @@ def _subject(row: Row, study: Study) -> str:
     variant, reference = row["variant"], row["reference"]
     at = "" if row["point"] == NATIVE else f" at {row['point']}"
     if row["effect"] == INTERACTION:
-        return f"Interaction of the crossed changes from {reference}{at}"
+        return f"Interaction of the crossed changes from {reference}, beyond the sum of both{at}"
     what = change(variant, reference, study)
     if row["effect"] != "difference":
         return f"{variant}, main effect ({what}){at}"
@@ -107,7 +118,7 @@ def _verdict(row: Row) -> str:
     exploratory = "" if row["role"] in (CONFIRMATORY, CONTROL) else "exploratory, "
     if row["verdict"] == EQUIVALENT:
         return (
-            f"{exploratory}equivalent within ±{_number(row, row['margin'])}"
+            f"{exploratory}equivalent within ±{_margin(row)}"
             f" (two one-sided tests, p {_p(row['equivalence_p'])})"
         )
     if row["verdict"] == UNDETERMINED:
@@ -202,7 +213,8 @@ def _controls(rows: list[Row]) -> str:
 
 def _brief(row: Row) -> str:
     at = "" if row["point"] == NATIVE else f" at {row['point']}"
-    return f"{row['variant']}{at} {_label(row)} {row['verdict']} ({_amount(row)})"
+    only = ", these checkpoints" if row["scope"] == "checkpoints" else ""
+    return f"{row['variant']}{at} {_label(row)} {row['verdict']} ({_amount(row)}{only})"
 
 
 def _label(row: Row) -> str:
@@ -216,6 +228,11 @@ def _digits(row: Row) -> int:
 def _number(row: Row, value: float) -> str:
     unit = METRICS[row["metric"]].unit
     return f"{value:.{_digits(row)}f}{f' {unit}' if unit else ''}"
+
+
+def _margin(row: Row) -> str:
+    unit = METRICS[row["metric"]].unit
+    return f"{row['margin']:g}{f' {unit}' if unit else ''}"
 
 
 def _signed(row: Row, column: str) -> str:
