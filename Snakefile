@@ -1,5 +1,5 @@
 # Which part of the TAAE speech codec matters? corpus -> models -> decoded -> scores -> tables
-# -> figures, each a folder of results/. The rules say what depends on what; the package
+# -> figures -> page, each a folder of results/. The rules say what depends on what; the package
 # workflow/taae/ does the work.
 
 from snakemake.utils import min_version
@@ -39,6 +39,7 @@ rule all:
     input:
         TABLES,
         FIGURES,
+        PAGE,
     localrule: True
 
 
@@ -63,4 +64,5 @@ include: "workflow/rules/analyse.smk"
 include: "workflow/rules/bitrate.smk"
 include: "workflow/rules/length.smk"
 include: "workflow/rules/cost.smk"
+include: "workflow/rules/page.smk"
 include: "workflow/rules/listening.smk"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections import Counter
 
 import numpy as np
@@ -30,7 +31,9 @@ UPSTREAM = (
 VARIANTS = ["baseline", "window-32", "causal", "causal-conv"]
 CODECS = ["opus-6k", "codec2-2400"]
 # Four variants in two ablations, two of them at two operating points each, one seed.
-ANALYSIS = Counter(["scores_table", "comparisons_table", "bitrates_table", "lengths_table", "plot"])
+ANALYSIS = Counter(
+    ["scores_table", "comparisons_table", "bitrates_table", "lengths_table", "plot", "page"]
+)
 # What the models of a study are shown in together; one job draws all figures.
 OVERVIEWS = Counter(["training_table", "provenance_table", "spectra_table", "cost", "cost_table"])
 ONE_MODEL = Counter(train=1, decode_points=1, score_points=1, entropy_models=1, rates=1)
@@ -101,7 +104,9 @@ def test_the_readme_of_the_results_has_every_file_and_its_columns(clone: Clone) 
         assert found, f"{name} is not in results/README.md"
         unseen -= {entry.path for entry in found}
         described = [entry.columns for entry in found if entry.columns]
-        if described or (path.suffix in (".csv", ".tsv") and not name.startswith("state/")):
+        if described or (
+            path.suffix in (".csv", ".tsv") and not name.startswith(("state/", "page/"))
+        ):
             assert list(map(sorted, described)) == [sorted(readme.fields(path))], name
     # What the smoke study has no use for, or what needs a program that may be missing.
     elsewhere = ("download/", "mosnet/", "codecs/{codec}/audio/", "state/{variant}/")
@@ -138,19 +143,23 @@ def test_touching_a_source_file_reruns_nothing(clone: Clone) -> None:
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("analysis/figures/ablations.py", Counter(plot=1)),
-        ("analysis/figures/style.py", Counter(plot=1)),
+        ("analysis/figures/ablations.py", Counter(plot=1, page=1)),
+        ("analysis/figures/style.py", Counter(plot=1, page=1)),
         ("analysis/statistics.py", ANALYSIS),
         (
             "analysis/tables/runs.py",
-            Counter(["training_table", "provenance_table", "cost_table", "plot"]),
+            Counter(["training_table", "provenance_table", "cost_table", "plot", "page"]),
         ),
-        ("analysis/tables/spectra.py", Counter(["spectra_table", "plot"])),
-        ("analysis/tables/publish.py", Counter(["scores_table", "comparisons_table", "plot"])),
+        ("analysis/tables/spectra.py", Counter(["spectra_table", "plot", "page"])),
+        (
+            "analysis/tables/publish.py",
+            Counter(["scores_table", "comparisons_table", "plot", "page"]),
+        ),
         (
             "evaluation/scoring/signal_metrics.py",
             Counter(score=2, score_points=2, score_other_codec=2, lengths=2) + ANALYSIS,
         ),
+        ("page/arms.py", Counter(page=1)),
         ("training/train.py", TRUNK + MODELS + ANALYSIS),
         ("utils/gpus.py", Counter()),  # nor does any other that changes no result
     ],
@@ -164,6 +173,15 @@ def test_an_edit_reruns_its_stage_and_what_follows(
     finally:
         undo()
     assert clone.jobs() == Counter()
+
+
+@pytest.mark.parametrize("name", ["page.css", "player.js", "template.html"])
+def test_an_edit_of_how_the_page_looks_makes_it_again(clone: Clone, name: str) -> None:
+    undo = clone.edit(f"workflow/taae/page/{name}", "\n", " \n")
+    try:
+        assert clone.jobs() == Counter(page=1)
+    finally:
+        undo()
 
 
 @pytest.mark.parametrize(
@@ -295,10 +313,14 @@ def test_figures_come_back_from_the_tables_alone(clone: Clone) -> None:
 
 
 def test_a_report_can_be_made(clone: Clone) -> None:
-    clone.snakemake("--report=report.html", "all", cores=None)
-    report = (clone.folder / "report.html").read_text()
+    clone.snakemake("--report=report.zip", "all", cores=None)
+    with zipfile.ZipFile(clone.folder / "report.zip") as archive:
+        names = archive.namelist()
+        report = archive.read("report/report.html").decode()
     assert len(report) > 100_000
     assert "provenance.csv" in report
+    for name in ("page.html", "player.js", "audio/1/reference.wav"):
+        assert [each for each in names if each.endswith(f"/{name}")], name
 
 
 def test_another_operating_point_retrains_nothing(clone: Clone) -> None:

@@ -89,6 +89,7 @@ TABLES = expand(
         *where(STUDY.listening.tests, "listeners.csv"),
     ],
 )
+PAGE = "results/page"
 SHOWN = figures(STUDY)
 FIGURES = expand(
     "results/figures/{figure.name}.{kind}", figure=SHOWN, kind=("png", "pdf")

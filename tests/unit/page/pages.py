@@ -63,6 +63,9 @@ def findings(known: Study) -> pd.DataFrame:
                         if primary
                         else "exploratory",
                         "direction": "higher",
+                        "effect": "difference",
+                        "p": 0.01,
+                        "detectable": 0.1,
                         "n_speakers": SPEAKERS,
                         "difference": -0.1 - number / 100,
                         "low": -0.2 - number / 100,
@@ -103,7 +106,14 @@ def write_results(known: Study, results: Path) -> None:
             pd.DataFrame(scores).assign(**about).to_csv(arm.scores, index=False)
     findings(known).to_csv(results / "tables" / "findings.csv", index=False)
     drawn = {table for figure in figures(known) for table in figure.tables}
-    for name in {*drawn, "comparisons.csv", "noise.csv", "provenance.csv", "failures.csv"}:
+    for name in {
+        *drawn,
+        "comparisons.csv",
+        "noise.csv",
+        "provenance.csv",
+        "failures.csv",
+        "factorial.csv",
+    }:
         (results / "tables" / name).write_text("variant\nbaseline\n")
     summary = "Means.\n\n| Variant | STOI |\n|:--|--:|\n| baseline | **0.8** ± 0.1 |\n\nA note.\n"
     (results / "tables" / "summary.md").write_text(summary)

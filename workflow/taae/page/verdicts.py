@@ -10,16 +10,19 @@ from typing import Any
 
 import pandas as pd
 
+from taae.analysis.findings.table import DIFFERENCE
+from taae.analysis.findings.verdict import BETTER, EQUIVALENT, NOISES, UNDETERMINED, WORSE
+from taae.analysis.tables.comparisons import CONFIRMATORY, CONTROL
 from taae.codec.operating_points import NATIVE
 from taae.evaluation.metrics import METRICS
 from taae.utils.files import read_csv
 
-TEXT = ["ablation", "variant", "reference", "metric", "point", "role"]
+TEXT = ["ablation", "variant", "reference", "effect", "metric", "point", "role"]
 TEXT += ["verdict", "sentence", "beyond_noise"]
+KEY = ("ablation", "variant", "reference", "effect", "point", "role")
 NUMBERS = ["n_speakers", "difference", "low", "high", "noise", "margin"]
-SYMBOLS = {"worse": "▼", "better": "▲", "equivalent": "=", "undetermined": "?"}
+SYMBOLS = {WORSE: "▼", BETTER: "▲", EQUIVALENT: "=", UNDETERMINED: "?"}
 WIDTH = 160  # of a drawing, in its own units; zero is in the middle, better to the right
-BAND = 2  # times the noise of training, as in the figures
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Finding:
     ablation: str
     variant: str
     reference: str
+    effect: str
     metric: str
     point: str
     role: str
@@ -42,6 +46,8 @@ class Finding:
     drawing: dict[str, float]
     main: bool
     """Whether the ablation was declared for it, or it controls one that was."""
+    telling: bool
+    """Whether it belongs into the overview: main, or the primary metric changes elsewhere."""
 
 
 def read_findings(path: Path) -> pd.DataFrame:
@@ -68,7 +74,7 @@ def _largest(rows: Iterable[dict[Any, Any]]) -> float:
     values = [
         abs(value)
         for row in rows
-        for value in (row["difference"], row["low"], row["high"], BAND * row["noise"])
+        for value in (row["difference"], row["low"], row["high"], NOISES * row["noise"])
         if math.isfinite(value)
     ]
     return max(values, default=0.0) or 1.0
@@ -85,10 +91,14 @@ def _finding(row: dict[Any, Any], largest: float, primary: Mapping[str, str]) ->
         return round(WIDTH / 2 * (1 + 0.94 * metric.better * value / largest), 1)
 
     ends = {"low": row["low"], "high": row["high"], "difference": row["difference"]}
-    ends |= {"noise": BAND * row["noise"], "margin": row["margin"]}
+    ends |= {"noise": NOISES * row["noise"], "margin": row["margin"]}
     shown = {name: place(v) for name, v in ends.items() if math.isfinite(v) and abs(v) <= largest}
+    of_primary = row["metric"] == primary.get(row["ablation"])
+    controls = row["role"] == CONTROL and of_primary and row["point"] == NATIVE
+    main = controls or row["role"] == CONFIRMATORY
+    differs = row["verdict"] in (WORSE, BETTER) and row["role"] != CONTROL
     return Finding(
-        **{name: row[name] for name in ("ablation", "variant", "reference", "point", "role")},
+        **{name: row[name] for name in KEY},
         metric=metric.heading,
         verdict=row["verdict"],
         symbol=SYMBOLS.get(row["verdict"], ""),
@@ -98,10 +108,6 @@ def _finding(row: dict[Any, Any], largest: float, primary: Mapping[str, str]) ->
         interval=f"{signed(row['low'])} to {signed(row['high'])}",
         noise="unknown" if math.isnan(row["noise"]) else f"{row['noise']:.{digits}f}",
         drawing=shown,
-        main=row["role"] == "confirmatory"
-        or (
-            row["role"] == "control"
-            and row["metric"] == primary.get(row["ablation"])
-            and row["point"] == NATIVE
-        ),
+        main=main,
+        telling=main or (of_primary and differs and row["effect"] == DIFFERENCE),
     )

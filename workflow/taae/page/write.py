@@ -12,6 +12,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from taae.analysis.catalogue import Figure, figures
+from taae.analysis.findings.wording import paragraphs
 from taae.page.arms import arms, groups, in_order
 from taae.page.captions import caption
 from taae.page.listening import write_listening
@@ -24,7 +25,7 @@ from taae.utils.files import atomic, read_csv
 Json = dict[str, Any]
 ASSETS = ("page.css", "theme.js", "player.js", "listening.js")
 # Those beside the tables that figures are drawn from; scores.csv is large, and no table to read.
-TABLES = ("findings", "comparisons", "summary", "noise", "provenance", "failures")
+TABLES = ("findings", "comparisons", "factorial", "summary", "noise", "provenance", "failures")
 LEFT_OUT = ("scores.csv", "spectra.npz")
 
 
@@ -51,7 +52,7 @@ def write_page(study: Study, config: Json, results: Path) -> None:
             study=study,
             ablations=_ablations(study, found, shown),
             figures=[figure for figure in shown if not figure["ablation"]],
-            speakers=int(found["n_speakers"].max()),
+            speakers=max(found["n_speakers"], default=0),
             symbols=SYMBOLS,
             width=WIDTH,
             summary=read_summary(results / "tables" / "summary.md"),
@@ -93,12 +94,6 @@ def _ablations(study: Study, found: pd.DataFrame, shown: list[Json]) -> list[Jso
         }
         for name, ablation in in_order(study).items()
     ]
-
-
-def paragraphs(found: pd.DataFrame, study: Study) -> dict[str, str]:
-    """Return what was found, by ablation."""
-    main = found[found["role"] == "confirmatory"]
-    return {name: " ".join(main[main["ablation"] == name]["sentence"]) for name in study.ablations}
 
 
 def _figure(figure: Figure, study: Study, results: Path, folder: Path) -> Json:
