@@ -319,7 +319,7 @@ def test_a_report_can_be_made(clone: Clone) -> None:
         report = archive.read("report/report.html").decode()
     assert len(report) > 100_000
     assert "provenance.csv" in report
-    for name in ("page.html", "player.js", "audio/1/reference.wav"):
+    for name in ("index.html", "player.js", "audio/1/reference.wav"):
         assert [each for each in names if each.endswith(f"/{name}")], name
 
 
