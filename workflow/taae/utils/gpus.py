@@ -17,8 +17,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from taae.utils.errors import TaaeError
 from taae.utils.log import log
 
@@ -134,6 +132,8 @@ def hold(
 
 def _take(count: int, gpus: Sequence[str], folder: Path, locks: ExitStack) -> list[str]:
     """Lock `count` GPUs, or none: one job at a time looks, so that none waits with half of them."""
+    from filelock import FileLock, Timeout  # jobs without a GPU, which are most, start sooner
+
     held: list[str] = []
     with FileLock(folder / "all"), ExitStack() as taken:
         for gpu in gpus:

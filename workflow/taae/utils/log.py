@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from tqdm import tqdm
-
 T = TypeVar("T")
 _muted = False
 
@@ -28,6 +26,8 @@ def log(message: str) -> None:
 def progress(items: Iterable[T], total: int, what: str, every: float = 15.0) -> Iterator[T]:
     """Pass `items` on, reporting how far they are; in a log, one line each `every` seconds."""
     if sys.stderr.isatty():
+        from tqdm import tqdm  # no job needs it, and every one would wait for it
+
         yield from tqdm(items, total=total, desc=what)
         return
     start = last = time.monotonic()

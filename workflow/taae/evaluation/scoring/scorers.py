@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from importlib.metadata import version
+from functools import cache, partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from taae.evaluation.scoring.pairing import Pair, Signals, is_silent, read_pair
 from taae.evaluation.scoring.pesq_stoi import cpu_time, pesq, stoi
 from taae.evaluation.scoring.signal_metrics import Signal
 from taae.utils.sample_rate import SAMPLE_RATE
+
+version = cache(metadata.version)  # else read from a file for every value
 
 
 @dataclass(frozen=True)
