@@ -10,6 +10,7 @@ import pandas as pd
 import soundfile
 
 from taae.analysis.catalogue import figures
+from taae.analysis.findings.table import COLUMNS
 from taae.page.arms import arms
 from taae.study.load import merge, read_yaml, resolve
 from taae.study.study import Study
@@ -42,43 +43,44 @@ def study(**page: float) -> Study:
 
 def findings(known: Study) -> pd.DataFrame:
     """Return a row per ablation, variant and metric; verdicts in turn."""
-    rows = []
-    for name, ablation in known.ablations.items():
-        for variant in ablation.variants:
-            for metric in METRICS:
-                number = len(rows)
-                control = variant in ablation.controls
-                primary = metric == ablation.primary
-                verdicts = ("worse", "better", "equivalent", "undetermined")
-                rows.append(
-                    {
-                        "ablation": name,
-                        "variant": variant,
-                        "reference": ablation.reference,
-                        "metric": metric,
-                        "point": "native",
-                        "role": "control"
-                        if control
-                        else "confirmatory"
-                        if primary
-                        else "exploratory",
-                        "direction": "higher",
-                        "effect": "difference",
-                        "p": 0.01,
-                        "detectable": 0.1,
-                        "n_speakers": SPEAKERS,
-                        "difference": -0.1 - number / 100,
-                        "low": -0.2 - number / 100,
-                        "high": -number / 100,
-                        "confidence": 0.95,
-                        "noise": 0.06 if number % 2 else np.nan,
-                        "beyond_noise": "True" if number % 2 else "",
-                        "margin": 0.05,
-                        "verdict": verdicts[number % 4],
-                        "sentence": f"{variant} {HOSTILE}",
-                    }
-                )
-    return pd.DataFrame(rows)
+    rows = [
+        _finding(number, name, variant, metric, known)
+        for number, (name, variant, metric) in enumerate(
+            (name, variant, metric)
+            for name, ablation in known.ablations.items()
+            for variant in ablation.variants
+            for metric in METRICS
+        )
+    ]
+    table = pd.DataFrame(rows)
+    assert set(table) <= set(COLUMNS)
+    return table.reindex(columns=COLUMNS, fill_value=1.0)
+
+
+def _finding(number: int, name: str, variant: str, metric: str, known: Study) -> dict:
+    ablation = known.ablations[name]
+    role = "confirmatory" if metric == ablation.primary else "exploratory"
+    noisy = bool(number % 2)
+    return {
+        "ablation": name,
+        "variant": variant,
+        "reference": ablation.reference,
+        "effect": "difference",
+        "metric": metric,
+        "point": "native",
+        "role": "control" if variant in ablation.controls else role,
+        "direction": "higher",
+        "n_speakers": SPEAKERS,
+        "difference": -0.1 - number / 100,
+        "low": -0.2 - number / 100,
+        "high": -number / 100,
+        "noise": 0.06 if noisy else np.nan,
+        "beyond_noise": "True" if noisy else "",
+        "margin": 0.05,
+        "verdict": ("worse", "better", "equivalent", "undetermined")[number % 4],
+        "scope": "trainings" if noisy else "checkpoints",
+        "sentence": f"{variant} {HOSTILE}",
+    }
 
 
 def write_results(known: Study, results: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from taae.analysis.findings.table import DIFFERENCE
+from taae.analysis.findings.table import CHECKPOINTS, DIFFERENCE
 from taae.analysis.findings.verdict import BETTER, EQUIVALENT, NOISES, UNDETERMINED, WORSE
 from taae.analysis.tables.comparisons import CONFIRMATORY, CONTROL
 from taae.codec.operating_points import NATIVE
@@ -18,7 +18,7 @@ from taae.evaluation.metrics import METRICS
 from taae.utils.files import read_csv
 
 TEXT = ["ablation", "variant", "reference", "effect", "metric", "point", "role"]
-TEXT += ["verdict", "sentence", "beyond_noise"]
+TEXT += ["verdict", "scope", "sentence", "beyond_noise"]
 KEY = ("ablation", "variant", "reference", "effect", "point", "role")
 NUMBERS = ["n_speakers", "difference", "low", "high", "noise", "margin"]
 SYMBOLS = {WORSE: "▼", BETTER: "▲", EQUIVALENT: "=", UNDETERMINED: "?"}
@@ -39,6 +39,7 @@ class Finding:
     verdict: str
     symbol: str
     within_noise: bool
+    checkpoints: bool
     sentence: str
     difference: str
     interval: str
@@ -103,6 +104,7 @@ def _finding(row: dict[Any, Any], largest: float, primary: Mapping[str, str]) ->
         verdict=row["verdict"],
         symbol=SYMBOLS.get(row["verdict"], ""),
         within_noise=row["beyond_noise"] == "False",
+        checkpoints=row["scope"] == CHECKPOINTS,
         sentence=row["sentence"],
         difference=signed(row["difference"]),
         interval=f"{signed(row['low'])} to {signed(row['high'])}",
