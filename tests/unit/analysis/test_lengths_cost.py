@@ -310,7 +310,7 @@ def test_the_cost_table_has_a_row_per_arm_and_the_figure_a_reason_for_each_gap(
     frame = [text.get_text() for text in panels["one streamed frame (ms)"].texts]
     assert frame == ["looks ahead"] + ["1 to 2.5"] * (len(found.cost_arms) - 1)
     assert {text.get_text() for text in panels["receptive field (ms)"].texts} == {"1234"}
-    (spread,) = [one for one in panels["CPU time / duration"].collections]
+    (spread,) = panels["CPU time / duration"].collections
     ends = {(path[0][0], path[1][0]) for path in spread.get_segments()}
     assert ends == {(0.009, 0.012)}
     del costs["window-32/seed1"]

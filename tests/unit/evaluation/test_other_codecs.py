@@ -324,6 +324,33 @@ def test_what_is_decoded_is_the_models_own_output(weights, monkeypatch):
     assert np.ptp(expected) > 1e-3
 
 
+def test_neural_codecs_need_no_compensation(weights):
+    """A frame of other codes is heard from where the frame begins, or, by DAC, around it."""
+    codec = load(weights)
+    _, hop, _, bits = FRAMES[weights.kind]
+    model, frame = codec.model, 12
+    for name, values in [*model.named_parameters(), *model.named_buffers()]:
+        if name.endswith(("codebook.weight", "embed", "embed_sum")):
+            values.data.normal_()  # random weights have a codebook of zeros
+    wave = 0.1 * torch.randn(1, 1, 2 * frame * hop)
+    with torch.no_grad():
+        encoded = model.encode(wave, **codec.options)
+        other = encoded.audio_codes.clone()
+        other[..., frame] = (other[..., frame] + 1) % 2**bits
+        scales = {"audio_scales": encoded.audio_scales} if weights.kind == "encodec" else {}
+        one, two = (
+            model.decode(audio_codes=codes, **scales).audio_values.flatten()
+            for codes in (encoded.audio_codes, other)
+        )
+    power = (one - two).numpy() ** 2
+    changed = np.flatnonzero(power > 1e-12 * power.max())
+    if weights.kind == "dac":  # its convolutions see both sides alike
+        middle = (changed[0] + changed[-1] + 1) / 2
+        assert middle / hop == pytest.approx(frame + 0.5, abs=0.25)
+    else:
+        assert changed[0] == frame * hop
+
+
 def test_weights_that_are_not_there_are_not_installed(tmp_path):
     pytest.importorskip("transformers")
     (tmp_path / "empty").mkdir()
