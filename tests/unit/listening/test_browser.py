@@ -140,6 +140,7 @@ def test_a_whole_mushra_test_by_keyboard_reaches_the_comparisons(
     row = table[(table["variant"] == "window-32") & (table["metric"] == "mushra")].iloc[0]
     # -20 of one listener; the two simulated ones hear no difference.
     assert row["difference"] == pytest.approx(-20 / 3)
+    assert row["n_listeners"] == 3
 
 
 def study_of(test: Path) -> Path:

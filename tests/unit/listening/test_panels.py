@@ -94,8 +94,9 @@ def test_the_interval_is_welch_and_satterthwaites_over_listeners_and_speakers() 
     assert tested.mean == pytest.approx(cells.mean())
     assert tested.p == pytest.approx(2 * stats.t.sf(abs(cells.mean()) / sum(parts) ** 0.5, df))
     assert tested.method == "t over listeners and speakers"
-    assert tested.scope == f"over {LISTENERS} listeners, fixed checkpoint"
+    assert tested.scope == f"over {LISTENERS} listeners"
     assert (tested.n_seeds, tested.n_speakers, tested.n_excluded) == (1, SPEAKERS, 0)
+    assert tested.n_listeners == LISTENERS
 
 
 def test_one_or_two_listeners_speak_for_themselves() -> None:
@@ -106,14 +107,14 @@ def test_one_or_two_listeners_speak_for_themselves() -> None:
     tested = compare(one, other, SETTINGS)
     cells = (one["value"] - other["value"]).to_numpy().reshape(2, SPEAKERS)
     assert tested.p == pytest.approx(stats.ttest_1samp(cells.mean(axis=0), 0).pvalue)
-    assert tested.scope == "these 2 listeners, fixed checkpoint"
+    assert tested.scope == "these 2 listeners"
     assert mean_interval(one, SETTINGS).method == "t over speakers"
 
 
 def test_a_listener_who_rated_one_arm_alone_is_in_no_difference() -> None:
     one, other = mushra(5.0, np.random.default_rng(3))
     tested = compare(one, other[other["listener"] != "p03"], SETTINGS)
-    assert tested.scope == f"over {LISTENERS - 1} listeners, fixed checkpoint"
+    assert tested.scope == f"over {LISTENERS - 1} listeners"
     assert tested.n_excluded == SPEAKERS
     assert tested.n_speakers == SPEAKERS
 

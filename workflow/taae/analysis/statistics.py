@@ -48,7 +48,7 @@ class Interval:
     """A mean over speakers with its interval; what cannot be had is NaN.
 
     `bootstrap_low` and `bootstrap_high` are NaN below about 5 speakers, where resamples of a
-    single speaker keep a bootstrap from being studentised.
+    single speaker keep a bootstrap from being studentised. `n_listeners` is 0 but for ratings.
     """
 
     n_speakers: int
@@ -60,6 +60,7 @@ class Interval:
     method: str = ""
     bootstrap_low: float = np.nan
     bootstrap_high: float = np.nan
+    n_listeners: int = 0
 
 
 @dataclass(frozen=True)
@@ -133,14 +134,23 @@ def mean_interval(
     scope, method = "fixed checkpoint", "t over speakers"
     if len(cells) > 1:
         scope, method = f"over {n_seeds} seeds", f"t over {factor}s and speakers"
-    if factor == LISTENER:
-        n_listeners = values[LISTENER].nunique()
-        whom = f"over {n_listeners}" if len(cells) > 1 else f"these {n_listeners}"
-        scope = f"{whom} listeners, fixed checkpoint"
+    n_listeners = values[LISTENER].nunique() if factor == LISTENER else 0
+    if n_listeners:
+        scope = f"{'over' if len(cells) > 1 else 'these'} {n_listeners} listeners"
     if runs:
         method += ", pooled run variance"
     bootstrap = _studentised_bootstrap(cells, statistics)
-    return Interval(n_speakers, n_seeds, mean, scope, mean - half, mean + half, method, *bootstrap)
+    return Interval(
+        n_speakers,
+        n_seeds,
+        mean,
+        scope,
+        mean - half,
+        mean + half,
+        method,
+        *bootstrap,
+        n_listeners=n_listeners,
+    )
 
 
 def compare(

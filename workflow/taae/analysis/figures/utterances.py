@@ -35,6 +35,8 @@ def scatter(study: Study, name: str, scores: pd.DataFrame) -> Figure:
     figure, axes = style.panels(titles, 1.2, xlabel=reference, ylabel="variant")
     for metric, axis in axes.items():
         rows = scores[scores["metric"] == metric]
+        # Ratings: the mean of all listeners.
+        rows = rows.groupby(["variant", *PAIR])["value"].mean().reset_index()
         groups = {arm: rows[rows["variant"] == arm][[*PAIR, "value"]] for arm in ablation.arms}
         ends: list[float] = []
         for variant, (colour, marker) in looks.items():

@@ -20,7 +20,17 @@ from taae.study.study import Study
 
 COLUMNS = [
     *["ablation", "variant", "reference", "effect", "metric", "point", "role", "direction"],
-    *["n_speakers", "n_seeds", "difference", "low", "high", "confidence", "p", "p_adjusted"],
+    *[
+        "n_speakers",
+        "n_seeds",
+        "n_listeners",
+        "difference",
+        "low",
+        "high",
+        "confidence",
+        "p",
+        "p_adjusted",
+    ],
     *["family", "family_size", "noise", "noise_df", "beyond_noise", "margin", "equivalence_p"],
     *["detectable", "speakers_needed", "seeds_needed", "verdict", "scope", "sentence"],
 ]

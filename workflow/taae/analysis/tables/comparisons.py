@@ -28,7 +28,7 @@ from taae.utils.log import log
 
 COLUMNS = [
     *["ablation", "reference", "variant", "control", "primary", "metric", "direction"],
-    *["n_utterances", "n_speakers", "n_seeds", "n_excluded", "difference"],
+    *["n_utterances", "n_speakers", "n_seeds", "n_listeners", "n_excluded", "difference"],
     *["low", "high", "method", "confidence", "statistic", "df", "p", "p_holm"],
     *["family", "family_size", "wilcoxon_p", "d_z", "rank_biserial", "noise", "noise_df"],
     *["status", "scope", "bootstrap_low", "bootstrap_high", "resamples", "resampling_seed"],

@@ -22,7 +22,16 @@ from taae.study.study import Study
 
 COLUMNS = [
     *["ablation", "point", "effect", "key", "metric", "direction"],
-    *["n_utterances", "n_speakers", "n_seeds", "difference", "low", "high", "method"],
+    *[
+        "n_utterances",
+        "n_speakers",
+        "n_seeds",
+        "n_listeners",
+        "difference",
+        "low",
+        "high",
+        "method",
+    ],
     *["confidence", "statistic", "df", "p", "p_holm", "family_size", "noise", "noise_df"],
     *["status", "scope"],
 ]
