@@ -1,4 +1,4 @@
-"""The listening test in a real browser, by keyboard alone, from the page to the comparisons."""
+"""The listening test in a real browser, by keyboard alone, from the page to the findings."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from taae import cli
+from taae.analysis.findings.table import findings
+from taae.analysis.tables.comparisons import COLUMNS
+from taae.analysis.tables.factorial import COLUMNS as FACTORIAL
 from taae.listening.design import HIDDEN, DesignName, ListeningTest, Trial
 from taae.listening.order import shuffled
-from taae.study.load import merge, read_yaml
+from taae.study.load import load_study, merge, read_yaml
 from tests.browser import chromium, needs_browser
 from tests.unit.analysis.fake_scores import ARMS as OVERLAY
 from tests.unit.analysis.fake_scores import DEMO
@@ -97,7 +100,7 @@ def level(arm: str) -> int:
     return {HIDDEN: 100, "baseline": 60, "window-32": 40}.get(arm, 20)
 
 
-def test_a_whole_mushra_test_by_keyboard_reaches_the_comparisons(
+def test_a_whole_mushra_test_by_keyboard_reaches_the_findings(
     page: Tab, results: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "a test"
@@ -141,6 +144,10 @@ def test_a_whole_mushra_test_by_keyboard_reaches_the_comparisons(
     # -20 of one listener; the two simulated ones hear no difference.
     assert row["difference"] == pytest.approx(-20 / 3)
     assert row["n_listeners"] == 3
+    nothing = pd.DataFrame(columns=["point", "same_as", *COLUMNS]), pd.DataFrame(columns=FACTORIAL)
+    found = findings(table, *nothing, load_study([study_of(folder)]))
+    said = found[(found["variant"] == "window-32") & (found["metric"] == "mushra")]["sentence"]
+    assert "MUSHRA changes by -6.667 points" in said.iloc[0]
 
 
 def study_of(test: Path) -> Path:
