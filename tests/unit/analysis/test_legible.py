@@ -74,6 +74,7 @@ def table(arms: Sequence[str], **columns: Sequence[Any]) -> pd.DataFrame:
     return found.assign(
         ablation="window",
         reference=arms[0],
+        control=False,
         p_holm=rng.choice([0.01, 0.5], size),
         noise=0.3 * scale,
         confidence=0.95,
