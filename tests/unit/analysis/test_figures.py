@@ -22,6 +22,7 @@ from taae.analysis import catalogue
 from taae.analysis.figures import ablations as figures
 from taae.analysis.figures.draw import KINDS, plot, read_table
 from taae.analysis.figures.study import spectrograms
+from taae.analysis.tables import comparisons as comparing
 from taae.analysis.tables import scores as tables
 from taae.analysis.tables.spectra import write_spectra
 from taae.utils.errors import TaaeError
@@ -37,7 +38,7 @@ STUDY = replace(STUDY, metrics=replace(STUDY.metrics, names=["mel_distance", "st
 @pytest.fixture(scope="module")
 def found() -> tuple[pd.DataFrame, pd.DataFrame]:
     scores = fake_scores(speakers=6, utterances=2)
-    return tables.summary(scores, STUDY), tables.comparisons(scores, STUDY)
+    return tables.summary(scores, STUDY), comparing.comparisons(scores, STUDY)
 
 
 def history(end: float) -> pd.DataFrame:
@@ -262,7 +263,7 @@ def test_points_are_ordered_by_bitrate_and_filled_beyond_the_noise_there(
 def test_figures_survive_a_study_of_one_speaker(tmp_path: Path) -> None:
     scores = fake_scores(speakers=1, utterances=2)
     scores = scores[scores["variant"] != "window-32"]
-    write_tables(tmp_path, (tables.summary(scores, STUDY), tables.comparisons(scores, STUDY)))
+    write_tables(tmp_path, (tables.summary(scores, STUDY), comparing.comparisons(scores, STUDY)))
     names = [f"{name}/{kind}" for name in ("fsq-even", "window") for kind in ("metrics", "forest")]
     plot(STUDY, tmp_path, tmp_path / "figures", names)
     assert len(list((tmp_path / "figures").rglob("*.png"))) == 4
