@@ -17,6 +17,18 @@ if STUDY.listening.tests:
             "../../envs/figures.yaml"
         params:
             tests=STUDY.listening.tests,
+            spec=canonical(
+                {
+                    "corpus": STUDY.corpus,
+                    "variants": {
+                        name: asdict(variant)
+                        for name, variant in STUDY.variants.items()
+                    },
+                    "codecs": {
+                        name: asdict(codec) for name, codec in STUDY.codecs.items()
+                    },
+                }
+            ),
         shell:
             "python -m taae ratings {input.files:q} --test {params.tests:q}"
-            " --output {output[0]} --listeners {output[1]} &> {log}"
+            " --study results/study.json --output {output[0]} --listeners {output[1]} &> {log}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,8 +13,9 @@ from taae import cli
 from taae.analysis.run_files import collect
 from taae.listening.design import ListeningTest, Trial
 from taae.listening.ratings import write_scores
+from taae.study.study import Study
 from taae.utils.errors import TaaeError
-from tests.unit.listening.made import ARMS, careful, listening_test, rating_file
+from tests.unit.listening.made import ARMS, STUDY, careful, listening_test, rating_file
 
 
 @pytest.fixture(scope="module")
@@ -230,3 +232,25 @@ def test_the_command_says_what_is_wrong_in_one_line(
     ]
     assert cli.main(words) == 1
     assert capsys.readouterr().err.startswith(f"error: {path}: was changed")
+
+
+def test_a_test_of_another_study_is_refused(
+    mushra: ListeningTest, folder: Path, tmp_path: Path
+) -> None:
+    path = rating_file(tmp_path / "p1.json", mushra, "p1", careful)
+
+    def write(study: Study) -> None:
+        write_scores([path], [folder / "mushra"], tmp_path / "scores.csv", study=study)
+
+    write(replace(STUDY, metrics=replace(STUDY.metrics, names=["stoi"])))
+    without = {name: variant for name, variant in STUDY.variants.items() if name != "window-64"}
+    with pytest.raises(TaaeError, match="another study: there is no arm 'window-64'"):
+        write(replace(STUDY, variants=without))
+    longer = replace(STUDY.variants["baseline"].training, steps=7)
+    other = replace(STUDY.variants["baseline"], training=longer)
+    for changed in (
+        replace(STUDY, variants={**STUDY.variants, "baseline": other}),
+        replace(STUDY, corpus={**STUDY.corpus, "seed": 9}),
+    ):
+        with pytest.raises(TaaeError, match="were changed since"):
+            write(changed)

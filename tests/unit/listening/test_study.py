@@ -65,7 +65,7 @@ def test_snakemake_makes_the_tables_from_ratings_too(results: Path, tmp_path: Pa
     said, with_ratings = jobs(tmp_path, *options)
     before, without = jobs(tmp_path, "--", "tables")
     assert with_ratings - without == {"ratings"}
-    assert "taae ratings 'listening/test/ratings/a b.json' --test listening/test --output" in said
+    assert "taae ratings 'listening/test/ratings/a b.json' --test listening/test --study" in said
     scoring = re.findall(r"python -m taae score .*", said)
     assert scoring
     assert sorted(scoring) == sorted(re.findall(r"python -m taae score .*", before))

@@ -56,6 +56,7 @@ def ratings(
     test: Annotated[list[Path], Parameter(help="folders of the tests that the files are of")],
     output: Path,
     listeners: Path | None = None,
+    study: Study | None = None,
 ) -> None:
     """Turn what listeners rated into scores: checked, screened.
 
@@ -63,7 +64,8 @@ def ratings(
         files: that listeners sent back.
         output: CSV, one row per listener, utterance and arm.
         listeners: CSV, one row per listener: who is excluded, and why.
+        study: that the tests have to be of: a test of other arms or settings is refused.
     """
     from taae.listening.ratings import write_scores
 
-    write_scores(files, test, output, listeners)
+    write_scores(files, test, output, listeners, load_study(study) if study else None)

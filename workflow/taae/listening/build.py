@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from taae.listening.design import (
     ListeningTest,
     Trial,
     plan,
+    settings_of,
 )
 from taae.listening.signals import Audio, low_pass
 from taae.page.choice import choose
@@ -37,7 +38,6 @@ from taae.study.study import Study
 from taae.utils.audio import RejectedError, read_audio, to_int16
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic, make_folder, read_csv, write_json, write_text
-from taae.utils.fingerprint import digest
 from taae.utils.sample_rate import SAMPLE_RATE
 
 HERE = Path(__file__).parent
@@ -105,10 +105,8 @@ def write_test(
         )
     trials = plan(design, list(arms), {name: speakers[name] for name in chosen}, seed)
     first = trials[0]
-    settings = {name: _settings(name, study) for name in arms}
-    test = ListeningTest(
-        design, seed, digest(settings), arms, trials, volume=f"{first.trial}-volume"
-    )
+    settings = settings_of(study, arms)
+    test = ListeningTest(design, seed, settings, arms, trials, volume=f"{first.trial}-volume")
     with atomic(output / SENT) as folder:
         files: dict[str, str] = {}
         seconds = 0.0
@@ -253,10 +251,6 @@ def _arm(name: str, study: Study, results: Path) -> Arm:
         return Arm(name, 0, _about(name, results)["bitrate"])
     seed = study.seeds_of(name)[0]
     return Arm(f"{name}/seed{seed}", seed, float(study.variants[name].bitrate()))
-
-
-def _settings(name: str, study: Study) -> dict[str, object]:
-    return asdict(study.codecs[name] if name in study.codecs else study.variants[name])
 
 
 def _about(name: str, results: Path) -> dict[str, Any]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from taae.utils.errors import TaaeError
 from taae.utils.fingerprint import digest
+
+if TYPE_CHECKING:
+    from taae.study.study import Study
 
 DesignName = Literal["mushra", "ab", "dcr"]
 FORMAT = "taae-listening-test/1"
@@ -77,7 +80,7 @@ class Trial:
 class ListeningTest:
     """A test, with what only the experimenter knows.
 
-    `settings` hashes the arms' settings in the study; `files` maps names of files to SHA-256.
+    `settings` is `settings_of` its study; `files` maps names of files to SHA-256.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -122,6 +125,24 @@ class ListeningTest:
         metric = DESIGNS[self.design].metric
         content: dict[str, Any] = TypeAdapter(ListeningTest).dump_python(self)
         return {"format": FORMAT, "test": self.name, "metric": metric, **content}
+
+
+def settings_of(study: Study, names: Collection[str]) -> str:
+    """Return a hash of the settings of the corpus and of arms, which are in the study."""
+    known: dict[str, Any] = {**study.variants, **study.codecs}
+    return digest({"corpus": study.corpus, "arms": {name: asdict(known[name]) for name in names}})
+
+
+def check_study(test: ListeningTest, study: Study) -> None:
+    """Raise a `TaaeError` unless the arms of a test are arms of this study, with its settings."""
+    for name in test.arms:
+        if name not in study.variants and name not in study.codecs:
+            raise TaaeError(f"test {test.name}: is of another study: there is no arm '{name}'")
+    if test.settings != settings_of(study, test.arms):
+        raise TaaeError(
+            f"test {test.name}: the settings of its arms or of the corpus were changed since:"
+            " listeners heard other codecs; make a new test"
+        )
 
 
 def read_key(folder: Path) -> ListeningTest:

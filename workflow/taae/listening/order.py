@@ -13,7 +13,7 @@ _MASK = (1 << 64) - 1
 def hash64(text: str) -> int:
     """Return FNV-1a of the UTF-8 bytes, its 64 bits mixed as in MurmurHash3."""
     value = 0xCBF29CE484222325
-    for byte in text.encode():
+    for byte in text.encode(errors="surrogatepass"):
         value = ((value ^ byte) * 0x100000001B3) & _MASK
     for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
         value = ((value ^ (value >> 33)) * factor) & _MASK

@@ -10,10 +10,11 @@ from typing import Any
 import pandas as pd
 
 from taae.evaluation.metrics import METRICS, Status
-from taae.listening.design import DESIGNS, ListeningTest, Trial, read_key
+from taae.listening.design import DESIGNS, ListeningTest, Trial, check_study, read_key
 from taae.listening.order import checksum, shuffled
 from taae.listening.screening import COLUMNS as SCREENING
 from taae.listening.screening import screen
+from taae.study.study import Study
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_csv
 from taae.utils.log import log
@@ -27,7 +28,11 @@ COLUMNS = [
 
 
 def write_scores(
-    paths: Sequence[Path], folders: Iterable[Path], output: Path, listeners: Path | None = None
+    paths: Sequence[Path],
+    folders: Iterable[Path],
+    output: Path,
+    listeners: Path | None = None,
+    study: Study | None = None,
 ) -> None:
     """Write the ratings of tests as scores, without listeners whom the screening excludes.
 
@@ -36,8 +41,12 @@ def write_scores(
         folders: of the tests that the files are of.
         output: CSV, one row per listener, utterance and arm.
         listeners: CSV of `taae.listening.screening.screen`, if wanted.
+        study: that the tests have to be of, if given.
     """
     tests = {test.name: test for test in map(read_key, folders)}
+    if study:
+        for test in tests.values():
+            check_study(test, study)
     ratings = collect(paths, tests)
     screened = screening(ratings, tests)
     out = screened[screened["excluded"]]
@@ -90,7 +99,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
         claimed = content.pop("checksum")
-        format_, _, listener = content["format"], content["test"], content["listener"]
+        format_, names = content["format"], (content["test"], content["listener"])
         for trial in content["trials"]:
             sound = isinstance(trial["trial"], str) and isinstance(trial["ratings"], dict)
             if not sound or not isinstance(trial["signals"], list):
@@ -99,7 +108,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise TaaeError(f"cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise TaaeError(f"is no rating file of a listening test ({error})") from error
-    if format_ != FORMAT or not isinstance(listener, str):
+    if format_ != FORMAT or not all(isinstance(name, str) for name in names):
         raise TaaeError(f"is of the format {format_}, not {FORMAT}")
     # As JSON.stringify writes it.
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
