@@ -80,7 +80,7 @@ def test_error_and_df_are_sums_of_both_parts() -> None:
     evidence = Evidence(0.3, error=0.2, df=11, noise=0.1, noise_df=6, n_speakers=12)
     error, df = evidence.total()
     assert error == pytest.approx(math.hypot(0.2, 0.1))
-    assert df == pytest.approx(min(0.05**2 / (0.04**2 / 11 + 0.01**2 / 6), 9))
+    assert df == pytest.approx(0.05**2 / (0.04**2 / 11 + 0.01**2 / 6))
     low, high = evidence.interval(0.95)
     assert (low + high) / 2 == pytest.approx(0.3)
     assert evidence.p() == pytest.approx(2 * stats.t.sf(0.3 / error, df))
@@ -189,7 +189,7 @@ def chance(rate: float, n: int) -> float:
     return 3 * (rate * (1 - rate) / n) ** 0.5
 
 
-@pytest.mark.parametrize(("controls", "ratio"), [(3, 0.5), (5, 0.5), (5, 1.5)])
+@pytest.mark.parametrize(("controls", "ratio"), [(3, 0.2), (3, 0.5), (5, 0.5)])
 def test_nothing_is_worse_or_better_where_nothing_was_changed(controls: int, ratio: float) -> None:
     """In at most 5 % of studies is any of seven arms: the family's promise."""
     random = np.random.default_rng(controls)
@@ -298,7 +298,7 @@ def test_the_interval_holds_speakers_and_noise(found: pd.DataFrame) -> None:
     assert row["noise"] == pytest.approx(noise)
     sampling = apart.std() / SPEAKERS**0.5
     error = math.hypot(sampling, noise)
-    df = min(error**4 / (sampling**4 / 11 + noise**4 / 3), 4.5)
+    df = error**4 / (sampling**4 / 11 + noise**4 / 3)
     assert row["high"] - row["difference"] == pytest.approx(stats.t.ppf(0.975, df) * error)
     assert (row["scope"], row["n_seeds"]) == ("trainings", 1)
 
