@@ -162,7 +162,7 @@ def precision(
     """Count the codes that differ between float32 and bfloat16.
 
     Args:
-        output: CSV, one row per test utterance.
+        output: CSV, one row for the first test utterance of each speaker.
     """
     from taae.evaluation.decode import differing_codes
     from taae.utils.files import write_csv
