@@ -15,7 +15,7 @@ import soundfile
 from taae import cli
 
 PEOPLE = {
-    "A study": ["check", "download", "listen", "page", "plan", "ratings"],
+    "A study": ["check", "download", "listen", "page", "plan", "power", "ratings"],
     "A codec": ["import-stable-codec", "train"],
     "Audio": ["compare", "decode", "encode", "score", "stream"],
     "What it takes": ["bench", "cost"],
