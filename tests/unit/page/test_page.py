@@ -114,6 +114,8 @@ def test_listening_has_every_arm_and_its_scores(results: Path) -> None:
     assert titles[1] == f"{fsq.title}, decoded at 6@own"
     assert titles[-2:] == [known.ablations["noise"].title, "All arms"]
     assert data["groups"][0]["arms"] == ["reference", *fsq.arms]
+    others = [f"{arm}_6@own" for arm in fsq.arms if arm not in fsq.controls]
+    assert data["groups"][1]["arms"] == ["reference", *others]
     assert set(data["groups"][-1]["arms"]) == {"reference", *known.variants}  # no other codec ran
     for utterance in data["utterances"]:
         assert set(utterance["sounds"]) == set(data["arms"])

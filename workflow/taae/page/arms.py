@@ -40,11 +40,15 @@ class Group:
 
 
 def arms(study: Study, results: Path) -> list[Arm]:
-    """Return all arms in the order of the study; codecs that are not installed are left out."""
+    """Return all arms in the order of the study; codecs that are not installed are left out.
+
+    Controls change nothing: they are heard at the native point alone.
+    """
+    controls = {name for each in study.ablations.values() for name in each.controls}
     found = [Arm(RECORDING, "Recording", "not coded", results / "reference" / "audio", None)]
     for name in study.variants:
         run = Path(name) / f"seed{study.seeds[0]}"
-        for point in study.points(name):
+        for point in study.points(name) if name not in controls else [NATIVE]:
             audio = results / "decoded" / run / point / "audio"
             scores = results / "scores" / run / f"{point}.csv"
             found.append(Arm(key(name, point), name, about(study, name), audio, scores))
@@ -67,7 +71,8 @@ def groups(study: Study, known: list[Arm]) -> list[Group]:
     for name, ablation in in_order(study).items():
         points = study.points(ablation.reference)
         for point in points if name in study.bitrates.ablations else [NATIVE]:
-            keys = [key(arm, point) for arm in ablation.arms]
+            left_out = [] if point == NATIVE else ablation.controls
+            keys = [key(arm, point) for arm in ablation.arms if arm not in left_out]
             title = ablation.title if point == NATIVE else f"{ablation.title}, decoded at {point}"
             found.append(Group(title, name, keys[0], [RECORDING, *keys]))
     codecs = [arm.key for arm in known if arm.name in study.codecs]
