@@ -67,12 +67,11 @@ def key(variant: str, point: str) -> str:
 
 def groups(study: Study, known: list[Arm]) -> list[Group]:
     """Return the arms of each ablation, then at other operating points, other codecs, and all."""
-    found = []
+    found, heard = [], {arm.key for arm in known}
     for name, ablation in in_order(study).items():
         points = study.points(ablation.reference)
         for point in points if name in study.bitrates.ablations else [NATIVE]:
-            left_out = [] if point == NATIVE else ablation.controls
-            keys = [key(arm, point) for arm in ablation.arms if arm not in left_out]
+            keys = [key(arm, point) for arm in ablation.arms if key(arm, point) in heard]
             title = ablation.title if point == NATIVE else f"{ablation.title}, decoded at {point}"
             found.append(Group(title, name, keys[0], [RECORDING, *keys]))
     codecs = [arm.key for arm in known if arm.name in study.codecs]
