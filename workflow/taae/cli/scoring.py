@@ -1,4 +1,4 @@
-"""Scores of decoded speech: mosnet, score, score-model."""
+"""Scores of decoded speech: metrics, mosnet, score, score-model."""
 
 from __future__ import annotations
 
@@ -6,9 +6,27 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from taae.cli.shared import AUDIO, Jobs, Study, among, command
-from taae.evaluation.metrics import COMPUTED, MAX_TRIM
+from taae.evaluation.metrics import COMPUTED, MAX_TRIM, METRICS
 from taae.study.load import DEMO, load_study
 from taae.utils.options import Whole
+
+
+@command(AUDIO)
+def metrics(
+    *, describe: Annotated[str | None, among(METRICS)] = None, markdown: bool = False
+) -> None:
+    """List the metrics: what each is, needs, costs and is good for.
+
+    Args:
+        describe: metric that is told in full, with its settings, source and statuses.
+        markdown: print the table of docs/metrics.md.
+    """
+    from taae.evaluation import metric_list
+
+    if describe:
+        print(metric_list.description(METRICS[describe]))
+    else:
+        print(metric_list.markdown() if markdown else metric_list.listing())
 
 
 @command()

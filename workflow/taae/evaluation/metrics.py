@@ -16,6 +16,11 @@ class Metric:
 
     `settings` names the exact definition: values of differing settings must not be compared.
     `rated` metrics come from the listeners of a listening test; the others are computed.
+    `definition`, `use` (what it is good for), `missing` (why a value may be missing beside what
+    holds for every metric), `source` and `needs` are told to people by `taae metrics`. `rate` is
+    seconds of audio scored per CPU second, as measured on real speech with one thread; None where
+    it was not; metrics of one network or family are computed together and share it. `intrusive`
+    metrics are given the reference too.
     """
 
     name: str
@@ -24,34 +29,181 @@ class Metric:
     better: int
     settings: str
     rated: bool = False
+    intrusive: bool = True
+    definition: str = ""
+    use: str = ""
+    missing: str = ""
+    source: str = ""
+    needs: str = ""
+    rate: float | None = None
 
     @property
     def heading(self) -> str:
         """The label with the unit and an arrow in the direction of better."""
         unit = f" ({self.unit})" if self.unit else ""
-        return f"{self.label}{unit} {'↑' if self.better > 0 else '↓'}"
+        return f"{self.label}{unit} {self.arrow}"
 
+    @property
+    def arrow(self) -> str:
+        """An arrow in the direction of better."""
+        return "↑" if self.better > 0 else "↓"
+
+
+_STEINMETZ = "Steinmetz & Reiss, auraloss, DMRN+15, 2020"
+_KUMAR = "Kumar et al., NeurIPS 2023"
+_P835 = "Reddy et al., DNSMOS P.835, ICASSP 2022; the package speechmos"
+_SHORT_SPEECH = "too_short: less than 0.41 s of speech between its silences"
+_PESQ_GAPS = (
+    "too_short: less than 0.25 s; too_long: longer than metrics.max_seconds; no_utterance: PESQ"
+    " finds no speech; crash: its C code died"
+)
+_LISTENERS = "a listening test"
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("si_sdr", "SI-SDR", "dB", +1, "zero-mean"),
-        Metric("mel_distance", "Mel distance", "", -1, "auraloss-1024-256-1024-mel128"),
-        Metric("stft_distance", "STFT distance", "", -1, "auraloss-1024-256-1024"),
-        Metric("mel_distance_dac", "Mel distance (DAC)", "", -1, "dac-2048-512-mel150-80"),
-        Metric("stft_distance_dac", "STFT distance (DAC)", "", -1, "dac-2048-512"),
-        Metric("pesq_wb", "PESQ-WB", "MOS-LQO", +1, "P.862.2"),
-        Metric("pesq_nb", "PESQ-NB", "MOS-LQO", +1, "P.862.1"),
-        Metric("stoi", "STOI", "", +1, "Taal-2011"),
-        Metric("estoi", "ESTOI", "", +1, "Jensen-2016"),
-        Metric("dnsmos_ovrl", "DNSMOS OVRL", "MOS", +1, "sig_bak_ovr"),
-        Metric("dnsmos_sig", "DNSMOS SIG", "MOS", +1, "sig_bak_ovr"),
-        Metric("dnsmos_bak", "DNSMOS BAK", "MOS", +1, "sig_bak_ovr"),
-        Metric("dnsmos_p808", "DNSMOS P.808", "MOS", +1, "model_v8"),
-        Metric("mosnet", "MOSNet", "MOS", +1, "cnn_blstm-560a12c9"),
-        Metric("mushra", "MUSHRA", "points", +1, "BS.1534-3", rated=True),
-        Metric("dcr", "DCR", "DMOS", +1, "P.800", rated=True),
-        Metric("preference", "Preference", "", +1, "signed", rated=True),
+        Metric(
+            *("si_sdr", "SI-SDR", "dB", +1, "zero-mean"),
+            definition="scale-invariant signal-to-distortion ratio, means removed, float64",
+            use="how well the waveform is kept; one sample of delay costs 11 dB",
+            missing="identical: no error to measure, SI-SDR is +inf",
+            source="Le Roux et al., ICASSP 2019",
+            rate=31_000,
+        ),
+        Metric(
+            *("mel_distance", "Mel distance", "", -1, "auraloss-1024-256-1024-mel128"),
+            definition="spectral convergence plus L1 of log magnitudes, 128 Mel bands, 1024/256"
+            " Hann; auraloss' form",
+            use="how well the spectrum is kept, at the ear's resolution; the paper's Mel distance",
+            missing="too_short: less than 1024 samples",
+            source=_STEINMETZ,
+            rate=680,
+        ),
+        Metric(
+            *("stft_distance", "STFT distance", "", -1, "auraloss-1024-256-1024"),
+            definition="spectral convergence plus L1 of log magnitudes, 1024/256 Hann;"
+            " auraloss' form",
+            use="how well the spectrum is kept; the paper's STFT distance",
+            missing="too_short: less than 1024 samples",
+            source=_STEINMETZ,
+            rate=800,
+        ),
+        Metric(
+            *("mel_distance_dac", "Mel distance (DAC)", "", -1, "dac-2048-512-mel150-80"),
+            definition="L1 of Mel magnitudes and of their log powers, windows 2048 and 512; the"
+            " form of DAC's evaluation",
+            use="comparison with papers after DAC; not comparable with `mel_distance`",
+            missing="too_short: less than 2048 samples",
+            source=_KUMAR,
+            rate=135,
+        ),
+        Metric(
+            *("stft_distance_dac", "STFT distance (DAC)", "", -1, "dac-2048-512"),
+            definition="L1 of magnitudes and of their log powers, windows 2048 and 512; the form of"
+            " DAC's evaluation",
+            use="comparison with papers after DAC; not comparable with `stft_distance`",
+            missing="too_short: less than 2048 samples",
+            source=_KUMAR,
+            rate=135,
+        ),
+        Metric(
+            *("pesq_wb", "PESQ-WB", "MOS-LQO", +1, "P.862.2"),
+            definition="PESQ, wide band",
+            use="quality of speech near its reference",
+            missing=_PESQ_GAPS,
+            source="ITU-T P.862.2; the package pesq",
+            rate=111,
+        ),
+        Metric(
+            *("pesq_nb", "PESQ-NB", "MOS-LQO", +1, "P.862.1"),
+            definition="PESQ, narrow band",
+            use="quality of speech below 4 kHz; the paper's PESQ",
+            missing=_PESQ_GAPS,
+            source="ITU-T P.862, mapped by P.862.1; the package pesq",
+            rate=111,
+        ),
+        Metric(
+            *("stoi", "STOI", "", +1, "Taal-2011"),
+            definition="correlation of short-time envelopes in third octaves",
+            use="intelligibility",
+            missing=_SHORT_SPEECH,
+            source="Taal et al., IEEE TASLP 2011; the package pystoi",
+            rate=265,
+        ),
+        Metric(
+            *("estoi", "ESTOI", "", +1, "Jensen-2016"),
+            definition="correlation of short-time spectra, normalised over time and frequency",
+            use="intelligibility, in modulated noise too",
+            missing=_SHORT_SPEECH,
+            source="Jensen & Taal, IEEE/ACM TASLP 2016; the package pystoi",
+            rate=155,
+        ),
+        Metric(
+            *("dnsmos_ovrl", "DNSMOS OVRL", "MOS", +1, "sig_bak_ovr"),
+            intrusive=False,
+            definition="overall rating by ITU-T P.835, predicted by a network",
+            use="naturalness without a reference",
+            source=_P835,
+            rate=11,
+        ),
+        Metric(
+            *("dnsmos_sig", "DNSMOS SIG", "MOS", +1, "sig_bak_ovr"),
+            intrusive=False,
+            definition="rating of the speech by ITU-T P.835, predicted by a network",
+            use="distortion of speech, without a reference",
+            source=_P835,
+            rate=11,
+        ),
+        Metric(
+            *("dnsmos_bak", "DNSMOS BAK", "MOS", +1, "sig_bak_ovr"),
+            intrusive=False,
+            definition="rating of the background by ITU-T P.835, predicted by a network",
+            use="noise, without a reference",
+            source=_P835,
+            rate=11,
+        ),
+        Metric(
+            *("dnsmos_p808", "DNSMOS P.808", "MOS", +1, "model_v8"),
+            intrusive=False,
+            definition="rating by ITU-T P.808, predicted by a network",
+            use="quality without a reference; does not depend on the level",
+            source="Reddy et al., DNSMOS, ICASSP 2021; the package speechmos",
+            rate=110,
+        ),
+        Metric(
+            *("mosnet", "MOSNet", "MOS", +1, "cnn_blstm-560a12c9"),
+            intrusive=False,
+            definition="rating of converted voices, predicted by MOSNet with its own published"
+            " weights",
+            use="comparison with papers that report MOSNet",
+            missing="too_short: less than 512 samples",
+            source="Lo et al., Interspeech 2019",
+            needs="weights",
+        ),
+        Metric(
+            *("mushra", "MUSHRA", "points", +1, "BS.1534-3"),
+            rated=True,
+            definition="listeners' rating from 0 to 100, beside a hidden reference and an anchor",
+            use="quality as people hear it, of several arms at once",
+            source="ITU-R BS.1534-3",
+            needs=_LISTENERS,
+        ),
+        Metric(
+            *("dcr", "DCR", "DMOS", +1, "P.800"),
+            rated=True,
+            definition="listeners' rating of degradation against the reference, 1 to 5",
+            use="quality as people hear it, arm by arm",
+            source="ITU-T P.800",
+            needs=_LISTENERS,
+        ),
+        Metric(
+            *("preference", "Preference", "", +1, "signed"),
+            rated=True,
+            definition="listeners' choice of one of two, -1 to +1",
+            use="a small difference of two arms, as people hear it",
+            source="the project's listening test",
+            needs=_LISTENERS,
+        ),
     )
 }
 COMPUTED = [name for name, metric in METRICS.items() if not metric.rated]

@@ -33,7 +33,11 @@ class Scorer:
     package: str
     shortest: float = 0.0  # seconds
     limited: bool = False  # whether `max_seconds` applies
-    intrusive: bool = True  # whether it is given the reference, then the decoded signal
+
+    @property
+    def intrusive(self) -> bool:
+        """Whether it is given the reference, then the decoded signal."""
+        return METRICS[self.metrics[0]].intrusive
 
 
 def _mosnet(degraded: Signal, weights: Path | None) -> float:
@@ -61,9 +65,9 @@ SCORERS = (  # in the order of COMPUTED
     Scorer(("pesq_nb",), partial(pesq, mode="nb"), "pesq", shortest=0.25, limited=True),
     Scorer(("stoi",), partial(stoi, extended=False), "pystoi", shortest=0.41),
     Scorer(("estoi",), partial(stoi, extended=True), "pystoi", shortest=0.41),
-    Scorer(("dnsmos_ovrl", "dnsmos_sig", "dnsmos_bak"), dnsmos_p835, "speechmos", intrusive=False),
-    Scorer(("dnsmos_p808",), dnsmos_p808, "speechmos", intrusive=False),
-    Scorer(("mosnet",), _mosnet, "taae", shortest=512 / SAMPLE_RATE, intrusive=False),
+    Scorer(("dnsmos_ovrl", "dnsmos_sig", "dnsmos_bak"), dnsmos_p835, "speechmos"),
+    Scorer(("dnsmos_p808",), dnsmos_p808, "speechmos"),
+    Scorer(("mosnet",), _mosnet, "taae", shortest=512 / SAMPLE_RATE),
 )
 
 
