@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taae.codec.attention_window import removed_share, window_sides
+from taae.evaluation import installed
 from taae.evaluation.config import OtherCodec
-from taae.evaluation.metrics import COMPUTED
+from taae.evaluation.metrics import COMPUTED, STANDARD
 from taae.study.checks import changed_keys, training_coverage
 from taae.study.load import load_study, merge, read_yaml, resolve
 from taae.training.config import Variant
@@ -286,11 +287,21 @@ def test_nominal_bitrates() -> None:
     assert resolve(config).variants["baseline"].bitrate() == pytest.approx(613, abs=0.5)
 
 
-def test_every_metric_can_be_chosen_and_by_default_those_of_dac_are_not() -> None:
+def test_every_metric_can_be_chosen_and_by_default_those_of_dac_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(installed, "find_spec", lambda module: module)
     metrics = {"names": list(COMPUTED), "mosnet": {"weights": "w"}}
     assert resolve({"metrics": metrics}).metrics.names == list(COMPUTED)
     names = resolve({"metrics": {"mosnet": {"weights": "w"}}}).metrics.names
-    assert names == [name for name in COMPUTED if not name.endswith("_dac")]
+    assert names == [name for name in STANDARD if not name.endswith("_dac")]
+
+
+def test_a_metric_whose_package_is_missing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installed, "find_spec", lambda module: None)
+    assert resolve({"metrics": {"names": ["plcmos"]}}).metrics.names == ["plcmos"]
+    with pytest.raises(TaaeError, match=r"metrics.names: f0_rmse needs .*pip install .*pitch"):
+        resolve({"metrics": {"names": ["si_sdr", "f0_rmse"]}})
 
 
 def test_an_empty_config_is_a_study_of_the_baseline() -> None:

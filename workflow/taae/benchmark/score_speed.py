@@ -9,11 +9,11 @@ from pathlib import Path
 import soundfile
 
 from taae.benchmark.shared import medians, report, speech_corpus, write_pairs
-from taae.evaluation.metrics import COMPUTED
+from taae.evaluation.metrics import STANDARD
 from taae.evaluation.scoring.score import score_folders
 from taae.utils.options import Count
 
-NAMES = [name for name in COMPUTED if name != "mosnet"]  # it needs weights
+NAMES = [name for name in STANDARD if name != "mosnet"]  # it needs weights
 ROUNDS = 3  # that count
 JOINED = 2  # sentences in an utterance: 8 s, about as long as those of read speech
 
@@ -21,8 +21,9 @@ JOINED = 2  # sentences in an utterance: 8 s, about as long as those of read spe
 def score(*, jobs: Count = 2) -> None:
     """Time `taae score` against the packages of its metrics, one after another.
 
-    Ours is `taae score` with every metric but MOSNet, the start of its processes and all files
-    included. The others are loaded before, and compute less: DNSMOS, PESQ twice, STOI twice.
+    Ours is `taae score` with every metric but MOSNet and the optional ones, the start of its
+    processes and all files included. The others are loaded before, and compute less:
+    DNSMOS, PESQ twice, STOI twice.
 
     Args:
         jobs: processes of ours, beside a run with one.

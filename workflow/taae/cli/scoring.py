@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from taae.cli.shared import AUDIO, Jobs, Study, among, command
-from taae.evaluation.metrics import COMPUTED, MAX_TRIM, METRICS
+from taae.evaluation.metrics import COMPUTED, MAX_TRIM, METRICS, STANDARD
 from taae.study.load import DEMO, load_study
 from taae.utils.options import Whole
 
@@ -69,7 +69,7 @@ def score(
         reference: folder of reference audio.
         decoded: folder of decoded audio; files pair by name without extension.
         output: CSV, one row per utterance and metric.
-        metrics: names; by itself all.
+        metrics: names; by itself all but the optional ones.
         max_failed: largest share of a metric's values that may fail.
         max_seconds: longest utterance for PESQ.
         max_trim: samples that lengths may differ by, a hop of the codec.
@@ -97,7 +97,7 @@ def score(
         reference,
         decoded,
         output,
-        names=metrics or list(COMPUTED),
+        names=metrics or list(STANDARD),
         speakers=read_speakers(manifest) if manifest else None,
         labels=labels,
         max_failed=max_failed,

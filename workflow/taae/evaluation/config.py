@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from taae.evaluation.metrics import COMPUTED
+from taae.evaluation.metrics import COMPUTED, STANDARD
 from taae.utils.errors import TaaeError
 from taae.utils.settings import Distinct, Name, Settings, Share, default
 
@@ -47,9 +47,9 @@ class Metrics(Settings):
     """What is scored."""
 
     names: Annotated[Distinct[MetricName], Field(min_length=1)] = default(
-        [name for name in COMPUTED if not name.endswith("_dac")]
+        [name for name in STANDARD if not name.endswith("_dac")]
     )
-    """The metrics."""
+    """The metrics; `python -m taae metrics` lists them, and what the optional ones need."""
     max_failed: Share = 0.1
     """Largest share of a metric's values that a scoring job may lack."""
     max_seconds: PositiveFloat = 30.0

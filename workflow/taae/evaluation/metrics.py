@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypedDict
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Metric:
     holds for every metric), `source` and `needs` are told to people by `taae metrics`. `rate` is
     seconds of audio scored per CPU second, as measured on real speech with one thread; None where
     it was not; metrics of one network or family are computed together and share it. `intrusive`
-    metrics are given the reference too.
+    metrics are given the reference too. `optional` metrics are scored only where they are asked
+    for by name; `module` is what must be installed for one.
     """
 
     name: str
@@ -35,6 +37,8 @@ class Metric:
     missing: str = ""
     source: str = ""
     needs: str = ""
+    module: str = ""
+    optional: bool = False
     rate: float | None = None
 
     @property
@@ -49,6 +53,16 @@ class Metric:
         return "↑" if self.better > 0 else "↓"
 
 
+class _Optional(TypedDict):
+    """What the metrics of one optional package share."""
+
+    source: str
+    needs: str
+    module: str
+    optional: bool
+    rate: float
+
+
 _STEINMETZ = "Steinmetz & Reiss, auraloss, DMRN+15, 2020"
 _KUMAR = "Kumar et al., NeurIPS 2023"
 _P835 = "Reddy et al., DNSMOS P.835, ICASSP 2022; the package speechmos"
@@ -56,6 +70,13 @@ _SHORT_SPEECH = "too_short: less than 0.41 s of speech between its silences"
 _PESQ_GAPS = (
     "too_short: less than 0.25 s; too_long: longer than metrics.max_seconds; no_utterance: PESQ"
     " finds no speech; crash: its C code died"
+)
+_SWIFT_F0 = _Optional(
+    source="SwiftF0 (Nieradzik, 2025); the package swift-f0",
+    needs="swift-f0: `pip install -e '.[pitch]'`",
+    module="swift_f0",
+    optional=True,
+    rate=40,
 )
 _LISTENERS = "a listening test"
 
@@ -181,6 +202,34 @@ METRICS: dict[str, Metric] = {
             needs="weights",
         ),
         Metric(
+            *("plcmos", "PLCMOS", "MOS", +1, "plcmos_v2-raters15-seed0"),
+            intrusive=False,
+            definition="rating of packet loss concealment, predicted by a network; the mean of 15"
+            " fixed raters",
+            use="gaps and lost frames, without a reference; it ranks silence above noise, so it is"
+            " no measure of quality in general",
+            missing="too_short: less than 1281 samples",
+            source="Diener et al., Interspeech 2023; the package speechmos",
+            optional=True,
+            rate=130,
+        ),
+        Metric(
+            *("f0_rmse", "F0 RMSE", "cents", -1, "swift-f0-voiced0.5-16ms"),
+            definition="root mean square difference of F0 over frames of 16 ms that are voiced in"
+            " both",
+            use="intonation; an octave error counts 1200 cents, so a few of them decide it, and"
+            " on steady tones the network itself errs by up to 10 cents",
+            missing="too_short: less than 2048 samples; degenerate: no frame is voiced in both",
+            **_SWIFT_F0,
+        ),
+        Metric(
+            *("voicing_error", "Voicing error", "%", -1, "swift-f0-voiced0.5-16ms"),
+            definition="share of frames of 16 ms that are voiced in one of the two alone",
+            use="lost or invented voice: whisper, buzz, gaps",
+            missing="too_short: less than 2048 samples",
+            **_SWIFT_F0,
+        ),
+        Metric(
             *("mushra", "MUSHRA", "points", +1, "BS.1534-3"),
             rated=True,
             definition="listeners' rating from 0 to 100, beside a hidden reference and an anchor",
@@ -207,6 +256,7 @@ METRICS: dict[str, Metric] = {
     )
 }
 COMPUTED = [name for name, metric in METRICS.items() if not metric.rated]
+STANDARD = [name for name in COMPUTED if not METRICS[name].optional]
 RATED = [name for name, metric in METRICS.items() if metric.rated]
 MAX_TRIM = 320  # samples by which two lengths may differ; a hop of the paper's codec
 MOSNET_HELP = (

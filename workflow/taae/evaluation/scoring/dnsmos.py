@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from taae.evaluation.scoring.networks import cutter, part, read_network, session
 from taae.evaluation.scoring.signal_metrics import Signal
 from taae.utils.mel import mel_bank
 from taae.utils.sample_rate import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 Audio = NDArray[np.float32]
 Network = Callable[[Audio], Audio]
@@ -121,40 +124,21 @@ def _mel_power(frames: Audio) -> Signal:
 @cache
 def _p835_parts() -> tuple[Network, Network, Network]:
     """Return waveform -> log power spectrum -> features after the first pooling -> ratings."""
-    import onnx
-    from onnx.helper import make_tensor_value_info
-    from onnx.utils import Extractor
-
     spectrum = "mos_estimator_logpow/truediv:0"
     pooled = "mos_estimator_logpow/conv2d_3/Relu:0_pooling0"
-    whole = onnx.load_from_string(_model("sig_bak_ovr.onnx"))
-    for name in (spectrum, pooled):  # where it is cut; of any shape
-        whole.graph.value_info.append(make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
-    parts = Extractor(whole)
-
-    def part(source: str, target: str) -> Network:
-        return _network(parts.extract_model([source], [target]).SerializeToString())
-
-    return part("input_1", spectrum), part(spectrum, pooled), part(pooled, "Identity:0")
+    parts = cutter(read_network("dnsmos_models/sig_bak_ovr.onnx"), [spectrum, pooled])
+    ends = (("input_1", spectrum), (spectrum, pooled), (pooled, "Identity:0"))
+    first, second, third = (_callable(part(parts, [source], [end])) for source, end in ends)
+    return first, second, third
 
 
 @cache
 def _p808_network() -> Network:
-    return _network(_model("model_v8.onnx"))
+    return _callable(session(read_network("dnsmos_models/model_v8.onnx")))
 
 
-def _model(name: str) -> bytes:
-    return (files("speechmos") / "dnsmos_models" / name).read_bytes()
-
-
-def _network(model: bytes) -> Network:
-    """Load an ONNX network of one input and one output."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # workers share the machine; OMP_NUM_THREADS is not obeyed
-    options.inter_op_num_threads = 1
-    loaded = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+def _callable(loaded: InferenceSession) -> Network:
+    """Return a network of one input and one output as a function."""
     (source,) = loaded.get_inputs()
 
     def run(array: Audio) -> Any:

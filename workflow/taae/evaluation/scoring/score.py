@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from taae.evaluation.installed import check_installed
 from taae.evaluation.metrics import COMPUTED, MAX_TRIM, METRICS, MOSNET_HELP, Status
 from taae.evaluation.scoring.cache import Known, read_cache, write_cache
 from taae.evaluation.scoring.pairing import COUNTS, UNKNOWN, Pair, find_pairs
@@ -117,6 +118,7 @@ def _usable(names: Sequence[str], mosnet_weights: Path | None) -> list[str]:
     unknown = set(names) - set(COMPUTED)
     if unknown:
         raise TaaeError(f"no metric {', '.join(sorted(unknown))}; there are {', '.join(COMPUTED)}")
+    check_installed(names)
     if "mosnet" in names and mosnet_weights:
         from taae.evaluation.scoring.mosnet import read_weights  # torch takes seconds
 

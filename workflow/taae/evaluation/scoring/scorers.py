@@ -18,6 +18,10 @@ from taae.evaluation.scoring.cache import Known, digest, value_id
 from taae.evaluation.scoring.dnsmos import dnsmos_p808, dnsmos_p835
 from taae.evaluation.scoring.pairing import Pair, Signals, is_silent, read_pair
 from taae.evaluation.scoring.pesq_stoi import cpu_time, pesq, stoi
+from taae.evaluation.scoring.pitch import WINDOW as PITCH_WINDOW
+from taae.evaluation.scoring.pitch import pitch
+from taae.evaluation.scoring.plcmos import SHORTEST as PLCMOS_SHORTEST
+from taae.evaluation.scoring.plcmos import plcmos
 from taae.evaluation.scoring.signal_metrics import Signal
 from taae.utils.sample_rate import SAMPLE_RATE
 
@@ -68,6 +72,8 @@ SCORERS = (  # in the order of COMPUTED
     Scorer(("dnsmos_ovrl", "dnsmos_sig", "dnsmos_bak"), dnsmos_p835, "speechmos"),
     Scorer(("dnsmos_p808",), dnsmos_p808, "speechmos"),
     Scorer(("mosnet",), _mosnet, "taae", shortest=512 / SAMPLE_RATE),
+    Scorer(("plcmos",), plcmos, "speechmos", shortest=PLCMOS_SHORTEST),
+    Scorer(("f0_rmse", "voicing_error"), pitch, "swift-f0", shortest=PITCH_WINDOW / SAMPLE_RATE),
 )
 
 
