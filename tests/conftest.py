@@ -1,6 +1,6 @@
 """With TAAE_FORBID_SKIPS set, a test that would be skipped fails: what it needs should be there.
 
-But for those marked `outside`, whose data are no part of the project.
+But for those marked `outside`: they need data that are no part of the project, or a heavy extra.
 """
 
 from __future__ import annotations

@@ -13,5 +13,5 @@ def check_installed(names: Iterable[str]) -> None:
     """Raise a `TaaeError` for a metric whose package is not installed; nothing is imported."""
     for name in names:
         metric = METRICS[name]
-        if metric.module and find_spec(metric.module) is None:
+        if any(find_spec(module) is None for module in metric.modules):
             raise TaaeError(f"{name} needs a package that is not installed, {metric.needs}")

@@ -22,7 +22,7 @@ class Metric:
     seconds of audio scored per CPU second, as measured on real speech with one thread; None where
     it was not; metrics of one network or family are computed together and share it. `intrusive`
     metrics are given the reference too. `optional` metrics are scored only where they are asked
-    for by name; `module` is what must be installed for one.
+    for by name; `modules` are what must be installed for one.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Metric:
     missing: str = ""
     source: str = ""
     needs: str = ""
-    module: str = ""
+    modules: tuple[str, ...] = ()
     optional: bool = False
     rate: float | None = None
 
@@ -58,7 +58,7 @@ class _Optional(TypedDict):
 
     source: str
     needs: str
-    module: str
+    modules: tuple[str, ...]
     optional: bool
     rate: float
 
@@ -74,7 +74,7 @@ _PESQ_GAPS = (
 _SWIFT_F0 = _Optional(
     source="SwiftF0 (Nieradzik, 2025); the package swift-f0",
     needs="swift-f0: `pip install -e '.[pitch]'`",
-    module="swift_f0",
+    modules=("swift_f0",),
     optional=True,
     rate=40,
 )
@@ -228,6 +228,19 @@ METRICS: dict[str, Metric] = {
             use="lost or invented voice: whisper, buzz, gaps",
             missing="too_short: less than 2048 samples",
             **_SWIFT_F0,
+        ),
+        Metric(
+            *("visqol", "ViSQOL", "MOS-LQO", +1, "speech-lattice"),
+            definition="similarity of gammatone spectrograms, mapped to a rating; speech mode with"
+            " the lattice network",
+            use="quality of speech near its reference; comparison with papers on codecs since 2020",
+            missing="too_short: less than 0.08 s; no_utterance: no patch of speech in the"
+            " reference, as below 0.7 s or so",
+            source="Chinen et al., ViSQOL v3, QoMEX 2020; the package visqol-python",
+            needs="visqol-python with lattice: `pip install -e '.[visqol]'`",
+            modules=("visqol", "ai_edge_litert"),
+            optional=True,
+            rate=13,
         ),
         Metric(
             *("mushra", "MUSHRA", "points", +1, "BS.1534-3"),

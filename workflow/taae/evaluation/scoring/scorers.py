@@ -23,6 +23,8 @@ from taae.evaluation.scoring.pitch import pitch
 from taae.evaluation.scoring.plcmos import SHORTEST as PLCMOS_SHORTEST
 from taae.evaluation.scoring.plcmos import plcmos
 from taae.evaluation.scoring.signal_metrics import Signal
+from taae.evaluation.scoring.visqol import SHORTEST as VISQOL_SHORTEST
+from taae.evaluation.scoring.visqol import visqol
 from taae.utils.sample_rate import SAMPLE_RATE
 
 version = cache(metadata.version)  # else read from a file for every value
@@ -74,6 +76,7 @@ SCORERS = (  # in the order of COMPUTED
     Scorer(("mosnet",), _mosnet, "taae", shortest=512 / SAMPLE_RATE),
     Scorer(("plcmos",), plcmos, "speechmos", shortest=PLCMOS_SHORTEST),
     Scorer(("f0_rmse", "voicing_error"), pitch, "swift-f0", shortest=PITCH_WINDOW / SAMPLE_RATE),
+    Scorer(("visqol",), visqol, "visqol-python", shortest=VISQOL_SHORTEST),
 )
 
 
