@@ -42,9 +42,8 @@ MADE = {
         ANALYSED,
     ),
     "comparisons": (
-        "comparisons",
-        code("analysis/tables/factorial")
-        + ["results/tables/scores.csv"]
+        "differences",
+        ["results/tables/scores.csv"]
         + [path for path in runs(SCORES, points=STUDY.points) if NATIVE not in path],
         [
             table("comparisons.csv", "comparisons"),
@@ -55,7 +54,7 @@ MADE = {
         [ANALYSED, canonical(asdict(STUDY.bitrates))],
     ),
     "findings": (
-        "comparisons",
+        "differences",
         code("analysis/findings/table")
         + ["results/tables/comparisons.csv", "results/tables/factorial.csv"]
         + (["results/tables/points.csv"] if STUDY.probed() else []),

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from taae.analysis.findings.power import power_table
-from taae.analysis.findings.table import findings
+from taae.analysis.findings.table import evidence, findings
 from taae.analysis.findings.verdict import Evidence, verdict
 from taae.analysis.findings.wording import markdown, paragraphs
 from taae.analysis.statistics import RunVariance, holm, joint_error
 from taae.analysis.tables.comparisons import comparisons, comparisons_at
-from taae.analysis.tables.factorial import factorial, in_one_family
+from taae.analysis.tables.factorial import factorial
 from taae.analysis.training_noise import interaction_variance
 from taae.analysis.write import write_table
 from taae.evaluation.metrics import METRICS
@@ -59,13 +59,9 @@ STUDY = controlled()
 def found() -> pd.DataFrame:
     scores = fake_scores()
     points = {"native": scores, "1x46656": scores.assign(value=scores["value"] * 1.5)}
-    metrics = STUDY.metrics.names
-    return findings(
-        comparisons(scores, STUDY),
-        comparisons_at(points, STUDY, metrics),
-        in_one_family(factorial(points, STUDY, metrics)),
-        STUDY,
-    )
+    native = comparisons(scores, STUDY)
+    at_points = comparisons_at(points, STUDY, STUDY.metrics.names, native)
+    return findings(native, at_points, factorial(points, STUDY), STUDY)
 
 
 def cell(table: pd.DataFrame, variant: str, metric: str, **columns: str) -> pd.Series:
@@ -287,6 +283,14 @@ def test_roles_and_families(found: pd.DataFrame) -> None:
     assert set(found["family"]) == {"confirmatory", "exploratory", "control", "points", "factorial"}
 
 
+def test_what_the_study_would_show_holds_after_correction(found: pd.DataFrame) -> None:
+    """A difference as large as `detectable` passes the first step of Holm."""
+    for row in found[found["effect"] == "difference"].itertuples():
+        larger = abs(row.difference) >= row.detectable
+        if larger:
+            assert row.p * row.family_size < LEVEL
+
+
 def test_the_interval_holds_speakers_and_noise(found: pd.DataFrame) -> None:
     """Oracle: by hand from the scores of one arm."""
     rows = fake_scores().query("metric == 'stoi'")
@@ -386,9 +390,7 @@ def test_a_control_that_differs_is_told() -> None:
     broken = scores["variant"].eq("window-64") & scores["metric"].eq("stoi")
     scores.loc[broken, "value"] -= 0.5
     none = pd.DataFrame(columns=["point", "same_as", "control"])
-    table = findings(
-        comparisons(scores, STUDY), none, in_one_family(factorial({}, STUDY, [])), STUDY
-    )
+    table = findings(comparisons(scores, STUDY), none, factorial({}, STUDY), STUDY)
     row = cell(table, "window-64", "stoi")
     assert row["verdict"] == "worse"
     assert "though nothing was changed" in row["sentence"]
@@ -399,7 +401,7 @@ def test_three_seeds_have_the_noise_in_their_interval_once() -> None:
     seeded = controlled(seeds=[1, 2, 3])
     compared = comparisons(fake_scores(seeds=(1, 2, 3)), seeded)
     none = pd.DataFrame(columns=["point", "same_as", "control"])
-    table = findings(compared, none, in_one_family(factorial({}, seeded, [])), seeded)
+    table = findings(compared, none, factorial({}, seeded), seeded)
     row, before = (
         cell(table, "window-32", "stoi"),
         compared.query("variant == 'window-32' and metric == 'stoi'").iloc[0],
@@ -407,6 +409,29 @@ def test_three_seeds_have_the_noise_in_their_interval_once() -> None:
     assert (row["low"], row["high"]) == pytest.approx((before["low"], before["high"]))
     assert row["p"] == pytest.approx(before["p"])
     assert "12 speakers and 3 seeds" in row["sentence"]
+    assert row["detectable"] > 0
+    # Seeds help where training is what limits, and the needs follow from both parts.
+    one = evidence(before.to_dict())
+    assert one.error**2 + before["noise"] ** 2 == pytest.approx(
+        ((before["high"] - before["low"]) / 2 / stats.t.ppf(0.975, before["df"])) ** 2
+    )
+    assert one.detectable(0.95, seeds=4.0) < one.detectable(0.95)
+
+
+def test_three_seeds_of_two_arms_say_how_many_times_the_noise_an_effect_is() -> None:
+    """Two degrees of freedom are few, and yet all that the interval is made of."""
+    seeded = controlled(seeds=[1, 2, 3])
+    window = seeded.ablations["window"]
+    alone = replace(window, variants=["window-32"], controls=[])
+    variants = {name: seeded.variants[name] for name in ("baseline", "window-32")}
+    two = replace(seeded, ablations={"window": alone}, variants=variants)
+    compared = comparisons(fake_scores(seeds=(1, 2, 3)), two)
+    none = pd.DataFrame(columns=["point", "same_as", "control"])
+    table = findings(compared, none, factorial({}, two), two)
+    row = cell(table, "window-32", "stoi")
+    assert row["noise_df"] == 2
+    assert row["beyond_noise"] == (abs(row["difference"]) > 2 * row["noise"])
+    assert ("inside twice" in row["sentence"]) != row["beyond_noise"]
 
 
 def test_tables_without_any_test_give_an_empty_document(tmp_path: Path) -> None:

@@ -297,13 +297,15 @@ def test_a_seed_that_is_missing_is_told() -> None:
     seeded = replace(STUDY, seeds=[1, 2, 3])
     lost = several[(several["variant"] != "window-64") | (several["seed"] != 2)]
     found = comparisons.comparisons(lost, seeded)
-    assert set(found.loc[found["variant"] == "window-64", "status"]) == {"missing_seed"}
+    gone = found[found["variant"] == "window-64"]
+    assert set(gone["status"]) == {"missing_seed"}
+    assert gone[["p", "low", "high", "p_holm"]].isna().all(axis=None)
     assert set(found.loc[found["variant"] == "window-32", "status"]) == {"ok"}
 
 
 def test_effects_of_crossed_changes(scores: pd.DataFrame) -> None:
     """Oracle: effects of the four speakers' means by hand, with scipy's t test."""
-    found = factorial.in_one_family(factorial.factorial({"native": scores}, STUDY, ["stoi"]))
+    found = factorial.factorial({"native": scores}, STUDY).query("metric == 'stoi'")
     rows = scores[scores["metric"] == "stoi"].groupby(["variant", "speaker"])["value"].mean()
     none, one, other, both = (
         rows[name] for name in ("even", "even-no-symmetric", "even-no-hybrid", "even-neither")
@@ -326,19 +328,29 @@ def test_effects_of_crossed_changes(scores: pd.DataFrame) -> None:
     ]
 
 
+def test_effects_are_one_family_in_which_no_point_is_twice(scores: pd.DataFrame) -> None:
+    moved = scores.assign(value=scores["value"] * 1.5)
+    points = {"native": scores, "1x46656": moved, "2x15625": moved}
+    found = factorial.factorial(points, STUDY)
+    assert set(found["point"]) == {"native", "1x46656"}
+    assert set(found["family_size"]) == {len(found)}
+    assert found["p_holm"].min() == pytest.approx(min(1, len(found) * found["p"].min()))
+
+
 def test_comparisons_at_other_points_have_a_row_per_point_variant_and_metric(
     scores: pd.DataFrame,
 ) -> None:
     """At the second point every difference is three times as large, and so is the noise."""
     points = {"native": scores, "1x46656": scores.assign(value=scores["value"] * 3)}
-    found = comparisons.comparisons_at(points, STUDY, ["stoi", "mel_distance"])
+    native = comparisons.comparisons(scores, STUDY)
+    found = comparisons.comparisons_at(points, STUDY, ["mel_distance", "stoi"], native)
     arms = {name: STUDY.ablations[name].variants for name in ("fsq-even", "fsq-odd")}
     expected = [
         (point, ablation, arm, metric)
         for point in points
         for ablation, names in arms.items()
         for arm in names
-        for metric in ("stoi", "mel_distance")
+        for metric in ("mel_distance", "stoi")
     ]
     columns = ["point", "ablation", "variant", "metric"]
     assert list(found[columns].itertuples(index=False, name=None)) == expected
@@ -351,30 +363,39 @@ def test_comparisons_at_other_points_have_a_row_per_point_variant_and_metric(
         control = abs(here["odd-no-symmetric"] - here["baseline"])
         assert np.isnan(row.noise) if row.control else row.noise == pytest.approx(scale * control)
         assert row.same_as == ""
-    # At another point nothing is confirmatory.
+    # At other points nothing is confirmatory; natively a row is what it is in comparisons.csv.
     away = found["point"] != "native"
-    assert set(found.loc[away & ~found["control"], "family"]) == {"exploratory"}
-    primary = (found["metric"] == "stoi") & ~found["control"]
-    assert set(found.loc[~away & primary, "family"]) == {"confirmatory"}
+    there = found[away & ~found["control"]]
+    assert set(there["family"]) == {"points"}
+    assert there["p_holm"].min() == pytest.approx(len(there) * there["p"].min())
+    key = ["ablation", "variant", "metric"]
+    kept = found[~away].merge(native, on=key, suffixes=("", "_native"))
+    assert len(kept) == (~away).sum()
+    for column in ("family", "p_holm", "difference", "family_size"):
+        assert kept[column].equals(kept[f"{column}_native"])
 
 
 def test_a_point_at_which_nothing_changes_is_told_and_in_no_family(scores: pd.DataFrame) -> None:
     """At the second point one arm and its reference have the same scores as natively."""
     moved = scores["variant"].isin(["even-no-symmetric", "baseline"])
     second = scores.assign(value=scores["value"] + 0.1 * moved)
-    found = comparisons.comparisons_at({"native": scores, "1x46656": second}, STUDY, ["stoi"])
+    native = comparisons.comparisons(scores, STUDY)
+    points = {"native": scores, "1x46656": second}
+    found = comparisons.comparisons_at(points, STUDY, ["stoi"], native)
     there = found[found["point"] == "1x46656"].set_index("variant")
     assert there["same_as"]["even-no-hybrid"] == "native"
     assert there["family"]["even-no-hybrid"] == ""
     assert np.isnan(there["p_holm"]["even-no-hybrid"])
     assert there["same_as"]["even-no-symmetric"] == ""
-    assert there["family"]["even-no-symmetric"] == "exploratory"
+    assert there["family"]["even-no-symmetric"] == "points"
 
 
 def test_without_a_probed_ablation_no_point_is_compared(scores: pd.DataFrame) -> None:
     """As in a study whose pretrained variants alone are decoded at other points."""
     alone = replace(STUDY, bitrates=replace(STUDY.bitrates, ablations=[]))
-    found = comparisons.comparisons_at({"native": scores, "1x46656": scores}, alone, ["stoi"])
+    native = comparisons.comparisons(scores, alone)
+    points = {"native": scores, "1x46656": scores}
+    found = comparisons.comparisons_at(points, alone, ["stoi"], native)
     assert found.empty
     assert {"point", "variant", "noise", "p_holm"} <= set(found)
 

@@ -32,6 +32,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from taae.analysis.run_files import LISTENER
 from taae.study.config import Statistics
 
 Array = npt.NDArray[np.float64]
@@ -40,7 +41,6 @@ RANDOM_SEEDS = 3  # with fewer, the variance over seeds is not worth estimating
 WILCOXON_LEAST = 6  # with fewer pairs no two-sided p below 0.05 exists
 PAIR = ["seed", "speaker", "utterance"]
 VALUES = [*PAIR, "value"]
-LISTENER = "listener"  # a column of ratings
 
 
 @dataclass(frozen=True)

@@ -77,8 +77,10 @@ def training_noise(
         mine = rows[rows["variant"].isin(pool)]
         for metric, values in mine.groupby("metric", sort=False):
             runs = _run_means(values)
-            spread = _between_seeds(runs) if len(study.seeds) > 1 else None
-            spread = spread or _between_controls(runs, same_by_construction(study))
+            if len(study.seeds) > 1:
+                spread = _between_seeds(runs)
+            else:
+                spread = _between_controls(runs, same_by_construction(study))
             if spread:
                 arms = tuple(arm for arm in pool if arm in spread.arms)
                 found.append(TrainingNoise(str(metric), arms, spread.n_runs, spread.run))

@@ -11,10 +11,10 @@ from taae.analysis.findings.table import findings
 from taae.analysis.findings.wording import markdown
 from taae.analysis.run_files import collect
 from taae.analysis.tables import publish, scores
-from taae.analysis.tables.bitrates import bitrate_tables, point_scores
-from taae.analysis.tables.comparisons import COLUMNS, comparisons, comparisons_at, noise_table
-from taae.analysis.tables.factorial import COLUMNS as FACTORIAL_COLUMNS
-from taae.analysis.tables.factorial import factorial, in_one_family
+from taae.analysis.tables.bitrates import bitrate_tables
+from taae.analysis.tables.comparisons import COLUMNS
+from taae.analysis.tables.differences import difference_tables
+from taae.analysis.tables.factorial import COLUMNS as EFFECTS
 from taae.analysis.tables.lengths import length_tables
 from taae.analysis.tables.runs import cost_table, provenance_table, training_table
 from taae.analysis.tables.spectra import write_spectra
@@ -31,7 +31,7 @@ def write_table(name: str, study: Study, results: Path) -> None:
         case "scores":
             tables = _score_tables(study, results)
         case "comparisons":
-            tables = _comparison_tables(study, results)
+            tables = difference_tables(results, study)
         case "findings":
             tables[name] = _findings(study, results / "tables")
         case "bitrates":
@@ -65,30 +65,10 @@ def _score_tables(study: Study, results: Path) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def _comparison_tables(study: Study, results: Path) -> dict[str, pd.DataFrame]:
-    """Return the comparisons natively and, where arms are decoded there, at operating points."""
-    native = collect([results / "tables" / "scores.csv"])
-    tables = {
-        "comparisons": comparisons(native, study),
-        "noise": noise_table(native, study),
-        "factorial": factorial({NATIVE: native}, study, study.metrics.names),
-    }
-    if study.probed():
-        # Natively the noise of all arms is known, not of these alone.
-        points = point_scores(results / "scores", study) | {NATIVE: native}
-        metrics = [name for name in study.metrics.names if name in study.bitrates.metrics]
-        tables["points"] = comparisons_at(points, study, metrics)
-        others = {point: rows for point, rows in points.items() if point != NATIVE}
-        elsewhere = factorial(others, study, metrics)
-        tables["factorial"] = pd.concat([tables["factorial"], elsewhere], ignore_index=True)
-    tables["factorial"] = in_one_family(tables["factorial"])
-    return tables
-
-
 def _findings(study: Study, folder: Path) -> pd.DataFrame:
     """Return the findings, and write them in words."""
     compared = read_csv(folder / "comparisons.csv", COLUMNS)
-    crossed = read_csv(folder / "factorial.csv", FACTORIAL_COLUMNS)
+    crossed = read_csv(folder / "factorial.csv", EFFECTS)
     points = pd.DataFrame(columns=["point", "same_as", *COLUMNS])
     if study.probed():
         points = read_csv(folder / "points.csv", [*points.columns])

@@ -10,12 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from taae.analysis.figures import style
+from taae.analysis.findings.verdict import LEAST_DF, NOISES
+from taae.analysis.statistics import RANDOM_SEEDS
 from taae.codec.operating_points import OWN, stages_of
 from taae.evaluation.metrics import METRICS
 from taae.study.config import Ablation
 from taae.study.study import Study
 
-NOISES = 2.0  # times the training noise that a difference has to exceed
 _BOLD = "bold: primary metric"
 _CHANCE = "training noise (2 × RMS)"
 
@@ -143,14 +144,24 @@ def _window_ticks(windows: Sequence[int]) -> tuple[list[int], list[str]]:
 
 
 def _noise(rows: pd.DataFrame) -> float:
-    """Return the noise of training; a control's own row has it from the other runs alone."""
-    others = rows.loc[rows["control"].ne(True), "noise"].dropna()
-    return float(others.max() if len(others) else rows["noise"].max())
+    """Return the noise of training where it is known of every arm; else NaN.
+
+    A control's own row has it from the other runs alone, and stands for the band where all rows are
+    controls.
+    """
+    arms = rows[rows["difference"].notna()]
+    arms = arms[arms["control"].ne(True)] if arms["control"].ne(True).any() else arms
+    return float(arms["noise"].where(_known(arms)).max(skipna=False)) if len(arms) else math.nan
+
+
+def _known(rows: pd.DataFrame) -> pd.Series:
+    known: pd.Series = (rows["noise_df"] >= LEAST_DF) | (rows["n_seeds"] >= RANDOM_SEEDS)
+    return known & (rows["noise"] > 0)
 
 
 def _filled(comparisons: pd.DataFrame) -> str:
-    known = (comparisons["noise"] > 0).any()
-    chance = ", by more than training does by chance" if known else ""
+    known = _known(comparisons[comparisons["control"].ne(True)])
+    chance = ", by more than training does by chance" if len(known) and known.all() else ""
     return style.filled(comparisons, beyond=chance)
 
 
@@ -163,7 +174,7 @@ def _label(point: str) -> str:
 
 def _differs(rows: pd.DataFrame) -> pd.Series:
     """Tell which differences pass Holm's correction and exceed the noise of training, if known."""
-    beyond = ~(rows["difference"].abs() <= NOISES * rows["noise"])
+    beyond = ~(rows["difference"].abs() <= NOISES * rows["noise"].where(_known(rows)))
     return (rows["p_holm"] < 1 - rows["confidence"]) & beyond
 
 

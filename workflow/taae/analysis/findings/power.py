@@ -10,8 +10,9 @@ from itertools import product
 import pandas as pd
 
 from taae.analysis.findings.table import evidence, records
-from taae.analysis.findings.verdict import Evidence
-from taae.analysis.statistics import RANDOM_SEEDS
+from taae.analysis.findings.verdict import LEAST_DF, Evidence
+from taae.analysis.training_noise import pools
+from taae.evaluation.metrics import METRICS
 from taae.study.study import Study
 
 COLUMNS = ["metric", "margin", "speakers", "seeds", "sampling", "noise", "detectable", "enough"]
@@ -28,13 +29,15 @@ def power_table(
 
     Args:
         comparisons: comparisons.csv of a pilot.
-        study: the pilot, with margins. Its number of trained arms, over which the noise of several
-            seeds is pooled, is taken for the number of the plan.
+        study: the pilot, with margins. The number of its arms that are trained alike, over which
+            the noise of several seeds is pooled, is taken for the number of the plan.
         speakers: numbers of test speakers.
         seeds: numbers of trainings per arm.
     """
-    tested = comparisons[(comparisons["status"] == "ok") & ~comparisons["control"].astype(bool)]
-    arms = max(2, len(study.trained))
+    rated = comparisons["metric"].map(lambda name: METRICS[name].rated)
+    control = comparisons["control"].astype(bool)
+    tested = comparisons[(comparisons["status"] == "ok") & ~control & ~rated]
+    arms = max(map(len, pools(study)), default=1)
     rows = []
     for metric, here in tested.groupby("metric", sort=False):
         pilot = _median(here)
@@ -43,8 +46,9 @@ def power_table(
             more = n_speakers / pilot.n_speakers
             times = n_seeds / pilot.n_seeds
             pooled = float((arms - 1) * (n_seeds - 1))
-            planned = replace(pilot, noise_df=max(pilot.noise_df, pooled))
-            shown = planned.detectable(study.statistics.confidence, more, times)
+            # A noise of few runs is the best guess that there is.
+            planned = replace(pilot, noise_df=max(pilot.noise_df, pooled, LEAST_DF))
+            shown = float(planned.detectable(study.statistics.confidence, more, times))
             rows.append(
                 {
                     "metric": metric,
@@ -61,15 +65,7 @@ def power_table(
 
 
 def _median(rows: pd.DataFrame) -> Evidence:
-    """Return the evidence of the arm whose error is the median one; what is not known is NaN."""
-    found = []
-    for row in records(rows):
-        one = evidence(row)
-        noise, noise_df = row["noise"], row["noise_df"]
-        if row["n_seeds"] >= RANDOM_SEEDS and noise > 0:  # both parts are in the interval
-            sampling = math.sqrt(max(one.error**2 - noise**2, 0.0))
-            one = replace(one, error=sampling, df=row["n_speakers"] - 1)
-        found.append(replace(one, noise=noise, noise_df=noise_df))
-    found.sort(key=lambda each: (not each.noise > 0, each.error))
+    """Return the evidence of the arm whose error is the median one, of those with a known noise."""
+    found = sorted(map(evidence, records(rows)), key=lambda each: each.error)
     known = [each for each in found if each.noise > 0] or found
     return known[(len(known) - 1) // 2]

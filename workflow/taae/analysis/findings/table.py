@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from taae.analysis.findings.verdict import LEAST_DF, NOISES, Evidence, verdict
+from taae.analysis.findings.verdict import NOISES, Evidence, verdict
 from taae.analysis.findings.wording import sentence
 from taae.analysis.statistics import RANDOM_SEEDS, holm
-from taae.analysis.tables.comparisons import CONTROL, EXPLORATORY
+from taae.analysis.tables.comparisons import CONFIRMATORY, CONTROL, EXPLORATORY
 from taae.analysis.tables.factorial import INTERACTION
 from taae.codec.operating_points import NATIVE
 from taae.evaluation.metrics import METRICS
@@ -20,23 +20,14 @@ from taae.study.study import Study
 
 COLUMNS = [
     *["ablation", "variant", "reference", "effect", "metric", "point", "role", "direction"],
-    *[
-        "n_speakers",
-        "n_seeds",
-        "n_listeners",
-        "difference",
-        "low",
-        "high",
-        "confidence",
-        "p",
-        "p_adjusted",
-    ],
+    *["n_speakers", "n_seeds", "n_listeners"],
+    *["difference", "low", "high", "confidence", "p", "p_adjusted"],
     *["family", "family_size", "noise", "noise_df", "beyond_noise", "margin", "equivalence_p"],
     *["detectable", "speakers_needed", "seeds_needed", "verdict", "scope", "sentence"],
 ]
 DIFFERENCE, MAIN = "difference", "main effect"
 TRAININGS, CHECKPOINTS = "trainings", "checkpoints"
-POINTS, FACTORIAL = "points", "factorial"
+FACTORIAL = "factorial"  # the family of effects
 
 
 def findings(
@@ -53,15 +44,11 @@ def findings(
         factorial: of `taae.analysis.tables.factorial`.
         study: with margins, and what its variants change.
     """
-    native = comparisons.assign(effect=DIFFERENCE, point=NATIVE)
-    native["role"] = native["family"].replace({"": EXPLORATORY})
+    native = comparisons.assign(point=NATIVE)
     elsewhere = points[(points["point"] != NATIVE) & (points["same_as"].fillna("") == "")]
-    elsewhere = elsewhere.assign(effect=DIFFERENCE, family=POINTS, role=EXPLORATORY)
-    control = elsewhere["control"].astype(bool)
-    elsewhere = elsewhere.assign(
-        family=elsewhere["family"].mask(control, CONTROL),
-        role=elsewhere["role"].mask(control, CONTROL),
-    )
+    arms = pd.concat([part for part in (native, elsewhere) if len(part)] or [native])
+    roles = {CONFIRMATORY: CONFIRMATORY, CONTROL: CONTROL}
+    arms = arms.assign(effect=DIFFERENCE, role=arms["family"].map(roles).fillna(EXPLORATORY))
     references = {name: ablation.reference for name, ablation in study.ablations.items()}
     effects = factorial.assign(
         variant=factorial["effect"],
@@ -70,15 +57,19 @@ def findings(
         family=FACTORIAL,
         role=EXPLORATORY,
     )
-    table = pd.concat([native, elsewhere, effects], ignore_index=True)
+    table = pd.concat([part for part in (arms, effects) if len(part)] or [arms], ignore_index=True)
     table = table[table["status"] == "ok"].reset_index(drop=True)
     if table.empty:
         return pd.DataFrame(columns=COLUMNS)
     margins = study.statistics.margins
     table["margin"] = table["metric"].map(margins).astype(float)
-    judged = [_judged(row) for row in records(table)]
-    table = table.drop(columns=[*judged[0], "p"], errors="ignore").join(pd.DataFrame(judged))
-    table = _adjusted(table)
+    table["family_size"] = table.groupby("family")["family"].transform("size")
+    judged = pd.DataFrame([_judged(row) for row in records(table)])
+    table = table.drop(columns=list(judged.columns), errors="ignore").join(judged)
+    table["p_adjusted"] = np.nan
+    for family in table["family"].unique():
+        here = table["family"] == family
+        table.loc[here, "p_adjusted"] = holm(table.loc[here, "p"])
     table["verdict"] = [
         verdict(
             row["difference"],
@@ -102,45 +93,44 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def evidence(row: dict[str, Any]) -> Evidence:
-    """Return the evidence of a row of comparisons or effects."""
+    """Return the evidence of a row of comparisons or effects, its two parts apart."""
     half = (row["high"] - row["low"]) / 2
     error = half / float(stats.t.ppf(0.5 + row["confidence"] / 2, row["df"]))
-    pooled = row["n_seeds"] >= RANDOM_SEEDS  # the noise of training is in the interval
+    df = row["df"]
+    if row["n_seeds"] >= RANDOM_SEEDS and row["noise"] > 0:  # both are in the interval
+        error, df = math.sqrt(max(error**2 - row["noise"] ** 2, 0.0)), row["n_speakers"] - 1
     return Evidence(
         row["difference"],
         error,
-        row["df"],
-        math.nan if pooled else row["noise"],
-        math.nan if pooled else row["noise_df"],
+        df,
+        row["noise"],
+        row["noise_df"],
         row["n_speakers"],
         row["n_seeds"],
     )
 
 
 def _judged(row: dict[str, Any]) -> dict[str, Any]:
-    """Return what the evidence of a row says, before any correction."""
+    """Return what the evidence of a row says."""
     found, confidence, margin = evidence(row), row["confidence"], row["margin"]
     low, high = found.interval(confidence)
+    # What would be shown however the others of its family turn out: at the first step of Holm.
+    strict = 1 - (1 - confidence) / row["family_size"]
     over_trainings = row["n_seeds"] >= RANDOM_SEEDS or found.noise_known
-    known = row["noise_df"] >= LEAST_DF
+    # Listeners, and seeds whose variance is not pooled, are in the error too, and no more of them
+    # come with more speakers.
+    speakers = found.speakers_for(margin, strict)
+    if METRICS[row["metric"]].rated or (over_trainings and not found.noise_known):
+        speakers = math.nan
+    beyond = abs(row["difference"]) > NOISES * row["noise"] if found.noise_known else None
     return {
         "low": low,
         "high": high,
         "p": found.p(),
         "equivalence_p": found.equivalence_p(margin),
-        "detectable": found.detectable(confidence),
-        "speakers_needed": found.speakers_for(margin, confidence),
-        "seeds_needed": found.seeds_for(margin, confidence),
-        "beyond_noise": abs(row["difference"]) > NOISES * row["noise"] if known else None,
+        "detectable": float(found.detectable(strict)),
+        "speakers_needed": speakers,
+        "seeds_needed": found.seeds_for(margin, strict),
+        "beyond_noise": beyond,
         "scope": TRAININGS if over_trainings else CHECKPOINTS,
     }
-
-
-def _adjusted(table: pd.DataFrame) -> pd.DataFrame:
-    """Fill in p, corrected within each family."""
-    table = table.assign(p_adjusted=table["p"], family_size=1)
-    for family in table["family"].unique():
-        here = table["family"] == family
-        table.loc[here, "p_adjusted"] = holm(table.loc[here, "p"])
-        table.loc[here, "family_size"] = int(here.sum())
-    return table

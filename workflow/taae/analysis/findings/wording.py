@@ -149,12 +149,12 @@ def _noise(row: Row) -> str:
 
 
 def _trainings(row: Row) -> str:
+    listeners = f", {row['n_listeners']:.0f} listeners" if row["n_listeners"] else ""
     if row["scope"] == "checkpoints":
-        listeners = f", {row['n_listeners']:.0f} listeners" if row["n_listeners"] else ""
         return f"{listeners}, these checkpoints"
     if row["n_seeds"] > 1:
         return f" and {row['n_seeds']} seeds"
-    return f" and the noise of training, from {row['noise_df']:.0f} degrees of freedom"
+    return f"{listeners} and the noise of training, from {row['noise_df']:.0f} degrees of freedom"
 
 
 def _confirmed(rows: list[Row]) -> str:

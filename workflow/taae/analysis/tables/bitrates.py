@@ -38,14 +38,6 @@ def _rate_distortion(scores: Path, study: Study) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def point_scores(scores: Path, study: Study) -> dict[str, pd.DataFrame]:
-    """Return the scores of all probed arms by operating point, the native one first."""
-    found: dict[str, list[Path]] = {}
-    for variant, seed, point in study.probed():
-        found.setdefault(point, []).append(scores / variant / f"seed{seed}" / f"{point}.csv")
-    return {point: collect(paths) for point, paths in found.items()}
-
-
 def _bitrates(rates: pd.DataFrame) -> pd.DataFrame:
     """Return bits per second of each run: means over utterances, weighted by their length.
 

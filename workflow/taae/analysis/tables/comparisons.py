@@ -1,8 +1,8 @@
 """Arms against their references: natively, at other operating points, and what chance does.
 
-Three families of tests are corrected (Holm) each by itself: `confirmatory`, the primary metrics of
-the arms that the study declares, natively; `exploratory`, everything else; and `control` rows,
-whose effect is nil by construction, which are not corrected at all.
+Families of tests are corrected (Holm) each by itself: `confirmatory`, the primary metrics of the
+arms that the study declares, natively; `exploratory`, the other metrics; `points`, other operating
+points. Rows of a `control`, whose effect is nil by construction, are in none of them.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ COLUMNS = [
 ]
 DETECTABLE = 1.960 + 0.842  # normal quantiles: two-sided 5 %, power 80 %
 CONFIRMATORY, EXPLORATORY, CONTROL = "confirmatory", "exploratory", "control"
+POINTS = "points"
 UNTESTED = {
     "no_pairs": "no score of the same utterance, speaker and seed",
     "too_few": "one speaker; the unit of the test is the speaker",
@@ -53,39 +54,52 @@ def comparisons(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def comparisons_at(
-    points: Mapping[str, pd.DataFrame], study: Study, metrics: Sequence[str]
+    points: Mapping[str, pd.DataFrame],
+    study: Study,
+    metrics: Sequence[str],
+    native: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Return `comparisons` of the arms that are decoded at other operating points, at each point.
+    """Return the comparisons of the arms that are decoded at other operating points, at each point.
 
     `same_as` names an earlier point at which both arms have the very same scores: there is nothing
     new at such a point, and no test of it in any family.
 
     Args:
-        points: the scores of all these arms, by operating point.
+        points: the scores of all these arms, by operating point, the native one first.
         study: with `bitrates.ablations`.
         metrics: that are scored at all points.
+        native: `comparisons`, whose rows stand for the native point.
     """
     probed = {
         name: study.ablations[name] for name in study.bitrates.ablations if name in study.ablations
     }
-    tables = {point: _compared(scores, study, probed, metrics) for point, scores in points.items()}
-    table = pd.concat(tables, names=["point", None]).reset_index("point").reset_index(drop=True)
-    same = _same_scores(points)
-    arms = table[["point", "variant", "reference"]].astype(str).itertuples(index=False, name=None)
-    earlier = [(same.get((point, one)), same.get((point, other))) for point, one, other in arms]
-    table.insert(1, "same_as", [one if one and one == other else "" for one, other in earlier])
-    return with_families(table)
+    here = native["ablation"].isin(list(probed)) & native["metric"].isin(list(metrics))
+    found = {NATIVE: native[here].assign(same_as="")}
+    earlier = same_scores(points)
+    for point, scores in points.items():
+        if point != NATIVE:
+            table = _compared(scores, study, probed, metrics)
+            arms = table[["variant", "reference"]].astype(str).itertuples(index=False, name=None)
+            table["same_as"] = [same_point(point, pair, earlier) for pair in arms]
+            found[point] = table
+    away = [table.assign(point=point) for point, table in found.items() if point != NATIVE]
+    parts = [found[NATIVE].assign(point=NATIVE)]
+    if away:
+        parts.append(with_families(pd.concat(away, ignore_index=True), POINTS))
+    table = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    return table[["point", "same_as", *COLUMNS]]
 
 
-def with_families(table: pd.DataFrame) -> pd.DataFrame:
+def with_families(table: pd.DataFrame, others: str = EXPLORATORY) -> pd.DataFrame:
     """Fill in the family of each row, and p corrected within it.
 
-    A row whose `point` is not native is never confirmatory, and in no family where it repeats
-    another point.
+    Args:
+        table: with `same_as`, where a row may repeat another point and then is in no family.
+        others: the family of what is not confirmatory; at other points nothing is.
     """
-    native = table.get("point", NATIVE) == NATIVE
-    family = pd.Series(EXPLORATORY, table.index, dtype=object)
-    family = family.mask(table["primary"].astype(bool) & native, CONFIRMATORY)
+    family = pd.Series(others, table.index, dtype=object)
+    if others == EXPLORATORY:
+        family = family.mask(table["primary"].astype(bool), CONFIRMATORY)
     family = family.mask(table["control"].astype(bool), CONTROL)
     unheard = table["metric"].map(lambda name: METRICS[name].rated) & (
         table["status"] == "no_pairs"
@@ -94,7 +108,7 @@ def with_families(table: pd.DataFrame) -> pd.DataFrame:
     if "same_as" in table:
         family = family.mask(table["same_as"] != "", "")
     table = table.assign(family=family, p_holm=np.nan, family_size=0)
-    for name in (CONFIRMATORY, EXPLORATORY):
+    for name in (CONFIRMATORY, others):
         here = family == name
         table.loc[here, "p_holm"] = holm(table.loc[here, "p"])
         table.loc[here, "family_size"] = int(here.sum())
@@ -125,16 +139,23 @@ def noise_of(
 ) -> RunVariance | None:
     """Return the variance over trainings of a weighted sum of variants, or None if not known.
 
-    A pretrained variant was trained once and adds none: the result holds for that model.
+    A pretrained variant was trained once and adds none: the result holds for that model. With
+    several seeds the weights of arms that are trained alike have to sum to 0, or the mean of a
+    seed, which is no part of the pooled variance, would count too.
     """
     factors: dict[RunVariance, float] = {}
+    sums: dict[RunVariance, float] = {}
+    trainings = _trainings(metric, study)
     for name, weight in weights.items():
         if name in study.seedless:
             continue
         if (name, metric) not in runs:
             return None
         run = runs[name, metric]
-        factors[run] = factors.get(run, 0.0) + weight**2 / _trainings(metric, study)
+        factors[run] = factors.get(run, 0.0) + weight**2 / trainings
+        sums[run] = sums.get(run, 0.0) + weight
+    if trainings > 1 and any(sums.values()):
+        return None
     parts = [run.times(factor) for run, factor in factors.items()]
     if len(parts) < 2:
         return parts[0] if parts else None
@@ -159,7 +180,8 @@ def contrast_row(
     one = contrasted(dict(found), weights, metric, study.seedless, study.statistics, pooled)
     trained = any(name not in study.seedless for name in weights)
     if trained and one.status == "ok" and one.n_seeds < trainings:
-        one = replace(one, status="missing_seed")
+        unknown: Any = dict.fromkeys(("low", "high", "statistic", "p"), np.nan)
+        one = replace(one, status="missing_seed", **unknown)
     noisy = {"noise": noise.variance**0.5, "noise_df": noise.df} if noise else {}
     return vars(one) | {"difference": one.mean} | noisy
 
@@ -225,7 +247,13 @@ def _compared(
     return with_settings(pd.DataFrame(rows, columns=COLUMNS), study.statistics)
 
 
-def _same_scores(points: Mapping[str, pd.DataFrame]) -> dict[tuple[str, str], str]:
+def same_point(point: str, arms: Iterable[str], earlier: Mapping[tuple[str, str], str]) -> str:
+    """Return the earlier point at which all of some arms have the scores of this one, or ""."""
+    found = {earlier.get((point, arm), "") for arm in arms}
+    return found.pop() if len(found) == 1 else ""
+
+
+def same_scores(points: Mapping[str, pd.DataFrame]) -> dict[tuple[str, str], str]:
     """Return by (point, variant) the first earlier point with the very same scores, where any."""
     key = ["metric", "seed", "utterance"]
     seen: dict[str, dict[str, pd.Series]] = {}

@@ -7,15 +7,17 @@ so it varies less by chance than any single arm; the interaction is their differ
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import combinations, product
 
 import pandas as pd
 
 from taae.analysis.statistics import holm
-from taae.analysis.tables.comparisons import contrast_row
+from taae.analysis.tables.comparisons import contrast_row, same_point, same_scores
 from taae.analysis.tables.rows import groups, with_settings
 from taae.analysis.training_noise import by_arm, training_noise
+from taae.codec.operating_points import NATIVE
+from taae.evaluation.metrics import METRICS
 from taae.study.checks import changed_keys
 from taae.study.config import Ablation
 from taae.study.study import Study
@@ -38,41 +40,42 @@ COLUMNS = [
 INTERACTION = "interaction"
 
 
-def factorial(
-    points: Mapping[str, pd.DataFrame], study: Study, metrics: Sequence[str]
-) -> pd.DataFrame:
+def factorial(points: Mapping[str, pd.DataFrame], study: Study) -> pd.DataFrame:
     """Return a row per crossed pair of changes, effect, operating point and metric.
 
     `effect` names the arm that makes the change alone, or is `interaction`; `key` is what it
-    changes.
+    changes. All rows are one family. A point that repeats an earlier one for all four arms is left
+    out, and so is a metric of listeners who have not heard all four.
 
     Args:
-        points: scores of the arms, by operating point.
-        study: with the ablations.
-        metrics: that are scored at all points.
+        points: scores of the arms, by operating point, the native one first.
+        study: with the ablations, and the metrics of each point.
     """
     rows = []
+    earlier = same_scores(points)
     for point, scores in points.items():
         found, runs = groups(scores), by_arm(training_noise(scores, study))
         there = set(scores["variant"])
         for name, ablation in study.ablations.items():
             for (one, other), both in crossed(ablation, study).items():
-                if not {ablation.reference, one, other, both} <= there:
+                four = ablation.reference, one, other, both
+                if not set(four) <= there or same_point(point, four, earlier):
                     continue
                 for (effect, weights), metric in product(
-                    _effects(ablation.reference, one, other, both).items(), metrics
+                    _effects(*four).items(), _metrics(point, study)
                 ):
                     label = {"ablation": name, "point": point, "effect": effect, "metric": metric}
                     arms = [one, other] if effect == INTERACTION else [effect]
                     label["key"] = " x ".join(_key(arm, ablation, study) for arm in arms)
-                    rows.append(label | contrast_row(found, weights, metric, runs, study))
-    table = with_settings(pd.DataFrame(rows, columns=COLUMNS), study.statistics)
-    return table[COLUMNS]
-
-
-def in_one_family(table: pd.DataFrame) -> pd.DataFrame:
-    """Fill in p, corrected over all rows."""
+                    row = contrast_row(found, weights, metric, runs, study)
+                    if not (METRICS[metric].rated and row["status"] == "no_pairs"):
+                        rows.append(label | row)
+    table = with_settings(pd.DataFrame(rows, columns=COLUMNS), study.statistics)[COLUMNS]
     return table.assign(p_holm=holm(table["p"]), family_size=len(table))
+
+
+def _metrics(point: str, study: Study) -> list[str]:
+    return study.metrics.names if point == NATIVE else study.metrics_at(point)
 
 
 def crossed(ablation: Ablation, study: Study) -> dict[tuple[str, str], str]:
