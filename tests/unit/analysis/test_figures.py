@@ -128,7 +128,7 @@ def test_metrics_have_the_intervals_of_paired_differences(
 ) -> None:
     """And not those of means, which hold what speakers differ by."""
     summary, compared = found
-    compared = compared.assign(noise=0.003)
+    compared = compared.assign(noise=0.003, noise_df=5)
     figure = figures.metrics(STUDY, "fsq-odd", summary, compared)
     mean = summary.set_index(["variant", "metric"])["mean"]["baseline", "stoi"]
     rows = compared.set_index(["ablation", "variant", "metric"])
@@ -154,7 +154,9 @@ def test_figures_say_what_one_seed_allows(
 
     one = found[1].assign(point="native", noise=np.nan)
     assert "these checkpoints differ (Holm); other trainings may not" in title(one)
-    assert "(Holm), by more than training does by chance; other" in title(one.assign(noise=0.1))
+    assert "(Holm), by more than training does by chance; other" in title(
+        one.assign(noise=0.1, noise_df=5)
+    )
     several = title(one.assign(scope="over 3 seeds"))
     assert "over the seeds (Holm)" in several
     assert "other trainings" not in several
@@ -210,7 +212,7 @@ def test_forest_shows_the_noise_and_leaves_what_lies_inside_hollow(
     small, large = (abs(differences[name, "stoi"]) for name in ("window-64", "window-32"))
     assert abs(differences["window-256", "stoi"]) < small < large
     noise = (small + large) / 4  # twice it lies between them
-    figure = figures.forest(STUDY, "window", compared.assign(noise=noise))
+    figure = figures.forest(STUDY, "window", compared.assign(noise=noise, noise_df=5))
     assert spans(figure, 1)["training noise (2 × RMS)"] == (pytest.approx((-2 * noise, 2 * noise)))
     shown = points(figure, 1)
     assert [
@@ -233,7 +235,8 @@ def test_points_are_ordered_by_bitrate_and_filled_beyond_the_noise_there(
     differences = compared.set_index(["variant", "metric"])["difference"]["even-neither", "stoi"]
     noises = dict(zip(places, [0.0, abs(differences), np.nan], strict=True))
     table = pd.concat(
-        compared.assign(point=point, noise=noise) for point, noise in reversed(noises.items())
+        compared.assign(point=point, noise=noise, noise_df=5)
+        for point, noise in reversed(noises.items())
     )
     figure = figures.points(STUDY, "fsq-even", table)
     axis = figure.axes[1]

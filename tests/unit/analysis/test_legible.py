@@ -77,6 +77,8 @@ def table(arms: Sequence[str], **columns: Sequence[Any]) -> pd.DataFrame:
         control=False,
         p_holm=rng.choice([0.01, 0.5], size),
         noise=0.3 * scale,
+        noise_df=5,
+        n_seeds=1,
         confidence=0.95,
         scope="fixed checkpoint",
         n_speakers=12,
