@@ -55,7 +55,7 @@ def listening_test(
 ) -> ListeningTest:
     """Write a test of `ARMS`; `names` gives arms other names."""
     arms = {(names or {}).get(name, name): Arm(f"{name}/seed1", 1, 2400.0) for name in ARMS}
-    options = {"n_utterances": 4, "seed": 1} | options
+    options = {"n_utterances": 4, "seed": 1, "salt": "secret"} | options
     return write_test(STUDY, results, folder, design, arms, **options)
 
 

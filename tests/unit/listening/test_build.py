@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,23 @@ import pytest
 import soundfile
 import yaml
 
+from taae import cli
+from taae.listening import build
 from taae.listening.build import choose_arms
-from taae.listening.design import DESIGNS, HIDDEN, DesignName, contents, plan, read_key
+from taae.listening.design import (
+    DESIGNS,
+    HIDDEN,
+    DesignName,
+    check_study,
+    contents,
+    plan,
+    read_key,
+)
+from taae.study.load import merge, read_yaml
 from taae.utils.errors import TaaeError
+from taae.utils.files import write_json
+from tests.unit.analysis.fake_scores import ARMS as OVERLAY
+from tests.unit.analysis.fake_scores import DEMO
 from tests.unit.listening.made import ARMS, RATE, STUDY, listening_test
 
 NAMES: list[DesignName] = ["mushra", "ab", "dcr"]
@@ -54,8 +69,6 @@ def test_nothing_that_is_sent_names_an_arm_an_utterance_or_a_speaker(
 ) -> None:
     test = listening_test(tmp_path / "test", results, design)
     told = json.dumps(manifest(tmp_path / "test")) + " ".join(sent(tmp_path / "test", ""))
-    config = tmp_path / "test" / "send" / "webmushra.yaml"
-    told += config.read_text() if config.exists() else ""
     secrets = {
         *ARMS,
         HIDDEN,
@@ -63,7 +76,6 @@ def test_nothing_that_is_sent_names_an_arm_an_utterance_or_a_speaker(
         *(t.utterance for t in test.trials),
         *(t.speaker for t in test.trials),
     }
-    told = told.replace("createAnchor", "")
     assert not [secret for secret in secrets if secret in told]
 
 
@@ -109,14 +121,44 @@ def test_utterances_come_from_as_many_speakers_as_there_are(results: Path, tmp_p
     assert len({trial.speaker for trial in test.trials}) == 6
     other = listening_test(tmp_path / "other", results, "mushra", n_utterances=5, seed=2)
     assert [t.utterance for t in test.trials] != [t.utterance for t in other.trials]
-    assert set(test.files).isdisjoint(other.files)
 
 
-def test_the_same_seed_makes_the_same_test(results: Path, tmp_path: Path) -> None:
+def test_the_same_seed_and_salt_make_the_same_test(results: Path, tmp_path: Path) -> None:
     one = listening_test(tmp_path / "one", results, "dcr")
     assert one == listening_test(tmp_path / "two", results, "dcr")
+    other = listening_test(tmp_path / "three", results, "dcr", salt="another")
+    assert [t.utterance for t in one.trials] == [t.utterance for t in other.trials]
+    assert set(one.files).isdisjoint(other.files)
+
+
+@pytest.mark.parametrize("there", ["key.json", "send/a letter"])
+def test_nothing_is_replaced(there: str, results: Path, tmp_path: Path) -> None:
+    (tmp_path / there).parent.mkdir(exist_ok=True)
+    (tmp_path / there).write_text("mine")
     with pytest.raises(TaaeError, match="there is a test already"):
-        listening_test(tmp_path / "one", results, "dcr")
+        listening_test(tmp_path, results, "dcr")
+    assert (tmp_path / there).read_text() == "mine"
+
+
+@pytest.mark.parametrize("design", NAMES)
+def test_neither_times_nor_the_order_of_writing_tell_arms_apart(
+    design: DesignName, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    write = build._write_wav
+
+    def watched(path: Path, samples: np.ndarray) -> str:
+        written.append(path.stem)
+        return write(path, samples)
+
+    monkeypatch.setattr(build, "_write_wav", watched)
+    test = listening_test(tmp_path / "test", results, design)
+    assert len({path.stat().st_mtime for path in (tmp_path / "test" / "send").rglob("*")}) == 1
+    trials = sorted(test.trials, key=lambda trial: trial.trial)
+    groups = [{*trial.signals, *filter(None, [trial.reference])} for trial in trials]
+    assert [name for name in written if name != test.volume] == [
+        name for group in groups for name in sorted(group)
+    ]
 
 
 def test_a_pair_of_an_ab_test_is_an_arm_and_the_first_one(results: Path, tmp_path: Path) -> None:
@@ -139,7 +181,7 @@ def test_too_many_trials_and_too_few_utterances_are_refused(results: Path, tmp_p
     with pytest.raises(TaaeError, match="12 and one for training are wanted"):
         listening_test(tmp_path / "test", results, "mushra", n_utterances=12)
     with pytest.raises(TaaeError, match="120 trials are too many for a listener"):
-        plan("dcr", list("abcdefghi"), {f"u{number}": "s" for number in range(13)}, 1)
+        plan("dcr", list("abcdefghi"), {f"u{number}": "s" for number in range(13)}, "")
 
 
 def test_arms_are_of_an_ablation_or_named_or_all_but_controls(results: Path) -> None:
@@ -168,7 +210,7 @@ def test_webmushra_gets_the_same_files_and_adds_its_own_hidden_reference(
     results: Path, tmp_path: Path
 ) -> None:
     test = listening_test(tmp_path / "test", results, "mushra")
-    config = yaml.safe_load((tmp_path / "test" / "send" / "webmushra.yaml").read_text())
+    config = yaml.safe_load((tmp_path / "test" / "webmushra.yaml").read_text())
     volume, training, shuffled, finish = config["pages"]
     assert [volume["type"], training["type"], shuffled[0], finish["type"]] == [
         "volume",
@@ -187,7 +229,7 @@ def test_webmushra_gets_the_same_files_and_adds_its_own_hidden_reference(
         assert {Path(path).stem for path in paths} == tested | {trial.reference}
     assert not (
         listening_test(tmp_path / "ab", results, "ab")
-        and (tmp_path / "ab" / "send" / "webmushra.yaml").exists()
+        and (tmp_path / "ab" / "webmushra.yaml").exists()
     )
 
 
@@ -206,3 +248,25 @@ def test_a_changed_or_missing_key_is_refused(results: Path, tmp_path: Path) -> N
             read_key(tmp_path / "test")
     with pytest.raises(TaaeError, match="no such file"):
         read_key(tmp_path)
+
+
+def test_the_study_is_by_itself_the_one_of_the_results(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "results"
+    shutil.copytree(results, place)
+    config = merge(read_yaml(DEMO) | {"variants": {}, "ablations": {}}, read_yaml(OVERLAY))
+    changed = merge(config, {"training": {"steps": 7}})
+    write_json(config, place / "study.json")
+    write_json(changed, tmp_path / "changed.json")
+
+    def listen(*options: str) -> int:
+        words = ["listen", "--design", "mushra", "--arms", *ARMS, "--utterances", "2"]
+        return cli.main([*words, "--results", str(place), *options])
+
+    assert listen("--output", str(tmp_path / "test")) == 0
+    check_study(read_key(tmp_path / "test"), STUDY)
+    study = str(tmp_path / "changed.json")
+    assert listen("--output", str(tmp_path / "other"), "--study", study) == 1
+    assert "has other settings of these arms" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()

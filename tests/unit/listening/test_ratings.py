@@ -93,7 +93,8 @@ def test_a_listener_who_is_screened_out_has_no_scores(
     screened = pd.read_csv(tmp_path / "listeners.csv").set_index("listener")
     assert screened.loc["p3", "excluded"]
     assert "p3 (hidden reference below 90 at 100% of the items)" in capsys.readouterr().err
-    with pytest.raises(TaaeError, match="excludes every listener"):
+    reason = r"excludes every listener: p3 \(hidden reference below 90 at 100%"
+    with pytest.raises(TaaeError, match=reason):
         write_scores(files[2:], [folder / "mushra"], tmp_path / "none.csv", tmp_path / "who.csv")
     assert pd.read_csv(tmp_path / "who.csv")["excluded"].all()
 
@@ -155,6 +156,44 @@ def test_one_arm_rated_in_two_tests_by_one_listener_is_refused(
         write_scores(files, [folder / "mushra", tmp_path / "other"], tmp_path / "scores.csv")
 
 
+def test_preferences_to_two_arms_are_refused(
+    ab: ListeningTest, folder: Path, results: Path, tmp_path: Path
+) -> None:
+    swapped = {"baseline": "window-32", "window-32": "baseline"}
+    other = listening_test(tmp_path / "other", results, "ab", swapped)
+    files = [
+        rating_file(
+            tmp_path / f"{n}.json", test, "p1", lambda trial, arm: int(arm != trial.against)
+        )
+        for n, test in enumerate((ab, other))
+    ]
+    for order in (1, -1):
+        with pytest.raises(TaaeError, match="are against baseline and window-32"):
+            write_scores(
+                files[::order], [folder / "ab", tmp_path / "other"][::order], tmp_path / "s.csv"
+            )
+
+
+def test_listeners_of_other_speakers_are_refused(
+    mushra: ListeningTest, folder: Path, results: Path, tmp_path: Path
+) -> None:
+    other = listening_test(tmp_path / "other", results, "mushra", seed=2)
+    speakers = [{trial.speaker for trial in test.rated} for test in (mushra, other)]
+    assert speakers[0] != speakers[1]
+    panels = {"p1": [mushra], "p2": [other], "p3": [mushra, other]}
+    files = {
+        name: [
+            rating_file(tmp_path / f"{name}-{number}.json", test, name, careful)
+            for number, test in enumerate(tests)
+        ]
+        for name, tests in panels.items()
+    }
+    folders = [folder / "mushra", tmp_path / "other"]
+    with pytest.raises(TaaeError, match="mushra of baseline: listeners rated different speakers"):
+        write_scores(files["p1"] + files["p2"], folders, tmp_path / "scores.csv")
+    write_scores(files["p1"], folders, tmp_path / "scores.csv")
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [('"listener": "p1"', '"listener": "p2"'), ("50", "51"), ('"seconds": 9', '"seconds": 8')],
@@ -202,7 +241,26 @@ def test_signals_in_another_order_than_the_listeners_page_are_refused(
     assert "its signals are not those of p1's page" in error(path, folder / "mushra")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"checksum": "0"}', "null", "\x00"])
+def test_a_trial_given_twice_is_refused(
+    mushra: ListeningTest, folder: Path, tmp_path: Path
+) -> None:
+    path = rating_file(tmp_path / "p1.json", mushra, "p1", careful)
+    trials = json.loads(path.read_text())["trials"]
+    rating_file(path, mushra, "p1", careful, trials=[*trials, trials[0]])
+    assert "has a trial twice" in error(path, folder / "mushra")
+
+
+def test_a_name_that_is_no_text_is_refused(
+    mushra: ListeningTest, folder: Path, tmp_path: Path
+) -> None:
+    path = rating_file(tmp_path / "p1.json", mushra, "p1", careful)
+    edited(path, '"listener": "p1"', '"listener": 7')
+    assert "test or listener is no text" in error(path, folder / "mushra")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"checksum": "0"}', "null", "\x00", "[" * 100_000]
+)
 def test_what_is_no_rating_file_is_refused(
     text: str, mushra: ListeningTest, folder: Path, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from cyclopts import Parameter
 
 from taae.cli.shared import STUDY, Study, command
 from taae.listening.design import DesignName
-from taae.study.load import DEMO, load_study
+from taae.study.load import load_study
 from taae.utils.options import Count, Whole
 
 
@@ -18,7 +19,7 @@ def listen(
     *,
     design: DesignName,
     output: Path,
-    study: Study = DEMO,
+    study: Study | None = None,
     results: Path = Path("results"),
     ablation: str | None = None,
     arms: list[str] | None = None,
@@ -31,17 +32,20 @@ def listen(
         design: mushra (each signal from 0 to 100 beside the reference), ab (which of two arms is
             preferred) or dcr (how far an arm is degraded, from 5 to 1).
         output: new folder of the test.
+        study: that the arms are of; by itself the study of the results.
         results: folder of all results.
         ablation: whose arms are heard, its reference first.
         arms: more arms, variants or other codecs; with neither, all that are no controls.
         utterances: that are rated; one more is for training.
-        seed: of the choice of utterances, spread over speakers, and of the names of files.
+        seed: of the choice of utterances, spread over speakers.
     """
-    from taae.listening.build import choose_arms, write_test
+    from taae.listening.build import check_results, choose_arms, write_test
 
-    resolved = load_study(study)
+    resolved = load_study(study or [results / "study.json"])
     chosen = choose_arms(resolved, results, design, ablation, arms or [])
-    test = write_test(resolved, results, output, design, chosen, utterances, seed)
+    check_results(resolved, results, chosen)
+    salt = secrets.token_hex(16)
+    test = write_test(resolved, results, output, design, chosen, utterances, seed, salt)
     print(
         f"{output}/send is what listeners get: {len(test.rated)} trials of {', '.join(chosen)}."
         f" Keep {output}/key.json, and put their files into {output}/ratings."

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+import os
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from taae.listening.design import (
 from taae.listening.signals import Audio, low_pass
 from taae.page.choice import choose
 from taae.page.loudness import gains
+from taae.study.load import load_study
 from taae.study.study import Study
 from taae.utils.audio import RejectedError, read_audio, to_int16
 from taae.utils.errors import TaaeError
@@ -43,6 +45,8 @@ from taae.utils.sample_rate import SAMPLE_RATE
 HERE = Path(__file__).parent
 SHARED = Path(taae.page.__file__).parent
 ANCHORS = {LOW_ANCHOR: 3500.0, MID_ANCHOR: 7000.0}  # Hz
+# Time of every file (s since 1970): their own could tell the order of the arms.
+TIME = 946684800
 PAUSE = 12.0  # s; what a listener takes for a signal beside hearing it twice
 
 
@@ -74,6 +78,20 @@ def choose_arms(
     return {name: _arm(name, study, results) for name in dict.fromkeys([*chosen, *names])}
 
 
+def check_results(study: Study, results: Path, arms: Collection[str]) -> None:
+    """Raise a `TaaeError` unless these arms and the corpus are set in the results as in a study."""
+    path = results / "study.json"
+    made = load_study([path])
+    absent = [name for name in arms if name not in made.variants and name not in made.codecs]
+    if absent:
+        raise TaaeError(f"--study: {path} has no arm '{absent[0]}'; run this study first")
+    if settings_of(made, arms) != settings_of(study, arms):
+        raise TaaeError(
+            f"--study: {path} has other settings of these arms or of the corpus; leave --study out,"
+            " or run this study first"
+        )
+
+
 def write_test(
     study: Study,
     results: Path,
@@ -82,17 +100,21 @@ def write_test(
     arms: dict[str, Arm],
     n_utterances: int,
     seed: int,
+    salt: str,
 ) -> ListeningTest:
     """Write a test of arms into a new folder and return it.
 
     Writes to `output`:
-        send/: index.html, its scripts and style, audio/<name>.wav, webmushra.yaml where webMUSHRA
-            has such a page; what listeners get;
+        send/: index.html, its scripts and style, audio/<name>.wav; what listeners get;
         key.json: which file is which arm;
+        webmushra.yaml: the test for webMUSHRA, where that has such a page;
         ratings/: empty, for the files that come back.
+
+    `salt` is any secret text: who knows it can compute which file is which arm.
     """
-    if (output / KEY).exists():
-        raise TaaeError(f"{output}: there is a test already; choose another folder")
+    for name in (KEY, SENT):
+        if (output / name).exists():
+            raise TaaeError(f"{output / name}: there is a test already; choose another folder")
     corpus = read_csv(
         results / "corpus" / "test.csv", ["utterance", "speaker"], ["utterance", "speaker"]
     )
@@ -103,14 +125,16 @@ def write_test(
             f"--utterances: {n_utterances} and one for training are wanted; the test split has"
             f" {len(chosen)}"
         )
-    trials = plan(design, list(arms), {name: speakers[name] for name in chosen}, seed)
+    trials = plan(design, list(arms), {name: speakers[name] for name in chosen}, salt)
     first = trials[0]
     settings = settings_of(study, arms)
-    test = ListeningTest(design, seed, settings, arms, trials, volume=f"{first.trial}-volume")
+    volume = f"{first.trial}-volume"
+    test = ListeningTest(design, seed, salt, settings, arms, trials, volume)
     with atomic(output / SENT) as folder:
         files: dict[str, str] = {}
         seconds = 0.0
-        for trial in trials:
+        # In the order of names: the order of files in a folder or an archive tells nothing then.
+        for trial in sorted(trials, key=lambda trial: trial.trial):
             audio = _audio(trial, arms, study, results)
             if trial is first:
                 audio[test.volume] = (
@@ -118,13 +142,18 @@ def write_test(
                     if trial.reference
                     else _read(results / "reference" / "audio", trial.utterance)
                 )
-            for name, gain in gains(audio, study.corpus["loudness"]).items():
+            for name, gain in sorted(gains(audio, study.corpus["loudness"]).items()):
                 samples = to_int16(audio[name] * 10 ** (gain / 20))
                 files[name] = _write_wav(folder / "audio" / f"{name}.wav", samples)
                 if not trial.training:
                     seconds += len(samples) / SAMPLE_RATE * 2 + PAUSE
         test = replace(test, files=files)
         _write_page(test, folder, minutes=max(1, round(seconds / 60)))
+        for path in folder.rglob("*"):
+            os.utime(path, (TIME, TIME))
+    if design == "mushra":
+        text = yaml.safe_dump(webmushra(test), sort_keys=False, allow_unicode=True, width=100)
+        write_text(text, output / "webmushra.yaml")
     write_json(test.key(), output / KEY)
     make_folder(output / RATINGS)
     return test
@@ -144,15 +173,13 @@ def _write_page(test: ListeningTest, folder: Path, minutes: int) -> None:
     write_text(page, folder / "index.html")
     for source in (SHARED / "page.css", SHARED / "player.js", HERE / "listen.js"):
         write_text(source.read_text(encoding="utf-8"), folder / source.name)
-    if test.design == "mushra":
-        text = yaml.safe_dump(webmushra(test), sort_keys=False, allow_unicode=True, width=100)
-        write_text(text, folder / "webmushra.yaml")
 
 
 def webmushra(test: ListeningTest) -> dict[str, object]:
     """Return the MUSHRA test as a configuration of webMUSHRA (Schoeffler et al., 2018).
 
-    Its paths hold where the sent folder lies in webMUSHRA's `configs`, named by the test.
+    Its paths hold where the sent folder lies in webMUSHRA's `configs`, named by the test. It tells
+    which signal is the hidden reference: the one that it leaves out.
     """
 
     def path(name: str) -> str:

@@ -23,6 +23,7 @@ KEY = "key.json"  # in the folder of a test: which file is which arm
 SENT, RATINGS = "send", "ratings"  # its folders
 # Signals that no arm decodes; no variant's name has an underscore.
 HIDDEN, LOW_ANCHOR, MID_ANCHOR = "hidden_reference", "anchor_3500", "anchor_7000"
+ADDED = (HIDDEN, LOW_ANCHOR, MID_ANCHOR)
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Design:
 
 
 DESIGNS: dict[str, Design] = {
-    "mushra": Design("mushra", 0, 100, True, (HIDDEN, LOW_ANCHOR, MID_ANCHOR)),
+    "mushra": Design("mushra", 0, 100, True, ADDED),
     "ab": Design("preference", 0, 1, False),
     "dcr": Design("dcr", 1, 5, True, (HIDDEN,)),
 }
@@ -80,13 +81,15 @@ class Trial:
 class ListeningTest:
     """A test, with what only the experimenter knows.
 
-    `settings` is `settings_of` its study; `files` maps names of files to SHA-256.
+    `salt` is what the names of files are drawn by; `settings` is `settings_of` its study; `files`
+    maps names of files to SHA-256.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
 
     design: DesignName
     seed: int
+    salt: str
     settings: str
     arms: dict[str, Arm]
     trials: list[Trial]
@@ -188,7 +191,7 @@ def contents(design: DesignName, arms: Sequence[str]) -> list[tuple[list[str], s
 
 
 def plan(
-    design: DesignName, arms: Sequence[str], utterances: Mapping[str, str], seed: int
+    design: DesignName, arms: Sequence[str], utterances: Mapping[str, str], salt: str
 ) -> list[Trial]:
     """Return the trials, with names of trials and files that tell nothing.
 
@@ -196,8 +199,9 @@ def plan(
 
     Args:
         utterances: speaker of each, in order.
+        salt: that the names are drawn by.
     """
-    draw = random.Random(f"names {seed}")
+    draw = random.Random(salt)
     trials = []
     for number, (utterance, speaker) in enumerate(utterances.items()):
         reference = _name(draw) if DESIGNS[design].open_reference else ""

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from taae.evaluation.metrics import METRICS, Status
-from taae.listening.design import DESIGNS, ListeningTest, Trial, check_study, read_key
+from taae.listening.design import ADDED, DESIGNS, ListeningTest, Trial, check_study, read_key
 from taae.listening.order import checksum, shuffled
 from taae.listening.screening import COLUMNS as SCREENING
 from taae.listening.screening import screen
@@ -56,8 +56,10 @@ def write_scores(
     kept = merged[~merged["excluded"]]
     if listeners:
         write_csv(screened, listeners)
-    if kept.empty:
-        raise TaaeError("ratings: the screening excludes every listener")
+    for name, panel in screened.groupby("test"):
+        if panel["excluded"].all():
+            why = ", ".join(f"{row.listener} ({row.reason})" for row in panel.itertuples())
+            raise TaaeError(f"test {name}: the screening excludes every listener: {why}")
     table = scores(kept, tests)
     write_csv(table, output)
     log(f"{screened['listener'].nunique()} listeners, {len(out)} excluded, {len(table)} scores")
@@ -104,14 +106,16 @@ def _read(path: Path) -> dict[str, Any]:
             sound = isinstance(trial["trial"], str) and isinstance(trial["ratings"], dict)
             if not sound or not isinstance(trial["signals"], list):
                 raise ValueError("a trial is malformed")
+        # As JSON.stringify writes it.
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     except OSError as error:
         raise TaaeError(f"cannot be read ({error.strerror})") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise TaaeError(f"is no rating file of a listening test ({error})") from error
-    if format_ != FORMAT or not all(isinstance(name, str) for name in names):
+    if format_ != FORMAT:
         raise TaaeError(f"is of the format {format_}, not {FORMAT}")
-    # As JSON.stringify writes it.
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    if not all(isinstance(name, str) for name in names):
+        raise TaaeError("is no rating file of a listening test (test or listener is no text)")
     if claimed != checksum(text):
         raise TaaeError("was changed after the test wrote it (its checksum differs); ask again")
     return content  # type: ignore[no-any-return]
@@ -121,6 +125,8 @@ def _values(content: dict[str, Any], test: ListeningTest) -> list[dict[str, Any]
     """Return trial, arm and value of each rating, checked against the test."""
     listener, design = content["listener"], DESIGNS[test.design]
     given = {each["trial"]: each for each in content["trials"]}
+    if len(given) < len(content["trials"]):
+        raise TaaeError("has a trial twice")
     missing = [trial for trial in test.rated if trial.trial not in given]
     done = len(test.rated) - len(missing)
     if missing:
@@ -170,7 +176,17 @@ def scores(ratings: pd.DataFrame, tests: dict[str, ListeningTest]) -> pd.DataFra
 
     The preference is +1 where a listener prefers the arm to the one that it is compared with, and
     -1 where not; the arm compared with has 0 itself.
+
+    Raises:
+        TaaeError: the ratings of several tests do not make one table: preferences to different
+            arms, an arm rated twice by a listener, or listeners of an arm who rated other speakers.
     """
+    against = {trial.against for test in tests.values() for trial in test.rated if trial.against}
+    if len(against) > 1:
+        raise TaaeError(
+            f"ratings: AB tests are against {' and '.join(sorted(against))}: preferences to"
+            " different arms cannot be compared; give the tests against one"
+        )
     rows = []
     trials = {(name, trial.trial): trial for name, test in tests.items() for trial in test.rated}
     for test, listener, name, arm, value in ratings[RATING].itertuples(index=False, name=None):
@@ -178,9 +194,8 @@ def scores(ratings: pd.DataFrame, tests: dict[str, ListeningTest]) -> pd.DataFra
     table = pd.DataFrame(rows, columns=COLUMNS)
     keys = ["listener", "variant", "seed", "utterance", "metric"]
     # An arm that several are compared with, by one row each.
-    table = table[
-        ~(table.duplicated(keys) & (table["value"] == 0) & (table["metric"] == "preference"))
-    ]
+    nought = (table["metric"] == "preference") & (table["value"] == 0)
+    table = table[~(nought & table.duplicated([*keys, "value"]))]
     twice = table[table.duplicated(keys)]
     if len(twice):
         row = twice.iloc[0]
@@ -188,7 +203,21 @@ def scores(ratings: pd.DataFrame, tests: dict[str, ListeningTest]) -> pd.DataFra
             f"ratings: listener {row['listener']} has rated {row['variant']} at utterance"
             f" {row['utterance']} in two tests; give the ratings of one"
         )
+    _check_speakers(table)
     return table.sort_values(keys, ignore_index=True)
+
+
+def _check_speakers(table: pd.DataFrame) -> None:
+    """Refuse listeners of one arm who rated other speakers: only common ones enter statistics."""
+    for _, rows in table[~table["variant"].isin(ADDED)].groupby(["metric", "variant"]):
+        speakers = rows.groupby("listener")["speaker"].agg(frozenset)
+        if len(set(speakers)) > 1:
+            row = rows.iloc[0]
+            raise TaaeError(
+                f"ratings: {row['metric']} of {row['variant']}: listeners rated different"
+                " speakers, of whom only common ones could count; make"
+                " tests of one arm with one --seed and --utterances"
+            )
 
 
 def _score(
