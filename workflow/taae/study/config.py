@@ -16,7 +16,7 @@ from taae.utils.settings import Distinct, Name, Settings, default
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # with a step, a seed of torch
 
-# Less than half of what 75 % more bits buy in the paper's table (400 to 700 bit/s: SI-SDR +1.55 dB,
+# At most half of what 75 % more bits buy in the paper's table (400 to 700 bit/s: SI-SDR +1.55 dB,
 # Mel -.11, STFT -.09, PESQ +.13, STOI +.02). At .01 STOI words understood change by 4.4 % at most,
 # by the curve of Taal et al. (2011) for IEEE sentences. Metrics on a scale of MOS share a margin.
 MARGINS = {
