@@ -81,7 +81,7 @@ def test_the_demos_controls_differ_by_their_draws_alone(config: dict[str, Any]) 
         for ablation in study.ablations.values()
         for control in ablation.controls
     }
-    assert len(controls) == 5
+    assert len(controls) == 4
     for reference, control in controls:
         changed = changed_keys(study.variants[reference], study.variants[control])
         assert changed == ["training.replicate"]
