@@ -67,6 +67,14 @@ def stages_of(point: str) -> tuple[Stage, ...]:
     return stages
 
 
+def point_label(point: str) -> str:
+    """Return a point as readers see it: of one stage LEVELS@SCALE, since presets are named for 6
+    dimensions."""
+    stages = stages_of(point)
+    one = len(stages) == 1 and stages[0].scale != OWN
+    return f"{stages[0].levels}@{stages[0].scale:g}" if one else point
+
+
 def own(levels: int) -> Stage:
     """Return the quantizer of the training with other levels.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from taae.codec.operating_points import NATIVE
+from taae.codec.operating_points import NATIVE, point_label
 from taae.study.checks import changed_keys
 from taae.study.config import Ablation
 from taae.study.study import Study
@@ -72,7 +72,11 @@ def groups(study: Study, known: list[Arm]) -> list[Group]:
         points = study.points(ablation.reference)
         for point in points if name in study.bitrates.ablations else [NATIVE]:
             keys = [key(arm, point) for arm in ablation.arms if key(arm, point) in heard]
-            title = ablation.title if point == NATIVE else f"{ablation.title}, decoded at {point}"
+            title = (
+                ablation.title
+                if point == NATIVE
+                else f"{ablation.title}, decoded at {point_label(point)}"
+            )
             found.append(Group(title, name, keys[0], [RECORDING, *keys]))
     codecs = [arm.key for arm in known if arm.name in study.codecs]
     if codecs:

@@ -13,7 +13,7 @@ import pandas as pd
 from taae.analysis.findings.table import CHECKPOINTS, DIFFERENCE
 from taae.analysis.findings.verdict import BETTER, EQUIVALENT, NOISES, UNDETERMINED, WORSE
 from taae.analysis.tables.comparisons import CONFIRMATORY, CONTROL
-from taae.codec.operating_points import NATIVE
+from taae.codec.operating_points import NATIVE, point_label
 from taae.evaluation.metrics import METRICS
 from taae.utils.files import read_csv
 
@@ -99,7 +99,8 @@ def _finding(row: dict[Any, Any], largest: float, primary: Mapping[str, str]) ->
     main = controls or row["role"] == CONFIRMATORY
     differs = row["verdict"] in (WORSE, BETTER) and row["role"] != CONTROL
     return Finding(
-        **{name: row[name] for name in KEY},
+        **{name: row[name] for name in KEY if name != "point"},
+        point=point_label(row["point"]),
         metric=metric.heading,
         verdict=row["verdict"],
         symbol=SYMBOLS.get(row["verdict"], ""),

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from taae.analysis.figures import style
 from taae.analysis.findings.verdict import LEAST_DF, NOISES
 from taae.analysis.statistics import RANDOM_SEEDS
-from taae.codec.operating_points import OWN, stages_of
+from taae.codec.operating_points import point_label
 from taae.evaluation.metrics import METRICS
 from taae.study.config import Ablation
 from taae.study.study import Study
@@ -120,7 +120,7 @@ def points(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
                 face = colour if solid else "white"
                 axis.plot(at, value, marker, color=colour, markerfacecolor=face)
             axis.plot([], [], marker, color=colour, linestyle="", label=arm)
-        axis.set_xticks(range(len(places)), map(_label, places))
+        axis.set_xticks(range(len(places)), map(point_label, places))
         axis.set_xlim(-0.5, len(places) - 0.5)
         axis.locator_params(axis="y", nbins=5)
         axis.grid(visible=True, axis="y")
@@ -163,13 +163,6 @@ def _filled(comparisons: pd.DataFrame) -> str:
     known = _known(comparisons[comparisons["control"].ne(True)])
     chance = ", by more than training does by chance" if len(known) and known.all() else ""
     return style.filled(comparisons, beyond=chance)
-
-
-def _label(point: str) -> str:
-    """Return a point's name: of one stage its own, since presets are named for 6 dimensions."""
-    stages = stages_of(point)
-    one = len(stages) == 1 and stages[0].scale != OWN
-    return f"{stages[0].levels}@{stages[0].scale:g}" if one else point
 
 
 def _differs(rows: pd.DataFrame) -> pd.Series:

@@ -13,7 +13,7 @@ import pandas as pd
 from taae.analysis.findings.verdict import BETTER, EQUIVALENT, UNDETERMINED, WORSE
 from taae.analysis.tables.comparisons import CONFIRMATORY, CONTROL
 from taae.analysis.tables.factorial import INTERACTION
-from taae.codec.operating_points import NATIVE
+from taae.codec.operating_points import NATIVE, point_label
 from taae.evaluation.metrics import METRICS
 from taae.study.checks import changed_keys
 from taae.study.study import Study
@@ -21,7 +21,7 @@ from taae.study.study import Study
 Row = dict[str, Any]
 REPLICATE = "training.replicate"
 MOST_KEYS = 3  # that a sentence names
-MOST_LISTED = 4  # findings that a paragraph lists
+MOST_LISTED = 3  # findings that a paragraph lists
 MOST_SENTENCES = 8  # exploratory ones of an ablation in the document
 
 
@@ -70,8 +70,8 @@ def _listed(rows: pd.DataFrame, study: Study) -> str:
     differ = rows["verdict"].isin([WORSE, BETTER])
     confirmatory, control = rows["role"] == CONFIRMATORY, rows["role"] == CONTROL
     others = rows[differ & ~confirmatory & ~control].sort_values("p", kind="stable")
-    shown = [rows[confirmatory], rows[control & primary & native], others[:MOST_SENTENCES]]
-    lines = [f"- {each}" for each in pd.concat(shown)["sentence"]]
+    listed = [rows[confirmatory], rows[control & primary & native], others[:MOST_SENTENCES]]
+    lines = [f"- {each}" for each in pd.concat(listed)["sentence"]]
     if len(others) > MOST_SENTENCES:
         lines.append(f"- {len(others) - MOST_SENTENCES} more are worse or better: findings.csv.")
     return "\n".join(lines)
@@ -104,7 +104,7 @@ def change(variant: str, reference: str, study: Study) -> str:
 
 def _subject(row: Row, study: Study) -> str:
     variant, reference = row["variant"], row["reference"]
-    at = "" if row["point"] == NATIVE else f" at {row['point']}"
+    at = "" if row["point"] == NATIVE else f" at {point_label(row['point'])}"
     if row["effect"] == INTERACTION:
         return f"Interaction of the crossed changes from {reference}, beyond the sum of both{at}"
     what = change(variant, reference, study)
@@ -162,10 +162,10 @@ def _confirmed(rows: list[Row]) -> str:
     if not mine:
         return ""
     arms = "; ".join(f"{row['variant']} {row['verdict']} ({_amount(row)})" for row in mine)
-    shown = max(row["detectable"] for row in mine)
+    least = max(row["detectable"] for row in mine)
     return (
         f"{_label(mine[0])}, the primary metric, against {mine[0]['reference']}: {arms}."
-        f" The study would show {_number(mine[0], shown)} or more with a power of 80 %."
+        f" The study would show {_number(mine[0], least)} or more with a power of 80 %."
     )
 
 
@@ -213,7 +213,7 @@ def _controls(rows: list[Row]) -> str:
 
 
 def _brief(row: Row) -> str:
-    at = "" if row["point"] == NATIVE else f" at {row['point']}"
+    at = "" if row["point"] == NATIVE else f" at {point_label(row['point'])}"
     only = ", these checkpoints" if row["scope"] == "checkpoints" else ""
     return f"{row['variant']}{at} {_label(row)} {row['verdict']} ({_amount(row)}{only})"
 
