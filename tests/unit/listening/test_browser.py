@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from selenium.webdriver import ActionChains, Chrome
+from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -89,6 +90,15 @@ def wait_for_trial(page: Tab, number: int, total: int) -> None:
     page.wait(f"document.getElementById('heading').textContent === {heading!r} && player")
 
 
+def hear(page: Tab, letter: str) -> str:
+    """Play a version of a MUSHRA test until it can be rated; return its name."""
+    page.press(letter)
+    name = page.ask(f"trial.shown[{LETTERS.index(letter)}]")
+    page.wait(f"player.playing && player.selected === '{name}'")
+    page.wait(f"document.activeElement === document.querySelector('input[data-signal={name}]')")
+    return str(name)
+
+
 def downloaded(page: Tab, folder: Path, listener: str, test: ListeningTest) -> Path:
     path = folder / "downloads" / f"ratings-{listener}-{test.name[:8]}.json"
     WebDriverWait(page.driver, 20).until(lambda _: path.exists(), path.name)
@@ -111,7 +121,8 @@ def test_a_whole_mushra_test_by_keyboard_reaches_the_findings(
     for number, trial in enumerate(shown[:half]):
         rate_mushra(page, test, trial, number)
     wait_for_trial(page, half, 3)
-    page.press("a", "7")
+    hear(page, "a")
+    page.press("7")
     page.open(folder / "send" / "index.html")
     page.wait("document.activeElement.id === 'continue'")
     assert "Listener p01 has done 1 of 3 trials" in page.ask("document.body.innerText")
@@ -169,8 +180,7 @@ def rate_mushra(page: Tab, test: ListeningTest, trial: Trial, number: int) -> No
             page.press("n")
             said = page.ask("document.getElementById('missing').textContent")
             assert said == f"Not rated yet: {LETTERS[place].upper()}."
-        page.press(LETTERS[place])
-        page.wait(f"player.playing && player.selected === '{name}'")
+        assert hear(page, LETTERS[place]) == name
         value = level(trial.signals[name])
         page.press(Keys.END if value == 100 else str(value // 10))
         slider = f"document.querySelector('input[data-signal={name}]')"
@@ -193,7 +203,7 @@ def test_a_whole_ab_or_dcr_test_by_keyboard(
         assert page.ask("document.getElementById('missing').textContent") == "Not rated yet."
         for key in keys[:2]:
             page.press(key)
-            page.wait("player.playing")
+            page.wait("isHeard(player.selected)")
         page.press(keys[2], "n")
     file = downloaded(page, tmp_path, "p01", test)
     words = ["ratings", file, "--test", folder, "--output", tmp_path / "scores.csv"]
@@ -210,12 +220,14 @@ def test_listeners_hear_other_orders_and_none_loses_ratings(
     test = listening_test(folder, results, "mushra", n_utterances=1)
     (trial, _) = test.trials
     orders = {}
-    for listener in ("p01", "p02", "p01"):
-        begin(page, test, folder, listener)
+    for written in ("p01", "p02", "P01"):
+        begin(page, test, folder, written)
+        listener = written.lower()
         wait_for_trial(page, 0, 1)
         known = page.ask("Object.values(answer().ratings)")
         assert known == ([] if listener not in orders else [70])
-        page.press("a", "7")
+        hear(page, "a")
+        page.press("7")
         orders[listener] = page.ask("trial.shown")
         assert orders[listener] == shuffled(trial.signals, test.name, listener, trial.trial)
     assert orders["p01"] != orders["p02"]
@@ -227,7 +239,7 @@ def test_a_part_is_looped(page: Tab, results: Path, tmp_path: Path) -> None:
     wait_for_trial(page, 0, 1)
     page.press("a")
     page.wait("player.position > 0.1")
-    page.press("[")
+    ActionChains(page.driver).key_down(Keys.ALT).send_keys("[").key_up(Keys.ALT).perform()
     page.wait("player.position > region[0] + 0.25")
     page.press("]")
     start, end = page.ask("region")
@@ -237,3 +249,54 @@ def test_a_part_is_looped(page: Tab, results: Path, tmp_path: Path) -> None:
         assert start - 0.05 <= page.ask("player.position") <= end + 0.1
     page.press("x")
     page.wait(f"player.position > {end} + 0.15")
+
+
+def test_digits_rate_what_has_the_focus_and_a_mouse_can_rate_50(
+    page: Tab, results: Path, tmp_path: Path
+) -> None:
+    test = listening_test(tmp_path / "test", results, "mushra", n_utterances=1)
+    begin(page, test, tmp_path / "test", "p01")
+    wait_for_trial(page, 0, 1)
+    page.press("a", "7")  # too early
+    assert page.ask("answer().ratings") == {}
+    one, other = hear(page, "a"), hear(page, "b")
+    ActionChains(page.driver).key_down(Keys.SHIFT).send_keys(Keys.TAB * 2).key_up(
+        Keys.SHIFT
+    ).perform()
+    page.press("7")
+    assert page.ask("document.activeElement.dataset.signal") == one
+    assert page.ask("answer().ratings") == {one: 70}
+    slider = page.driver.find_element(By.CSS_SELECTOR, f"input[data-signal={other}]")
+    ActionChains(page.driver).click(slider).perform()
+    assert page.ask("answer().ratings") == {one: 70, other: 50}
+
+
+def test_space_plays_after_a_click(page: Tab, results: Path, tmp_path: Path) -> None:
+    test = listening_test(tmp_path / "test", results, "mushra", n_utterances=1)
+    begin(page, test, tmp_path / "test", "p01")
+    wait_for_trial(page, 0, 1)
+    page.driver.find_element(By.ID, "whole").click()
+    page.press(" ")
+    page.wait("player.playing")
+    page.press(" ")
+    page.wait("!player.playing")
+
+
+def test_another_tab_that_goes_on_stops_this_one(page: Tab, results: Path, tmp_path: Path) -> None:
+    test = listening_test(tmp_path / "test", results, "mushra", n_utterances=1)
+    begin(page, test, tmp_path / "test", "p01")
+    wait_for_trial(page, 0, 1)
+    name = hear(page, "a")
+    page.press("7")
+    first = page.driver.current_window_handle
+    page.driver.switch_to.new_window("tab")
+    page.driver.get((tmp_path / "test" / "send" / "index.html").as_uri())
+    page.press(Keys.ENTER, "n")
+    wait_for_trial(page, 0, 1)
+    page.press("a", "3")
+    assert page.ask("answer().ratings") == {name: 30}
+    page.driver.switch_to.window(first)
+    page.wait("document.activeElement.id === 'continue'")
+    page.press(Keys.ENTER, "n")
+    wait_for_trial(page, 0, 1)
+    assert page.ask("answer().ratings") == {name: 30}

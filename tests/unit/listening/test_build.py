@@ -29,6 +29,7 @@ from taae.listening.design import (
 from taae.study.load import merge, read_yaml
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_json
+from tests.offline import network
 from tests.unit.analysis.fake_scores import ARMS as OVERLAY
 from tests.unit.analysis.fake_scores import DEMO
 from tests.unit.listening.made import ARMS, RATE, STUDY, listening_test
@@ -114,6 +115,14 @@ def test_a_mushra_trial_has_hidden_reference_and_anchors_at_one_loudness(
         assert bands["anchor_3500"][4200:].max() < 0.01 * bands["open"][4200:].max()
         assert bands["anchor_7000"][7600:].max() < 0.01 * bands["open"][7600:].max()
         assert bands["anchor_7000"][4200:6900].max() > 0.5 * bands["open"][4200:6900].max()
+
+
+@pytest.mark.parametrize("design", NAMES)
+def test_the_page_asks_the_network_for_nothing(
+    design: DesignName, results: Path, tmp_path: Path
+) -> None:
+    listening_test(tmp_path / "test", results, design)
+    assert network(tmp_path / "test" / "send") == {}
 
 
 def test_utterances_come_from_as_many_speakers_as_there_are(results: Path, tmp_path: Path) -> None:

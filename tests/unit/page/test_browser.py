@@ -107,7 +107,10 @@ def test_while_paused_it_keeps_the_place_too(page: Chrome) -> None:
 
 
 def test_sentences_groups_and_help_by_keyboard(page: Chrome) -> None:
-    press(page, "3", Keys.ARROW_DOWN)
+    press(page, "3", Keys.ARROW_DOWN)  # which scrolls
+    assert text(page, "#count") == "Sentence 1 of 2"
+    page.execute_script("document.getElementById('next').focus()")
+    press(page, Keys.ARROW_DOWN)
     assert text(page, "#count") == "Sentence 2 of 2"
     assert heard(page) == ["levels-no-hybrid"]
     press(page, Keys.ARROW_DOWN)
@@ -143,6 +146,36 @@ def test_a_part_repeats(page: Chrome) -> None:
     assert start - 0.05 <= page.execute_async_script(passed) <= end
     page.find_element(By.ID, "whole").click()
     assert page.execute_script("return listening.part") == [0, 0]
+
+
+def test_a_cancelled_drag_repeats_nothing(page: Chrome) -> None:
+    box = page.find_element(By.ID, "picture")
+    across = ActionChains(page).move_to_element_with_offset(box, 0, 0).click_and_hold()
+    across.move_by_offset(box.size["width"] // 6, 0).perform()
+    assert page.execute_script("return listening.part")[1] > 0
+    cancel = "arguments[0].dispatchEvent(new PointerEvent('pointercancel'))"
+    page.execute_script(cancel, box)
+    ActionChains(page).release().perform()
+    assert page.execute_script("return listening.part") == [0, 0]
+
+
+def test_quick_steps_go_on_playing_at_the_same_place(page: Chrome) -> None:
+    press(page, Keys.SPACE)
+    page.execute_script("listening.step(1); listening.step(1)")
+    until(page, lambda: page.execute_script("return listening.player.position") > 0.3)
+    press(page, Keys.SPACE)
+    page.execute_script("listening.player.seek(1.5)")
+    page.execute_script("listening.show({ group: 1 }); listening.show({ group: 0 })")
+    page.execute_async_script("listening.player.ready.then(arguments[0])")
+    until(page, lambda: min(page.execute_script(TIMES)) > 1.49)
+    assert page.execute_script(TIMES) == pytest.approx([1.5] * len(ARMS), abs=0.01)
+
+
+def test_digits_choose_a_codec_after_a_group_was_chosen(page: Chrome) -> None:
+    page.execute_script("document.getElementById('group').focus()")
+    press(page, "2")
+    assert heard(page) == [ARMS[2]]
+    assert page.execute_script("return listening.group") == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

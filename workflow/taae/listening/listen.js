@@ -10,15 +10,16 @@ const FORMAT = "taae-ratings/1";
 const TEST = JSON.parse(document.getElementById("test").textContent);
 const STORE = `taae-listening/${TEST.test}`;
 const LETTERS = "ABCDEFGHIJKL";
+const HEARD = 0.3; // seconds of a signal that have to be heard before it is rated
 const WORDS = ["bad", "poor", "fair", "good", "excellent"];
 const MASK = (1n << 64n) - 1n;
 const $ = (id) => document.getElementById(id);
 
 let state = null; // {listener, place, answers: {trial: {ratings: {signal: number}, seconds}}}
-let player = null; // once all files of a trial are there
-let loads = 0;
+let player = null; // of the files of a trial
 let trial = null; // of TEST.trials, with `shown`: its signals in the order of this listener
-let heard = new Set();
+let heard = new Map(); // seconds that were played of each signal of the trial
+let last = null; // which signal played where, a moment ago
 let region = null; // [start, end] of the loop in seconds
 let since = 0; // ms; when the seconds of this trial were last counted
 
@@ -106,7 +107,6 @@ function save() {
 function show(name) {
   player?.close();
   player = null;
-  loads += 1;
   for (const section of document.querySelectorAll("section")) section.hidden = section.id !== name;
   const heading = document.querySelector(`#${name} h1`);
   heading.focus();
@@ -123,19 +123,15 @@ function tell(text) {
   $("problem").hidden = !text;
 }
 
-/** Plays these files in a loop, once they are all there. */
-async function load(names) {
-  const loaded = new Player(names.map((name) => ({ name, url: `audio/${name}.wav` })));
-  const load = loads;
-  await loaded.ready;
-  if (load !== loads) return loaded.close();
-  player = loaded;
-  if (loaded.failed.size) {
-    tell("Some audio cannot be played: the folder is not whole.");
-  }
+/** Gets ready to play these files in a loop. */
+function load(names) {
+  player = new Player(names.map((name) => ({ name, url: `audio/${name}.wav` })));
   region = null;
-  loaded.loop(0, loaded.duration);
-  loaded.onchange = draw;
+  player.loop(0, Infinity);
+  player.onchange = ({ failed }) => {
+    if (failed.size) tell("Some audio cannot be played: the folder is not whole.");
+    draw();
+  };
   draw();
 }
 
@@ -167,7 +163,8 @@ function next() {
   show("trial");
   trial = { ...trials()[state.place] };
   trial.shown = signalsOf(trial);
-  heard = new Set(Object.keys(answer().ratings));
+  heard = new Map(Object.keys(answer().ratings).map((name) => [name, HEARD]));
+  last = null;
   since = Date.now();
   const rated = TEST.trials.length - 1;
   $("heading").textContent = trial.training ? "Training" : `Trial ${state.place} of ${rated}`;
@@ -175,7 +172,6 @@ function next() {
   $("signals").replaceChildren(...trial.shown.map(row));
   for (const radio of document.getElementsByName("choice")) radio.checked = false;
   load(trial.reference ? [trial.reference, ...trial.shown] : trial.shown);
-  draw();
 }
 
 /** A signal's button, and its slider in a MUSHRA test. */
@@ -198,9 +194,11 @@ function row(name, number) {
     Object.assign(slider, { type: "range", min: 0, max: 100, step: 1, value: 50 });
     slider.dataset.signal = name;
     slider.setAttribute("aria-label", `Rating of ${letter}`);
-    slider.oninput = () => rate(name, Number(slider.value));
-    const value = document.createElement("output");
-    value.dataset.signal = name;
+    slider.disabled = !isHeard(name);
+    // A click on the handle changes nothing, and rates all the same.
+    slider.oninput = slider.onpointerup = () => rate(name, Number(slider.value));
+    const value = document.createElement("span");
+    value.className = "value";
     group.append(slider, value);
   }
   return group;
@@ -224,7 +222,10 @@ function hear(name) {
   if (!player || !name) return;
   player.select(name);
   if (!player.playing) player.play();
-  document.querySelector(`input[data-signal="${name}"]`)?.focus();
+  // Its slider takes the focus, or until that is enabled its button, so that digits mean it.
+  const slider = document.querySelector(`input[data-signal="${name}"]`);
+  if (slider?.disabled) slider.parentElement.querySelector("button").focus();
+  else slider?.focus();
 }
 
 /** Rates a signal of a MUSHRA or DCR test, or prefers the one of this number in an AB test. */
@@ -241,11 +242,24 @@ function rate(name, value) {
   draw();
 }
 
+const isHeard = (name) => (heard.get(name) ?? 0) >= HEARD;
+
 /** Whether what a rating is about has been played: in a MUSHRA test one signal, else all. */
 function everythingHeard(name) {
-  if (TEST.design === "mushra") return heard.has(name);
+  if (TEST.design === "mushra") return isHeard(name);
   const all = trial.reference ? [trial.reference, ...trial.shown] : trial.shown;
-  return all.every((each) => heard.has(each)) || trial.shown[0] in answer().ratings;
+  return all.every(isHeard) || trial.shown[0] in answer().ratings;
+}
+
+/** Counts what was played since the last look; a seek counts little. */
+function follow() {
+  const now = player?.playing ? { name: player.selected, position: player.position } : null;
+  if (now && now.name === last?.name) {
+    const step = Math.min(Math.max(now.position - last.position, 0), 0.2);
+    heard.set(now.name, (heard.get(now.name) ?? 0) + step);
+  }
+  last = now;
+  if (now) draw();
 }
 
 function count() {
@@ -271,7 +285,7 @@ function goOn() {
 /** Loops a part, or all of it where the part is too short. */
 function loop(start, end) {
   region = end - start >= 0.2 ? [start, end] : null;
-  player.loop(...(region ?? [0, player.duration]));
+  player.loop(...(region ?? [0, Infinity]));
 }
 
 function loopFromHere() {
@@ -295,11 +309,12 @@ function draw() {
     button.firstChild.textContent = player.playing ? "Pause " : "Play ";
   }
   if ($("trial").hidden) return;
-  if (player.playing) heard.add(player.selected);
   const [position, duration] = [player.position, player.duration];
   $("position").max = duration;
   $("position").value = position;
-  $("seconds").textContent = `${position.toFixed(1)} of ${duration.toFixed(1)} s`;
+  const seconds = `${position.toFixed(1)} of ${duration.toFixed(1)} s`;
+  $("seconds").textContent = seconds;
+  $("position").setAttribute("aria-valuetext", seconds);
   const looped = region ? `${region[0].toFixed(1)} to ${region[1].toFixed(1)} s` : "all of it";
   write("region", `Loop: ${looped}`);
   const { ratings } = answer();
@@ -310,7 +325,10 @@ function draw() {
   for (const slider of document.querySelectorAll("input[data-signal]")) {
     const name = slider.dataset.signal;
     const known = name in ratings;
-    slider.disabled = !heard.has(name);
+    if (slider.disabled && isHeard(name)) {
+      slider.disabled = false;
+      if (document.activeElement.dataset.signal === name) slider.focus();
+    }
     if (known) slider.value = ratings[name];
     slider.classList.toggle("unrated", !known);
     const word = WORDS[Math.min(4, Math.floor(slider.value / 20))];
@@ -330,7 +348,9 @@ function draw() {
 /* ---- Mouse and keys ---- */
 
 function key(event) {
-  if (event.ctrlKey || event.altKey || event.metaKey || !player) return;
+  // Some keyboards write a bracket with Alt, and tell AltGr as Ctrl and Alt.
+  const alters = (event.ctrlKey || event.altKey) && !"[]".includes(event.key);
+  if (alters || event.metaKey || !player) return;
   const pressed = event.key.toLowerCase();
   if (pressed === " ") {
     if (event.target.matches("button")) return; // which it presses
@@ -360,7 +380,8 @@ function key(event) {
 
 function digit(number) {
   if (TEST.design === "mushra") {
-    if (player.selected !== trial.reference) rate(player.selected, 10 * number);
+    const name = document.activeElement.dataset.signal ?? player.selected;
+    if (name !== trial.reference) rate(name, 10 * number);
   } else if (number >= 1 && number <= (TEST.design === "ab" ? 2 : 5)) {
     rate(trial.shown[0], number);
   }
@@ -371,17 +392,25 @@ function listenToPage() {
     if ($("welcome").hidden && $("done").hidden) key(event);
     else if (!$("done").hidden && event.key.toLowerCase() === "s") save();
   });
+  document.addEventListener("mousedown", (event) => {
+    // A click does not focus a button, which Space would press then instead of playing.
+    if (event.target.closest("button")) event.preventDefault();
+  });
+  addEventListener("storage", (event) => {
+    // Another tab goes on with this listener: what this one knows is old.
+    if ($("welcome").hidden && event.key === `${STORE}/${state.listener}`) welcome();
+  });
   $("begin").onsubmit = (event) => {
     event.preventDefault();
-    begin($("listener").value);
+    begin($("listener").value.toLowerCase()); // P01 is p01
   };
   $("continue").onclick = () => begin(stored().listener);
   for (const button of document.querySelectorAll(".play")) button.onclick = () => player?.toggle();
   $("ready").onclick = next;
   $("position").oninput = () => player?.seek(Number($("position").value));
-  $("from").onclick = loopFromHere;
-  $("to").onclick = loopToHere;
-  $("whole").onclick = loopAll;
+  $("from").onclick = () => player && loopFromHere();
+  $("to").onclick = () => player && loopToHere();
+  $("whole").onclick = () => player && loopAll();
   $("next").onclick = goOn;
   $("save").onclick = save;
   $("another").onclick = welcome;
@@ -389,7 +418,7 @@ function listenToPage() {
   for (const radio of document.getElementsByName("choice")) {
     radio.onchange = () => rate(trial.shown[0], Number(radio.value));
   }
-  setInterval(() => player?.playing && draw(), 100);
+  setInterval(follow, 100);
 }
 
 listenToPage();

@@ -71,13 +71,16 @@ def groups(study: Study, known: list[Arm]) -> list[Group]:
     for name, ablation in in_order(study).items():
         points = study.points(ablation.reference)
         for point in points if name in study.bitrates.ablations else [NATIVE]:
+            base = key(ablation.reference, point)
+            if base not in heard:  # a control is heard at the native point alone
+                continue
             keys = [key(arm, point) for arm in ablation.arms if key(arm, point) in heard]
             title = (
                 ablation.title
                 if point == NATIVE
                 else f"{ablation.title}, decoded at {point_label(point)}"
             )
-            found.append(Group(title, name, keys[0], [RECORDING, *keys]))
+            found.append(Group(title, name, base, [RECORDING, *keys]))
     codecs = [arm.key for arm in known if arm.name in study.codecs]
     if codecs:
         found.append(Group("Other codecs", "", BASELINE, [RECORDING, BASELINE, *codecs]))

@@ -65,7 +65,7 @@ class Listening {
   /** Shows another group of arms or another utterance; a playing one goes on. */
   show({ group = this.group, place = this.place }) {
     const before = this.player;
-    const goOn = before?.playing;
+    const playing = before?.playing;
     const position = place === this.place ? (before?.position ?? 0) : 0;
     before?.close();
     [this.group, this.place, this.part] = [group, place, [0, 0]];
@@ -74,12 +74,9 @@ class Listening {
     );
     this.player = player;
     if (before) player.select(before.selected);
+    if (position) player.seek(position);
+    if (playing) player.play(); // now, not once it is loaded: browsers ask for a key or a click
     player.onchange = () => this.#draw();
-    player.ready.then(() => {
-      if (player !== this.player) return; // another one was asked for meanwhile
-      if (position) player.seek(position);
-      if (goOn) player.play();
-    });
     $("group").value = group;
     $("count").textContent = `Sentence ${place + 1} of ${this.data.utterances.length}`;
     $("text").textContent = this.utterance.text || this.utterance.name;
@@ -118,7 +115,7 @@ class Listening {
   }
 
   #draw() {
-    const { selected, playing, failed, duration } = this.player;
+    const { selected, playing, failed } = this.player;
     const arm = this.data.arms[selected];
     const sound = this.utterance.sounds[selected];
     for (const button of $("arms").children) {
@@ -128,7 +125,6 @@ class Listening {
     for (const [key, picture] of this.pictures) picture.hidden = key !== selected;
     $("play").textContent = playing ? "❚❚" : "▶";
     $("play").setAttribute("aria-label", playing ? "Pause" : "Play");
-    $("picture").setAttribute("aria-valuemax", duration.toFixed(1));
     $("whole").hidden = !this.part[1];
     $("heard").textContent = arm.name;
     const gain = sound.gain ? `, played at ${sound.gain > 0 ? "+" : "−"}${Math.abs(sound.gain)} dB` : "";
@@ -166,6 +162,7 @@ class Listening {
     const text = `${position.toFixed(1)} of ${duration.toFixed(1)} s`;
     if ($("time").textContent === text) return;
     $("time").textContent = text;
+    $("picture").setAttribute("aria-valuemax", duration.toFixed(1));
     $("picture").setAttribute("aria-valuenow", position.toFixed(1));
     $("picture").setAttribute("aria-valuetext", text);
   }
@@ -177,15 +174,20 @@ class Listening {
       return Math.min(Math.max((event.clientX - left) / width, 0), 1);
     };
     let start = null;
+    let before = null; // the part, for a drag that is cancelled
     box.addEventListener("pointerdown", (event) => {
       start = share(event);
+      before = this.part;
       box.setPointerCapture(event.pointerId);
     });
     box.addEventListener("pointermove", (event) => {
       if (start === null || Math.abs(share(event) - start) < Listening.DRAG) return;
       this.part = [start, share(event)].sort((a, b) => a - b).map((at) => at * this.player.duration);
     });
-    box.addEventListener("pointercancel", () => (start = null));
+    box.addEventListener("pointercancel", () => {
+      if (start !== null) this.part = before;
+      start = null;
+    });
     box.addEventListener("pointerup", (event) => {
       if (start === null) return;
       const ends = [start, share(event)].sort((a, b) => a - b);
@@ -206,7 +208,12 @@ class Listening {
     if (event.ctrlKey || event.metaKey || event.altKey || $("help").open) return;
     if (key === "?") return $("help").showModal();
     const inside = target.closest?.("#listening");
-    if (target.closest?.("input, select, textarea") || !(inside || this.#onScreen())) return;
+    const digit = /^[0-9]$/.test(key);
+    // A list of groups takes letters and arrows itself.
+    if (target.closest?.("select") && !digit) return;
+    if (!(inside || this.#onScreen())) return;
+    // Elsewhere they scroll.
+    if ((key === "ArrowUp" || key === "ArrowDown") && !inside) return;
     // Elsewhere Space presses buttons and opens what is folded.
     if (key === " " && target.closest?.("button, summary, a") && !target.closest("#arms")) return;
     const actions = {
@@ -216,7 +223,7 @@ class Listening {
       ArrowUp: () => this.step(-1),
       ArrowDown: () => this.step(1),
     };
-    if (/^[0-9]$/.test(key) && key < this.keys.length) this.player.select(this.keys[key]);
+    if (digit && key < this.keys.length) this.player.select(this.keys[key]);
     else if (key in actions) actions[key]();
     else return;
     event.preventDefault();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import shutil
 from collections.abc import Sequence
@@ -96,7 +97,9 @@ def _write_utterance(
         picture = folder / "spectrograms" / number / f"{key}.png"
         for path in (sound, picture):
             path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(sound, matched.astype(np.float32), SAMPLE_RATE, subtype="PCM_16")
+        file = io.BytesIO()  # libsndfile would not say that the disk is full
+        soundfile.write(file, matched.astype(np.float32), SAMPLE_RATE, "PCM_16", format="WAV")
+        sound.write_bytes(file.getbuffer())
         draw(log_mel(matched), loudest, picture)
         size += sound.stat().st_size + picture.stat().st_size
         sounds[key] = {"gain": round(decibels[key], 1), "scores": {}, "bitrate": None}

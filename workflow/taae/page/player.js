@@ -8,17 +8,18 @@
  *
  *     const player = new Player([{ name: "reference", url: "audio/1/reference.wav" }, ...]);
  *     player.onchange = () => draw(player);   // played, paused, selected, sought, loaded, ended
- *     await player.ready;                     // all recordings can play, or are in `failed`
  *     player.play(); player.pause(); player.toggle();
  *     player.select("baseline");              // heard from now on, at the same place
  *     player.seek(1.5);                       // seconds
- *     player.loop(1, 2.5); player.loop();     // repeat a part; no more
+ *     player.loop(1, 2.5); player.loop();     // repeat a part; no more; up to Infinity is all
+ *     await player.ready;                     // all recordings can play, or are in `failed`
  *     player.names, player.selected, player.playing, player.position, player.duration (seconds)
  *     player.failed                           // Set of names that cannot be played
  *     player.element("baseline")              // its <audio>
  *     player.close();                         // stop, and let go of all recordings
  *
- * The first play() must come from a click or a key, as browsers ask. */
+ * The first play() must come from a click or a key, as browsers ask. Some browsers load nothing
+ * before (iOS), so nothing waits for `ready`: what is said earlier holds once a recording is there. */
 
 "use strict";
 
@@ -83,11 +84,16 @@ class Player {
     return Number.isFinite(seconds) ? seconds : 0;
   }
 
+  /** The duration, also before it is known. */
+  get #end() {
+    return this.duration || Infinity;
+  }
+
   /** Resolves when the selected recording plays. */
   async play() {
     if (this.playing) return;
     this.playing = true;
-    const [start, end] = this.#loop ?? [0, this.duration];
+    const [start, end] = this.#loop ?? [0, this.#end];
     if (this.position < start || this.position >= end - 0.01) this.seek(start);
     this.#timer = setInterval(() => this.#tend(), Player.STEP);
     const starting = this.names.map((name) => this.#start(name));
@@ -136,7 +142,7 @@ class Player {
   }
 
   seek(seconds) {
-    const place = Math.min(Math.max(seconds, 0), this.duration);
+    const place = Math.min(Math.max(seconds, 0), this.#end);
     for (const element of this.#elements.values()) {
       element.playbackRate = 1;
       element.currentTime = place;

@@ -59,7 +59,7 @@ def write_page(study: Study, config: Json, results: Path) -> None:
             tables=_tables(study, results, folder),
             listening=listening,
             config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
-            provenance=read_csv(results / "tables" / "provenance.csv", ["variant"]),
+            provenance=_as_written(results / "tables" / "provenance.csv"),
         )
         (folder / "index.html").write_text(page, encoding="utf-8")
         for name in ASSETS:
@@ -116,6 +116,12 @@ def _tables(study: Study, results: Path, folder: Path) -> list[str]:
     for path in paths:
         _copy(results / path, folder / path)
     return paths
+
+
+def _as_written(path: Path) -> pd.DataFrame:
+    """Return a table of texts: a hash of digits alone is no number, and 3.10 is not 3.1."""
+    names = [str(name) for name in read_csv(path, ["variant"])]
+    return read_csv(path, names, names).fillna("")
 
 
 def _copy(source: Path, target: Path) -> None:
