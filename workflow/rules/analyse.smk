@@ -6,6 +6,7 @@ ANALYSED = canonical(
         "ablations": {
             name: asdict(ablation) for name, ablation in STUDY.ablations.items()
         },
+        "labels": STUDY.labels,
         "statistics": asdict(STUDY.statistics),
         "metrics": STUDY.metrics.names,
         "order": [*STUDY.variants, *STUDY.ablations],

@@ -18,7 +18,7 @@ from scipy import stats
 from taae.analysis.findings.power import power_table
 from taae.analysis.findings.table import evidence, findings
 from taae.analysis.findings.verdict import Evidence, verdict
-from taae.analysis.findings.wording import markdown, paragraphs
+from taae.analysis.findings.wording import headlines, markdown, paragraphs
 from taae.analysis.statistics import RunVariance, holm, joint_error
 from taae.analysis.tables.comparisons import comparisons, comparisons_at
 from taae.analysis.tables.factorial import factorial
@@ -375,6 +375,27 @@ def test_a_paragraph_gives_each_confirmatory_verdict(found: pd.DataFrame) -> Non
     ]
     same = (exploratory["verdict"] == "equivalent").sum()
     assert f"Of {len(exploratory)} exploratory differences {same} are equivalent" in texts["window"]
+
+
+def test_a_headline_gives_the_verdicts_by_the_labels_of_the_arms(found: pd.DataFrame) -> None:
+    labelled = replace(STUDY, labels={"window-32": "a window of 32 keys"})
+    texts = headlines(found, labelled)
+    assert list(texts) == ["fsq-even", "window", "look-ahead"]  # of fsq-odd all are controls
+    for name, text in texts.items():
+        rows = found[(found["ablation"] == name) & (found["role"] == "confirmatory")]
+        for row in rows.itertuples():
+            label = labelled.labels.get(row.variant, row.variant)
+            told = re.search(rf"{label} \(({NUMBER})", text)
+            assert told
+            assert float(told.group(1)) == pytest.approx(row.difference, abs=6e-5)
+            before = text[: told.start()]
+            said = re.findall(r"(worse|better|equivalent|undetermined)\b", before)
+            assert said[-1] == row.verdict
+    assert "window-32" not in texts["window"]
+    away = found[(found["point"] != "native") & (found["metric"] == "stoi")]
+    away = away[(away["ablation"] == "fsq-even") & (away["effect"] == "difference")]
+    differ = away[away["verdict"].isin(["worse", "better"])]
+    assert ("At 6@1 (exploratory)" in texts["fsq-even"]) == (len(differ) > 0)
 
 
 def test_the_document_has_each_ablation(found: pd.DataFrame) -> None:

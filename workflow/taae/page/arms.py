@@ -104,7 +104,10 @@ def about(study: Study, name: str) -> str:
     if variant.pretrained:
         return "pretrained"
     changes = [f"{key}: {_value(variant, key)}" for key in changed_keys(baseline, variant)]
-    return ", ".join(changes) or "as the paper has it, at the size of this study"
+    told = [study.labels[name]] if name in study.labels else []
+    return "; ".join(
+        [*told, ", ".join(changes) or "as the paper has it, at the size of this study"]
+    )
 
 
 def _value(variant: Variant, key: str) -> str:

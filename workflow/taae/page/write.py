@@ -12,7 +12,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from taae.analysis.catalogue import Figure, figures
-from taae.analysis.findings.wording import paragraphs
+from taae.analysis.findings.wording import headlines, paragraphs
 from taae.page.arms import arms, groups, in_order
 from taae.page.captions import caption
 from taae.page.listening import write_listening
@@ -83,11 +83,13 @@ def _ablations(study: Study, found: pd.DataFrame, shown: list[Json]) -> list[Jso
     """Return the ablations with what was found, each finding and each figure."""
     primary = {name: ablation.primary for name, ablation in study.ablations.items()}
     rows, texts = findings(found, primary), paragraphs(found, study)
+    answers = headlines(found, study)
     return [
         {
             "name": name,
             "title": ablation.title,
             "reference": ablation.reference,
+            "answer": answers.get(name, ""),
             "text": texts.get(name, ""),
             "findings": [row for row in rows if row.ablation == name],
             "figures": [figure for figure in shown if figure["ablation"] == name],

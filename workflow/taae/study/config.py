@@ -112,6 +112,8 @@ class StudyConfig(Settings):
     `pretrained` it is a finished model, which the changes then describe."""
     variants: dict[Name, Variant] = default({})
     """Named changes of the baseline, as sparse as wanted."""
+    labels: dict[Name, str] = default({})
+    """What readers of the findings and the page are told of a variant, in a few words."""
     codecs: dict[Name, OtherCodec] = default({})
     """Other codecs in the same tables."""
     ablations: dict[Name, Ablation] = default({})

@@ -136,6 +136,7 @@ def _resolved(config: StudyConfig) -> Study:
         page=config.page,
         seeds=config.seeds,
         variants=variants,
+        labels=config.labels,
         trunk=trunk.used(config.trunk, variants),
         ablations=ablations,
         bitrates=_bitrates(config.bitrates),
@@ -178,7 +179,10 @@ def _rated(listening: Listening) -> list[str]:
 
 
 def _check_names(config: StudyConfig) -> None:
-    """Raise a `TaaeError` where a section names an ablation that is not defined."""
+    """Raise a `TaaeError` where a section names an ablation or a variant that is not defined."""
+    for name in config.labels:
+        if name not in {BASELINE, *config.variants, *config.codecs}:
+            raise TaaeError(f"labels: no variant '{name}'; there are {', '.join(config.variants)}")
     named = {"bitrates.ablations": config.bitrates.ablations}
     if config.lengths.seconds:
         named["lengths.ablation"] = [config.lengths.ablation]

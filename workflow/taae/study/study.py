@@ -33,6 +33,7 @@ class Study:
     page: Page
     seeds: list[int]
     variants: dict[str, Variant]
+    labels: dict[str, str]
     trunk: Variant | None
     ablations: dict[str, Ablation]
     bitrates: Bitrates

@@ -53,13 +53,52 @@ def paragraphs(findings: pd.DataFrame, study: Study) -> dict[str, str]:
     return found
 
 
+def headlines(findings: pd.DataFrame, study: Study) -> dict[str, str]:
+    """Return the answer to each ablation in a sentence or two, by its name.
+
+    It is the verdicts on the primary metric: confirmatory ones, then what is worse or better at
+    other operating points, which is exploratory.
+    """
+    found = {}
+    for name, ablation in study.ablations.items():
+        mine = findings[(findings["ablation"] == name) & (findings["metric"] == ablation.primary)]
+        rows = [
+            row
+            for row in cast("list[Row]", mine.to_dict("records"))
+            if row["effect"] == "difference" and row["role"] != CONTROL
+        ]
+        native = [row for row in rows if row["role"] == CONFIRMATORY]
+        away = [row for row in rows if row["point"] != NATIVE and row["verdict"] in (WORSE, BETTER)]
+        told = [f"In {_label(native[0])}, {_by_verdict(native, study)}."] if native else []
+        for point in dict.fromkeys(row["point"] for row in away):
+            there = [row for row in away if row["point"] == point]
+            told.append(f"At {point_label(point)} (exploratory), {_by_verdict(there, study)}.")
+        if told:
+            found[name] = " ".join(told)
+    return found
+
+
+def _by_verdict(rows: list[Row], study: Study) -> str:
+    parts = []
+    for verdict in (WORSE, BETTER, EQUIVALENT, UNDETERMINED):
+        arms = [
+            f"{study.labels.get(row['variant'], row['variant'])} ({_amount(row)}{_only(row)})"
+            for row in rows
+            if row["verdict"] == verdict
+        ]
+        within = f" within ±{_margin(rows[0])}" if verdict == EQUIVALENT else ""
+        parts += [f"{verdict}{within}: {', '.join(arms)}"] if arms else []
+    return "; ".join(parts)
+
+
 def markdown(findings: pd.DataFrame, study: Study) -> str:
     """Return the findings as a document: for each ablation its paragraph and its sentences."""
     parts = ["# Findings", _preface(findings, study)]
-    texts = paragraphs(findings, study)
+    heads, texts = headlines(findings, study), paragraphs(findings, study)
     for name, text in texts.items():
         rows = findings[findings["ablation"] == name]
-        parts += [f"## {study.ablations[name].title}", text, _listed(rows, study)]
+        parts += [f"## {study.ablations[name].title}", heads.get(name, ""), text]
+        parts.append(_listed(rows, study))
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -94,12 +133,16 @@ def change(variant: str, reference: str, study: Study) -> str:
     """Return in words what a variant changes against its reference."""
     one, other = study.variants[variant], study.variants[reference]
     keys = changed_keys(other, one)
+    label = f"{study.labels[variant]}: " if variant in study.labels else ""
     if keys == [REPLICATE]:
         return "trained again by other draws"
     keys = [key for key in keys if key != REPLICATE]
     if len(keys) > MOST_KEYS:
-        return f"{', '.join(keys[:MOST_KEYS])} and {len(keys) - MOST_KEYS} more keys changed"
-    return ", ".join(f"{key} {_value(one, key)} instead of {_value(other, key)}" for key in keys)
+        more = len(keys) - MOST_KEYS
+        return f"{label}{', '.join(keys[:MOST_KEYS])} and {more} more keys changed"
+    return label + ", ".join(
+        f"{key} {_value(one, key)} instead of {_value(other, key)}" for key in keys
+    )
 
 
 def _subject(row: Row, study: Study) -> str:
@@ -214,8 +257,11 @@ def _controls(rows: list[Row]) -> str:
 
 def _brief(row: Row) -> str:
     at = "" if row["point"] == NATIVE else f" at {point_label(row['point'])}"
-    only = ", these checkpoints" if row["scope"] == "checkpoints" else ""
-    return f"{row['variant']}{at} {_label(row)} {row['verdict']} ({_amount(row)}{only})"
+    return f"{row['variant']}{at} {_label(row)} {row['verdict']} ({_amount(row)}{_only(row)})"
+
+
+def _only(row: Row) -> str:
+    return ", these checkpoints" if row["scope"] == "checkpoints" else ""
 
 
 def _label(row: Row) -> str:
