@@ -138,7 +138,8 @@ def test_listening_has_every_arm_and_its_scores(results: Path) -> None:
             assert (audio.samplerate, audio.channels, audio.frames) == (16000, 1, 48000)
             assert (results / "page" / "spectrograms" / f"{file}.png").is_file()
             assert set(sound["scores"]) == (set() if key == "reference" else {"si_sdr", "stoi"})
-    assert data["arms"]["window-32"]["about"] == "attention.window: 32"
+    about = data["arms"]["window-32"]["about"]
+    assert about == "window of 32 keys instead of 128; attention.window: 32"
 
 
 def test_scores_are_compared_with_the_reference_of_the_ablation_alone(results: Path) -> None:
