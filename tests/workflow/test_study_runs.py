@@ -330,7 +330,7 @@ def test_another_operating_point_retrains_nothing(clone: Clone) -> None:
         undo()
     models = Counter(decode_points=2, score_points=2, rates=2, entropy_models=2)
     tables = Counter(["scores_table", "comparisons_table", "bitrates_table", "spectra_table"])
-    assert jobs == models + tables + Counter(plot=1)
+    assert jobs == models + tables + Counter(findings_table=1, plot=1, page=1)
 
 
 def test_a_mistake_in_the_config_stops_before_any_job(clone: Clone) -> None:

@@ -241,6 +241,28 @@ def installed(wildcards):
     return f"{find_spec('transformers') is not None} {Path(codec.weights).is_dir()}"
 
 
+def scored(wildcards):
+    """What of the study the scores of a model are made of."""
+    points = STUDY.points(wildcards.variant)
+    bitrates = [variant_of(wildcards).bitrate(point) for point in points]
+    limits = STUDY.metrics.max_failed, STUDY.metrics.max_seconds
+    return [*zip(points, map(STUDY.metrics_at, points), bitrates), *limits]
+
+
+def heard(*patterns):
+    """Files of all variants, each with the study's first seed at all of its operating points."""
+    return [
+        path
+        for variant in STUDY.variants
+        for path in expand(
+            patterns,
+            variant=variant,
+            seed=STUDY.seeds[0],
+            point=STUDY.points(variant),
+        )
+    ]
+
+
 def megabytes(number):
     """Memory to ask for, growing with each attempt."""
     return lambda wildcards, attempt: attempt * number

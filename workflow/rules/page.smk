@@ -1,20 +1,6 @@
 # The study as a page: what was found, sounds to compare, figures, tables, settings.
 
 
-def heard(*patterns):
-    """Files of all variants, each with the study's first seed at all of its operating points."""
-    return [
-        path
-        for variant in STUDY.variants
-        for path in expand(
-            patterns,
-            variant=variant,
-            seed=STUDY.seeds[0],
-            point=STUDY.points(variant),
-        )
-    ]
-
-
 rule page:
     input:
         code("page/write"),

@@ -4,14 +4,6 @@ MOSNET = "results/mosnet/cnn_blstm.h5"  # its published weights, checked
 MOSNET_WEIGHTS = f"--mosnet-weights {MOSNET}" if "mosnet" in STUDY.metrics.names else ""
 
 
-def scored(wildcards):
-    """What of the study the scores of a model are made of."""
-    points = STUDY.points(wildcards.variant)
-    bitrates = [variant_of(wildcards).bitrate(point) for point in points]
-    limits = STUDY.metrics.max_failed, STUDY.metrics.max_seconds
-    return [*zip(points, map(STUDY.metrics_at, points), bitrates), *limits]
-
-
 rule score:
     input:
         code("evaluation/scoring/score"),

@@ -30,7 +30,7 @@ EFFECT = {  # in standard deviations of an utterance, towards worse
 
 def study(resamples: int = 200) -> Study:
     """Return the demo with the arms of these tests alone, four metrics and few resamples."""
-    demo = read_yaml(DEMO) | {"variants": {}, "ablations": {}, "labels": {}}
+    demo = read_yaml(DEMO) | {"variants": {}, "ablations": {}}
     loaded = resolve(merge(demo, read_yaml(ARMS)))
     return replace(
         loaded,

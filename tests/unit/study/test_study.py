@@ -377,10 +377,3 @@ def test_codecs_that_are_wrong(
     with pytest.raises(TaaeError) as caught:
         resolve(config)
     assert all(word in str(caught.value) for word in words)
-
-
-def test_a_label_of_no_variant_is_refused(config: dict[str, Any]) -> None:
-    assert resolve(config).labels["causal-64"] == "look-ahead removed"
-    config["labels"]["window-33"] = "a slip"
-    with pytest.raises(TaaeError, match="labels: no variant 'window-33'"):
-        resolve(config)
