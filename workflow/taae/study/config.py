@@ -113,8 +113,8 @@ class StudyConfig(Settings):
     variants: dict[Name, Variant] = default({})
     """Named changes of the baseline, as sparse as wanted."""
     labels: dict[Name, str] = default({})
-    """What readers of the findings and the page are told of a variant, in a few words; labels of what
-    is no variant are of no effect."""
+    """What readers of the findings and the page are told of a variant, in a few words; labels of
+    what is no variant are of no effect."""
     codecs: dict[Name, OtherCodec] = default({})
     """Other codecs in the same tables."""
     ablations: dict[Name, Ablation] = default({})
