@@ -37,7 +37,10 @@ def assert_same_training(found: Path, expected: Path) -> None:
 
 
 def states(state: Path) -> list[Path]:
-    return sorted(state.glob("*/step-*.pt"))
+    try:
+        return sorted(state.glob("*/step-*.pt"))
+    except FileNotFoundError:  # the training has ended, and removes its folders meanwhile
+        return []
 
 
 def newest(state: Path) -> str:
