@@ -36,11 +36,15 @@ def assert_same_training(found: Path, expected: Path) -> None:
     pd.testing.assert_frame_equal(a, b, check_exact=True)
 
 
-def states(state: Path) -> list[Path]:
+def files(state: Path, pattern: str) -> list[Path]:
     try:
-        return sorted(state.glob("*/step-*.pt"))
+        return sorted(state.glob(pattern))
     except FileNotFoundError:  # the training has ended, and removes its folders meanwhile
         return []
+
+
+def states(state: Path) -> list[Path]:
+    return files(state, "*/step-*.pt")
 
 
 def newest(state: Path) -> str:
@@ -48,7 +52,7 @@ def newest(state: Path) -> str:
 
 
 def being_written(state: Path) -> list[Path]:
-    return list(state.glob("*/.step-*"))
+    return files(state, "*/.step-*")
 
 
 def wait_until(happened: Callable[[], object], process: Forker) -> None:
