@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from taae.codec.operating_points import NATIVE, point_label
-from taae.study.checks import changed_keys
+from taae.study.checks import changed_keys, value_at
 from taae.study.config import Ablation
 from taae.study.study import Study
 from taae.training.config import BASELINE, Variant
@@ -111,7 +111,5 @@ def about(study: Study, name: str) -> str:
 
 
 def _value(variant: Variant, key: str) -> str:
-    value: object = variant
-    for part in key.split("."):
-        value = getattr(value, part)
+    value = value_at(variant, key)
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -168,6 +168,14 @@ def changed_keys(reference: Variant, variant: Variant) -> list[str]:
     return differing_keys(asdict(reference), asdict(variant))
 
 
+def value_at(variant: Variant, key: str) -> Any:
+    """Return the value at a dotted key."""
+    value: Any = variant
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value
+
+
 def differing_keys(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
     """Return the dotted keys in which two nested mappings with the same keys differ."""
     found = []

@@ -15,7 +15,7 @@ from taae.analysis.tables.comparisons import CONFIRMATORY, CONTROL
 from taae.analysis.tables.factorial import INTERACTION
 from taae.codec.operating_points import NATIVE, point_label
 from taae.evaluation.metrics import METRICS
-from taae.study.checks import changed_keys
+from taae.study.checks import changed_keys, value_at
 from taae.study.study import Study
 
 Row = dict[str, Any]
@@ -141,7 +141,7 @@ def change(variant: str, reference: str, study: Study) -> str:
         more = len(keys) - MOST_KEYS
         return f"{label}{', '.join(keys[:MOST_KEYS])} and {more} more keys changed"
     return label + ", ".join(
-        f"{key} {_value(one, key)} instead of {_value(other, key)}" for key in keys
+        f"{key} {value_at(one, key)} instead of {value_at(other, key)}" for key in keys
     )
 
 
@@ -295,9 +295,3 @@ def _p(value: float) -> str:
     if math.isnan(value):
         return "unknown"
     return "< 0.001" if value < 0.001 else f"= {value:.3f}"
-
-
-def _value(variant: Any, key: str) -> Any:
-    for part in key.split("."):
-        variant = getattr(variant, part)
-    return variant

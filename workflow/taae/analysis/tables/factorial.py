@@ -18,7 +18,7 @@ from taae.analysis.tables.rows import groups, with_settings
 from taae.analysis.training_noise import by_arm, training_noise
 from taae.codec.operating_points import NATIVE
 from taae.evaluation.metrics import METRICS
-from taae.study.checks import changed_keys
+from taae.study.checks import changed_keys, value_at
 from taae.study.config import Ablation
 from taae.study.study import Study
 
@@ -82,7 +82,10 @@ def crossed(ablation: Ablation, study: Study) -> dict[tuple[str, str], str]:
     """Return the pairs of arms that change one key each, with the arm that makes both changes."""
     reference = study.variants[ablation.reference]
     changes = {
-        arm: {key: _value(study, arm, key) for key in changed_keys(reference, study.variants[arm])}
+        arm: {
+            key: value_at(study.variants[arm], key)
+            for key in changed_keys(reference, study.variants[arm])
+        }
         for arm in ablation.variants
         if arm not in ablation.controls
     }
@@ -107,10 +110,3 @@ def _effects(reference: str, one: str, other: str, both: str) -> dict[str, dict[
 def _key(arm: str, ablation: Ablation, study: Study) -> str:
     (key,) = changed_keys(study.variants[ablation.reference], study.variants[arm])
     return key
-
-
-def _value(study: Study, arm: str, key: str) -> object:
-    value: object = study.variants[arm]
-    for part in key.split("."):
-        value = getattr(value, part)
-    return value
