@@ -113,6 +113,25 @@ class Download:
 
 
 @dataclass(frozen=True)
+class Alteration(Settings):
+    """How speech is altered: reverberation, then the band, then noise, then gain."""
+
+    gain_db: Annotated[float, Field(ge=-80, le=40)] = 0.0
+    """[dB] Gain, last of all; what it takes beyond full scale is clipped."""
+    noise_db: Annotated[float, Field(ge=-40, le=100)] | None = None
+    """[dB] Signal-to-noise ratio of each utterance, by the power of all of it; none: no noise."""
+    noise: Literal["white", "pink", "babble"] = "white"
+    """Kind of noise: white, pink (3 dB less per octave), or babble (other utterances of the set at
+    once)."""
+    band_hz: Annotated[float, Field(ge=1000, le=8000)] | None = None
+    """[Hz] Frequency from which on nothing is left; 4000 is the band of a telephone."""
+    reverb_seconds: Annotated[float, Field(gt=0, le=10)] | None = None
+    """[s] Reverberation time (RT60) of a simulated room, another one for each utterance."""
+    seed: NonNegativeInt = 1
+    """Seed of noise and rooms."""
+
+
+@dataclass(frozen=True)
 class Corpus(Settings):
     """The speech that models are trained and tested on."""
 

@@ -32,7 +32,6 @@ from taae.listening.design import (
     plan,
     settings_of,
 )
-from taae.listening.signals import Audio, low_pass
 from taae.page.choice import choose
 from taae.page.loudness import gains
 from taae.study.load import load_study
@@ -40,6 +39,7 @@ from taae.study.study import Study
 from taae.utils.audio import RejectedError, read_audio, to_int16
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic, make_folder, read_csv, write_json, write_text
+from taae.utils.low_pass import Audio, low_pass
 from taae.utils.sample_rate import SAMPLE_RATE
 
 HERE = Path(__file__).parent

@@ -1,4 +1,4 @@
-"""The anchors of a MUSHRA test."""
+"""A low pass without delay: the anchors of a MUSHRA test, speech of a narrow band."""
 
 from __future__ import annotations
 
