@@ -77,6 +77,7 @@ MADE = {
                 name=("rate-distortion", "precision", "codebook", "histogram"),
             ),
             table("bitrates.csv", "bitrates"),
+            table("bd-rate.csv", "bd-rate"),
         ],
         [ANALYSED, canonical(asdict(STUDY.bitrates))],
     ),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from taae.analysis.run_files import RUN, collect, read_runs
+from taae.analysis.tables.bd_rate import bd_rate_table
 from taae.analysis.tables.scores import summary
 from taae.study.study import Study
 
@@ -15,9 +16,11 @@ def bitrate_tables(results: Path, study: Study) -> dict[str, pd.DataFrame]:
     """Return the tables of the operating points by name, from the files of the runs."""
     folder, runs = results / "bitrates", study.probed()
     models = list(dict.fromkeys((variant, seed) for variant, seed, _ in runs))
+    rates = read_runs(folder, runs, "rates.csv")
     return {
+        "bd-rate": bd_rate_table(results / "scores", rates, study),
         "rate-distortion": _rate_distortion(results / "scores", study),
-        "bitrates": _bitrates(read_runs(folder, runs, "rates.csv")),
+        "bitrates": _bitrates(rates),
         "precision": _precision(read_runs(folder, models, "precision.csv")),
         "codebook": read_runs(folder, runs, "codebook.csv"),
         "histogram": read_runs(folder, runs, "histogram.csv"),
