@@ -11,7 +11,16 @@ from collections.abc import Sequence
 
 from cyclopts import CycloptsError
 
-from taae.cli import analysis, bench, coding, listening, scoring, study, training  # noqa: F401
+from taae.cli import (  # noqa: F401
+    analysis,
+    bench,
+    coding,
+    listening,
+    publishing,
+    scoring,
+    study,
+    training,
+)
 from taae.cli.shared import INTERRUPTED, RESUMABLE, app
 from taae.utils.errors import TaaeError
 
