@@ -476,3 +476,24 @@ def test_a_plan_follows_the_pilot() -> None:
     assert stoi["detectable"][48, 1] > stoi["detectable"][12, 4] > stoi["detectable"][48, 4]
     assert stoi["enough"].tolist() == (stoi["detectable"] <= 0.05).tolist()
     assert not table.loc[table["metric"] == "si_sdr", "enough"].any()  # no margin
+
+
+@pytest.mark.parametrize("seeds", [(1,), (1, 2), (1, 2, 3)])
+def test_findings_and_comparisons_have_one_interval(seeds: tuple[int, ...]) -> None:
+    """With the noise of training where it is known, and then so in figures too."""
+    seeded = controlled(seeds=list(seeds))
+    scores = fake_scores(seeds=seeds)
+    native = comparisons(scores, seeded)
+    key = ["ablation", "variant", "metric"]
+    told = findings(native, native.iloc[:0].assign(point="", same_as=""), _no_effects(), seeded)
+    both = native.merge(told, on=key, suffixes=("", "_told"))
+    assert len(both) == len(told) > 0
+    for name in ("low", "high", "p"):
+        assert both[name].to_numpy() == pytest.approx(both[f"{name}_told"].to_numpy())
+    over = both["scope"].str.startswith("over")
+    assert over.equals(both["scope_told"] == "trainings")
+    assert over.any()
+
+
+def _no_effects() -> pd.DataFrame:
+    return factorial({"native": fake_scores()}, STUDY).iloc[:0]

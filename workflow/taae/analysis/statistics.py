@@ -38,6 +38,7 @@ from taae.study.config import Statistics
 Array = npt.NDArray[np.float64]
 
 RANDOM_SEEDS = 3  # with fewer, the variance over seeds is not worth estimating
+LEAST_DF = 3.0  # of a variance over runs that counts as known, with fewer than three seeds
 WILCOXON_LEAST = 6  # with fewer pairs no two-sided p below 0.05 exists
 PAIR = ["seed", "speaker", "utterance"]
 VALUES = [*PAIR, "value"]
@@ -76,6 +77,10 @@ class RunVariance:
     def times(self, factor: float) -> RunVariance:
         """Return the variance of a sum over runs, whose squared weights sum to `factor`."""
         return RunVariance(self.variance * factor, self.df)
+
+    def is_known(self, trainings: int) -> bool:
+        """Whether it says something of a result from so many trainings of each variant."""
+        return self.variance > 0 and (self.df >= LEAST_DF or trainings >= RANDOM_SEEDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +144,7 @@ def mean_interval(
         scope = f"{'over' if len(cells) > 1 else 'these'} {n_listeners} listeners"
     if runs:
         method += ", pooled run variance"
+        scope = "over trainings" if len(cells) == 1 else scope
     bootstrap = _studentised_bootstrap(cells, statistics)
     return Interval(
         n_speakers,

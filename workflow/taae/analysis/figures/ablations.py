@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from taae.analysis.figures import style
-from taae.analysis.findings.verdict import LEAST_DF, NOISES
-from taae.analysis.statistics import RANDOM_SEEDS
+from taae.analysis.findings.verdict import NOISES
+from taae.analysis.statistics import RunVariance
 from taae.codec.operating_points import point_label
 from taae.evaluation.metrics import METRICS
 from taae.study.config import Ablation
@@ -61,15 +61,15 @@ def metrics(study: Study, name: str, summary: pd.DataFrame, comparisons: pd.Data
         figure,
         ablation.title,
         f"{reading} {style.interval(comparisons)}; {_BOLD}",
-        _filled(comparisons),
+        style.filled(comparisons),
     )
 
 
 def forest(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
     """Draw every arm's difference from the reference with its interval, a panel per metric.
 
-    Filled: differs after Holm's correction, by more than training does by chance, which the grey
-    band shows. Shaded: the side on which a variant is better.
+    Filled: differs after Holm's correction. The grey band is what trainings differ by by chance,
+    which the interval holds where it is known. Shaded: the side on which a variant is better.
     """
     ablation = study.ablations[name]
     comparisons = comparisons[comparisons["ablation"] == name]
@@ -87,7 +87,7 @@ def forest(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
         axis.axvspan(0, better, color=style.PALE, zorder=0, label="better than reference")
         axis.set_xlim(low, high)
     reading = f"difference from {ablation.reference} with {style.interval(comparisons)}; {_BOLD}"
-    return style.explain(figure, ablation.title, reading, _filled(comparisons))
+    return style.explain(figure, ablation.title, reading, style.filled(comparisons))
 
 
 def points(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
@@ -125,7 +125,7 @@ def points(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
         axis.locator_params(axis="y", nbins=5)
         axis.grid(visible=True, axis="y")
     reading = f"difference from {ablation.reference} with {style.interval(comparisons)}"
-    return style.explain(figure, ablation.title, reading, _filled(comparisons))
+    return style.explain(figure, ablation.title, reading, style.filled(comparisons))
 
 
 def _window_ticks(windows: Sequence[int]) -> tuple[list[int], list[str]]:
@@ -151,24 +151,17 @@ def _noise(rows: pd.DataFrame) -> float:
     """
     arms = rows[rows["difference"].notna()]
     arms = arms[arms["control"].ne(True)] if arms["control"].ne(True).any() else arms
-    return float(arms["noise"].where(_known(arms)).max(skipna=False)) if len(arms) else math.nan
-
-
-def _known(rows: pd.DataFrame) -> pd.Series:
-    known: pd.Series = (rows["noise_df"] >= LEAST_DF) | (rows["n_seeds"] >= RANDOM_SEEDS)
-    return known & (rows["noise"] > 0)
-
-
-def _filled(comparisons: pd.DataFrame) -> str:
-    known = _known(comparisons[comparisons["control"].ne(True)])
-    chance = ", by more than training does by chance" if len(known) and known.all() else ""
-    return style.filled(comparisons, beyond=chance)
+    known = [
+        RunVariance(noise**2, df).is_known(seeds)
+        for noise, df, seeds in zip(arms["noise"], arms["noise_df"], arms["n_seeds"], strict=True)
+    ]
+    return float(arms["noise"].where(known).max(skipna=False)) if len(arms) else math.nan
 
 
 def _differs(rows: pd.DataFrame) -> pd.Series:
-    """Tell which differences pass Holm's correction and exceed the noise of training, if known."""
-    beyond = ~(rows["difference"].abs() <= NOISES * rows["noise"].where(_known(rows)))
-    return (rows["p_holm"] < 1 - rows["confidence"]) & beyond
+    """Tell which differences pass Holm's correction."""
+    differs: pd.Series = rows["p_holm"] < 1 - rows["confidence"]
+    return differs
 
 
 def _panels(

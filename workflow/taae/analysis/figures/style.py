@@ -209,11 +209,11 @@ def interval(table: pd.DataFrame) -> str:
     return f"{known['confidence'].iloc[0]:.0%} interval ({speakers} speakers, {scope})"
 
 
-def filled(table: pd.DataFrame, what: str = "differ", beyond: str = "") -> str:
-    """Return what a filled point means, in words: of one seed, or of several."""
+def filled(table: pd.DataFrame, what: str = "differ") -> str:
+    """Return what a filled point means, in words: of trainings, or of these checkpoints."""
     if table["scope"].astype(str).str.startswith("over").any():
-        return f"filled: arms {what} over the seeds (Holm){beyond}"
-    return f"filled: these checkpoints {what} (Holm){beyond}; other trainings may not"
+        return f"filled: arms {what} beyond what training does by chance (Holm)"
+    return f"filled: these checkpoints {what} (Holm); other trainings may not"
 
 
 def better_side(axis: Axes, better: int) -> None:

@@ -10,7 +10,8 @@ from itertools import product
 import pandas as pd
 
 from taae.analysis.findings.table import evidence, records
-from taae.analysis.findings.verdict import LEAST_DF, Evidence
+from taae.analysis.findings.verdict import Evidence
+from taae.analysis.statistics import LEAST_DF
 from taae.analysis.training_noise import pools
 from taae.evaluation.metrics import METRICS
 from taae.study.study import Study

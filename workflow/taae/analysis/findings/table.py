@@ -11,7 +11,7 @@ from scipy import stats
 
 from taae.analysis.findings.verdict import NOISES, Evidence, verdict
 from taae.analysis.findings.wording import sentence
-from taae.analysis.statistics import RANDOM_SEEDS, holm
+from taae.analysis.statistics import RANDOM_SEEDS, RunVariance, holm
 from taae.analysis.tables.comparisons import CONFIRMATORY, CONTROL, EXPLORATORY
 from taae.analysis.tables.factorial import INTERACTION
 from taae.codec.operating_points import NATIVE
@@ -97,7 +97,7 @@ def evidence(row: dict[str, Any]) -> Evidence:
     half = (row["high"] - row["low"]) / 2
     error = half / float(stats.t.ppf(0.5 + row["confidence"] / 2, row["df"]))
     df = row["df"]
-    if row["n_seeds"] >= RANDOM_SEEDS and row["noise"] > 0:  # both are in the interval
+    if RunVariance(row["noise"] ** 2, row["noise_df"]).is_known(row["n_seeds"]):
         error, df = math.sqrt(max(error**2 - row["noise"] ** 2, 0.0)), row["n_speakers"] - 1
     return Evidence(
         row["difference"],

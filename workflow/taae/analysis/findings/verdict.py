@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from taae.analysis.statistics import RANDOM_SEEDS, joint_error
+from taae.analysis.statistics import RunVariance, joint_error
 
 Array = npt.NDArray[Any]
 Number = float | Array
@@ -31,7 +31,6 @@ WORSE, BETTER, EQUIVALENT, UNDETERMINED = "worse", "better", "equivalent", "unde
 POWER = 0.8
 MOST = 1000  # speakers or seeds that a plan may ask for
 NOISES = 2.0  # times the noise of training that a difference has to exceed
-LEAST_DF = 3.0  # of a noise that counts as known, with fewer than three seeds
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Evidence:
     @property
     def noise_known(self) -> bool:
         """Whether enough runs tell the noise of training; three seeds of two arms do."""
-        return self.noise > 0 and (self.noise_df >= LEAST_DF or self.n_seeds >= RANDOM_SEEDS)
+        return RunVariance(self.noise**2, self.noise_df).is_known(self.n_seeds)
 
     def total(self, speakers: Number = 1.0, seeds: Number = 1.0) -> tuple[Array, Array]:
         """Return standard error and degrees of freedom with so many times the speakers and seeds.

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from taae.analysis.run_files import untrained
-from taae.analysis.statistics import RANDOM_SEEDS, RunVariance, holm, joint_error
+from taae.analysis.statistics import RunVariance, holm, joint_error
 from taae.analysis.tables.rows import contrasted, groups, with_settings
 from taae.analysis.training_noise import by_arm, training_noise
 from taae.codec.operating_points import NATIVE
@@ -172,11 +172,11 @@ def contrast_row(
 ) -> dict[str, Any]:
     """Return the columns of a contrast of variants, noise included.
 
-    From three seeds on the pooled variance over runs is part of its interval and test.
+    The variance over trainings is part of its interval and test, where it is known.
     """
     noise = noise_of(weights, metric, runs, study)
     trainings = _trainings(metric, study)
-    pooled = noise if trainings >= RANDOM_SEEDS else None
+    pooled = noise if noise and noise.is_known(trainings) else None
     one = contrasted(dict(found), weights, metric, study.seedless, study.statistics, pooled)
     trained = any(name not in study.seedless for name in weights)
     if trained and one.status == "ok" and one.n_seeds < trainings:
