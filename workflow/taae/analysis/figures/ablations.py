@@ -151,11 +151,11 @@ def _noise(rows: pd.DataFrame) -> float:
     """
     arms = rows[rows["difference"].notna()]
     arms = arms[arms["control"].ne(True)] if arms["control"].ne(True).any() else arms
-    known = [
-        RunVariance(noise**2, df).is_known(seeds)
-        for noise, df, seeds in zip(arms["noise"], arms["noise_df"], arms["n_seeds"], strict=True)
-    ]
-    return float(arms["noise"].where(known).max(skipna=False)) if len(arms) else math.nan
+    if arms.empty:
+        return math.nan
+    told = zip(arms["noise"], arms["noise_df"], arms["n_seeds"], strict=True)
+    known = all(RunVariance(noise**2, df).is_known(seeds) for noise, df, seeds in told)
+    return float(arms["noise"].max()) if known else math.nan
 
 
 def _differs(rows: pd.DataFrame) -> pd.Series:
