@@ -23,6 +23,7 @@ wildcard_constraints:
     seed=r"\d+",
     codec="|".join(STUDY.codecs) or "none",
     ablation="|".join(STUDY.ablations) or "none",
+    test="|".join(STUDY.tests) or "none",
     subset="|".join(STUDY.download.subsets) or "none",
 
 
@@ -60,6 +61,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/decode.smk"
 include: "workflow/rules/other_codec.smk"
 include: "workflow/rules/score.smk"
+include: "workflow/rules/tests.smk"
 include: "workflow/rules/analyse.smk"
 include: "workflow/rules/bitrate.smk"
 include: "workflow/rules/length.smk"

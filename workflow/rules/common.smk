@@ -17,6 +17,7 @@ from taae.analysis.catalogue import figures
 from taae.codec.layer_geometry import parameter_count
 from taae.codec.operating_points import NATIVE
 from taae.codec.pretrained import fingerprint
+from taae.corpus.config import MAIN
 from taae.study.load import resolve
 from taae.training.kept import keep
 from taae.utils.errors import TaaeError
@@ -43,6 +44,9 @@ if workflow.modifier.modify_path("results") != "results":
 
 SPLITS = ("train", "validation", "test")
 CORPUS = "results/corpus"
+TEST = "results/tests/{test}"
+TEST_DECODED = f"{TEST}/decoded/{{variant}}/seed{{seed}}"
+TEST_SCORES = f"{TEST}/scores/{{variant}}/seed{{seed}}.csv"
 TRUNK = "results/trunk/seed{seed}"
 MODEL = "results/models/{variant}/seed{seed}"
 KEPT = "results/kept/{variant}/seed{seed}"

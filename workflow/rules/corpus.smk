@@ -21,7 +21,7 @@ rule download:
 rule corpus:
     input:
         code("corpus/prepare"),
-        expand("results/download/{subset}.json", subset=STUDY.download.subsets),
+        expand("results/download/{subset}.json", subset=STUDY.subsets),
         manifest(STUDY.corpus),
     output:
         expand(f"{CORPUS}/{{split}}.{{kind}}", split=SPLITS, kind=("npy", "csv")),
@@ -39,10 +39,12 @@ rule corpus:
         runtime=minutes(6 * 3600),
     params:
         spec=canonical(STUDY.corpus),
+        folder=CORPUS,
+        test="",
     # What a job that was killed left, on whatever machine, is as large as the corpus.
     shell:
-        "rm -rf results/corpus/.*.partial-*;"
-        " python -m taae corpus --study results/study.json --output results/corpus"
+        "rm -rf {params.folder}/.*.partial-*;"
+        " python -m taae corpus --study results/study.json --output {params.folder} {params.test}"
         " --jobs {threads} &> {log}"
 
 
@@ -61,4 +63,5 @@ rule reference:
         mem_mb=megabytes(2000),
         runtime=minutes(600),
     shell:
-        "python -m taae reference --corpus results/corpus --output results/reference &> {log}"
+        'python -m taae reference --corpus "$(dirname {input.corpus})"'
+        ' --output "$(dirname {output})" &> {log}'

@@ -22,13 +22,14 @@ rule decode:
     resources:
         **MODEL_RESOURCES | {"runtime": minutes_at_each_point(3600)},
     params:
-        points=lambda wildcards: STUDY.points(wildcards.variant),
+        folder="results/decoded/{variant}/seed{seed}",
+        points=lambda wildcards: ["--points", *STUDY.points(wildcards.variant)],
         spec=canonical(STUDY.decoding),
     shell:
-        "python -m taae decode --study results/study.json --corpus results/corpus"
+        'python -m taae decode --study results/study.json --corpus "$(dirname {input.corpus})"'
         " --model results/models/{wildcards.variant}/seed{wildcards.seed}"
-        " --output results/decoded/{wildcards.variant}/seed{wildcards.seed}"
-        " --points {params.points} --threads {threads} --gpus {resources.gpu} &> {log}"
+        " --output {params.folder} {params.points}"
+        " --threads {threads} --gpus {resources.gpu} &> {log}"
 
 
 use rule decode as decode_points with:

@@ -25,5 +25,5 @@ rule other_codec:
         installed=installed,
     shell:
         "python -m taae other-codec --study results/study.json --codec {wildcards.codec}"
-        " --corpus results/corpus --output results/codecs/{wildcards.codec}"
+        ' --corpus "$(dirname {input.corpus})" --output "$(dirname {output.about})"'
         " --threads {threads} &> {log}"

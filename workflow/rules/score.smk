@@ -76,6 +76,7 @@ rule score_other_codec:
         mem_mb=megabytes(2000),
         runtime=minutes(3600),
     params:
+        labels="--run {codec} --variant {codec} --seed 0 --codec-json results/codecs/{codec}/codec.json",
         names=STUDY.computed,
         limits=f"--max-failed {STUDY.metrics.max_failed}"
         f" --max-seconds {STUDY.metrics.max_seconds}",
@@ -85,8 +86,8 @@ rule score_other_codec:
     shell:
         "python -m taae score --reference {input.reference} --decoded {input.audio}"
         " --output {output} --manifest {input.manifest} --metrics {params.names}"
-        " {params.limits} --split test --run {wildcards.codec} --variant {wildcards.codec} --seed 0"
-        " --codec-json {input.about} {params.mosnet} --cache {params.cache} --jobs {threads}"
+        " {params.limits} --split test {params.labels} {params.mosnet}"
+        " --cache {params.cache} --jobs {threads}"
         " &> {log}"
 
 

@@ -17,6 +17,7 @@ from taae.cli.shared import (
 from taae.codec.layer_geometry import parameter_count
 from taae.corpus.config import ARCHIVES
 from taae.study.load import DEMO, load_study
+from taae.study.tests import at_key
 from taae.utils.errors import TaaeError
 
 
@@ -72,15 +73,39 @@ app.command(
 
 
 @command(name="corpus")
-def prepare_corpus(*, output: Path, study: Study = DEMO, jobs: Jobs = 1) -> None:
-    """Prepare the corpus: 16 kHz, mono, one loudness.
+def prepare_corpus(
+    *,
+    output: Path,
+    study: Study = DEMO,
+    test: str | None = None,
+    source: Path | None = None,
+    jobs: Jobs = 1,
+) -> None:
+    """Prepare the corpus, or one of the other test sets: 16 kHz, mono, one loudness.
 
     Args:
         output: folder of the corpus.
+        test: name of a test set of the study.
+        source: folder of the corpus whose test split a test set of kind altered alters.
     """
+    from taae.corpus.alter_corpus import alter_corpus
     from taae.corpus.prepare import prepare
 
-    prepare(load_study(study).corpus, output, jobs)
+    resolved = load_study(study)
+    if test is None:
+        prepare(resolved.corpus, output, jobs)
+        return
+    if test not in resolved.tests:
+        known = ", ".join(resolved.tests) or "none"
+        raise TaaeError(f"no test set '{test}'; the study has {known} (tests:)")
+    settings = resolved.tests[test].chosen()
+    if settings["kind"] != "altered":
+        with at_key(test):
+            prepare(settings, output, jobs)
+    elif source:
+        alter_corpus(source, settings, output)
+    else:
+        raise TaaeError(f"corpus: test set '{test}' is an altered one; give --source")
 
 
 @command()

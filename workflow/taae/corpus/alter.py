@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +19,15 @@ from taae.utils.sample_rate import SAMPLE_RATE
 
 Audio = NDArray[np.float32]
 Samples = NDArray[np.float64]
+AnyAudio = NDArray[Any]
 
 TALKERS = 6  # of babble; with more it tends to noise of a long-term spectrum, with fewer to words
 ROOM, NOISE = range(2)  # draws of their own, so that a room does not change the noise in it
 
 
-def altered(audio: Audio, alteration: Alteration, key: str, others: Sequence[Audio] = ()) -> Audio:
+def altered(
+    audio: Audio, alteration: Alteration, key: str, others: Sequence[AnyAudio] = ()
+) -> Audio:
     """Return an utterance altered: reverberation, then the band, then noise, then gain.
 
     It is as long as before and not clipped: samples may be beyond +-1.
@@ -32,7 +36,7 @@ def altered(audio: Audio, alteration: Alteration, key: str, others: Sequence[Aud
         audio: (samples,) at 16 kHz, full scale 1.
         alteration: what is done; its seed and `key` determine all that is drawn.
         key: name of the utterance.
-        others: other utterances, for babble; those of other speakers are best.
+        others: other utterances at any scale, for babble; those of other speakers are best.
 
     Raises:
         ValueError: babble without other utterances.
@@ -74,7 +78,9 @@ def _reverberated(samples: Samples, seconds: float, draws: np.random.Generator) 
     return _at_level(wet, _level(samples))
 
 
-def _noise(kind: str, length: int, draws: np.random.Generator, others: Sequence[Audio]) -> Samples:
+def _noise(
+    kind: str, length: int, draws: np.random.Generator, others: Sequence[AnyAudio]
+) -> Samples:
     """Return noise (length,) at any level."""
     if kind == "babble":
         return _babble(length, draws, others)
@@ -88,7 +94,7 @@ def _noise(kind: str, length: int, draws: np.random.Generator, others: Sequence[
     return pink
 
 
-def _babble(length: int, draws: np.random.Generator, others: Sequence[Audio]) -> Samples:
+def _babble(length: int, draws: np.random.Generator, others: Sequence[AnyAudio]) -> Samples:
     """Return several of the other utterances at once, equally loud, each from some moment on."""
     if not len(others):
         raise ValueError("babble needs other utterances")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
@@ -172,7 +172,7 @@ class Corpus(Settings):
             return Download(files.path, files.url, [])
         if not files.path:
             raise TaaeError("corpus.librispeech.path is empty: set it to the folder to download to")
-        subsets = list(dict.fromkeys(files.train + files.validation + files.test))
+        subsets = list(dict.fromkeys(self.subsets()))
         for name in subsets:
             if name not in ARCHIVES:
                 raise TaaeError(
@@ -180,3 +180,52 @@ class Corpus(Settings):
                     f" {', '.join(ARCHIVES)}"
                 )
         return Download(files.path, files.url, subsets)
+
+    def subsets(self) -> list[str]:
+        """Return the subsets of LibriSpeech that are used."""
+        return self.librispeech.train + self.librispeech.validation + self.librispeech.test
+
+
+MAIN = "main"  # the test set that is the corpus's own test split
+
+
+@dataclass(frozen=True)
+class Altered(Alteration):
+    """Another test set, altered; for `kind` altered."""
+
+    of: str = MAIN
+    """The set that is altered: main (the corpus's own test split), or a name among tests."""
+    reference: Literal["input", "clean"] = "input"
+    """What decoded speech is compared with: input (the altered speech, as the codec was given it),
+    or clean (the speech before all alterations)."""
+
+    def check(self) -> None:
+        """Raise a `TaaeError` for an alteration without effect."""
+        if self.noise != "white" and self.noise_db is None:
+            raise TaaeError(f"noise: {self.noise} has no level; give noise_db")
+        untouched = {self.noise_db, self.band_hz, self.reverb_seconds} == {None}
+        if untouched and self.gain_db == 0:
+            raise TaaeError("changes nothing; give gain_db, noise_db, band_hz or reverb_seconds")
+
+
+@dataclass(frozen=True)
+class TestSet(Corpus):
+    """More speech to test on, by the keys of `corpus`; its test split alone is prepared."""
+
+    kind: Literal["synthetic", "folder", "librispeech", "altered"] = field()  # type: ignore[assignment]
+    """Which of the four sections below is used."""
+    altered: Altered = Altered()
+
+    def chosen(self) -> dict[str, Any]:
+        """Return what determines the set, as for a corpus; an altered one needs the other set."""
+        if self.kind == "altered":
+            return {"kind": self.kind, "altered": asdict(self.altered)}
+        settings = super().chosen() | {"splits": ["test"]}
+        del settings["altered"]
+        if self.kind == "librispeech":
+            del settings["librispeech"]["train"], settings["librispeech"]["validation"]
+        return settings
+
+    def subsets(self) -> list[str]:
+        """Return the subsets of LibriSpeech that are used."""
+        return self.librispeech.test

@@ -31,8 +31,14 @@ def plan(corpus: dict[str, Any]) -> Plan:
         entries = read_manifest(Path(settings["manifest"]), folder)
     else:
         entries = scan(folder, settings["speaker"])
-    if entries[0].split == UNDRAWN:
+    splits = corpus.get("splits", SPLITS)
+    if entries[0].split == UNDRAWN and splits == ["test"]:
+        entries = draw_test(entries, settings["test_speakers"], corpus["seed"])
+    elif entries[0].split == UNDRAWN:
         entries = draw_splits(entries, settings, corpus["seed"])
+    entries = [entry for entry in entries if entry.split in splits]
+    if not entries:
+        raise TaaeError(f"{settings['manifest']}: no file is of split {' or '.join(splits)}")
     names = (str(PurePosixPath(entry.path).with_suffix("")) for entry in entries)
     return recordings.plan(entries, names, folder, corpus)
 
@@ -136,3 +142,11 @@ def draw_splits(entries: Sequence[Entry], settings: dict[str, Any], seed: int) -
     split_of |= dict.fromkeys(speakers[:test], "test")
     split_of |= dict.fromkeys(speakers[test : test + validation], "validation")
     return [replace(entry, split=split_of[entry.speaker]) for entry in entries]
+
+
+def draw_test(entries: Sequence[Entry], count: int, seed: int) -> list[Entry]:
+    """Draw `count` speakers of a test set at random; all where there are no more."""
+    speakers = sorted({entry.speaker for entry in entries})
+    random.Random(f"{seed}/speakers").shuffle(speakers)
+    drawn = set(speakers[:count])
+    return [replace(entry, split="test") for entry in entries if entry.speaker in drawn]

@@ -20,7 +20,7 @@ def plan(corpus: dict[str, Any]) -> Plan:
     settings = corpus["librispeech"]
     folder = audio_folder(settings["path"], "corpus.librispeech.path")
     split_of: dict[str, str] = {}
-    for split in SPLITS:
+    for split in corpus.get("splits", SPLITS):
         for subset in settings[split]:
             if split_of.setdefault(subset, split) != split:
                 raise TaaeError(

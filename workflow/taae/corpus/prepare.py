@@ -9,7 +9,7 @@ from typing import Any
 
 from taae.corpus import folder, librispeech
 from taae.corpus.synthetic import passages as synthetic
-from taae.corpus.utterance import Plan
+from taae.corpus.utterance import SPLITS, Plan
 from taae.corpus.writer import StoreWriter, write_store
 from taae.utils.errors import TaaeError
 from taae.utils.log import log, progress
@@ -28,18 +28,19 @@ FEW = 5  # speakers that a warning names
 
 
 def prepare(corpus: dict[str, Any], output: Path, workers: int = 1) -> None:
-    """Prepare the corpus that the resolved `corpus` section of a study describes.
+    """Prepare the corpus that the resolved `corpus` section of a study, or a test set, describes.
 
-    Writes into the folder `output`, for each split, `<split>.npy` (int16, 16 kHz, utterances one
-    after the other) and `<split>.csv` (`taae.corpus.store.Record`), then `rejected.csv` and
-    `corpus.json`. The result does not depend on `workers`, the number of processes. Memory is
-    bounded by a few jobs and the list of files, not by the audio.
+    Writes into the folder `output`, for each split (of a test set: test alone), `<split>.npy`
+    (int16, 16 kHz, utterances one after the other) and `<split>.csv`
+    (`taae.corpus.store.Record`), then `rejected.csv` and `corpus.json`. The result does not depend
+    on `workers`, the number of processes. Memory is bounded by a few jobs and the list of files,
+    not by the audio.
 
     Raises:
         TaaeError: the corpus cannot be prepared; an earlier one in `output` is as it was.
     """
     plan = PLANS[corpus["kind"]](corpus)
-    with write_store(output, corpus) as store:
+    with write_store(output, corpus, corpus.get("splits", SPLITS)) as store:
         done = ordered_map(plan.work, plan.jobs, workers, preload=PRELOAD)
         for outcomes in progress(done, len(plan.jobs), "corpus"):
             for outcome in outcomes:

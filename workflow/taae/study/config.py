@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from taae.codec.config import Attention, Bottleneck, Model
-from taae.corpus.config import Corpus
+from taae.corpus.config import Corpus, TestSet
 from taae.evaluation.config import Bitrates, Decoding, Lengths, Metrics, OtherCodec
 from taae.evaluation.metrics import METRICS
 from taae.training.config import BASELINE, Training, Variant
@@ -94,6 +94,9 @@ class StudyConfig(Settings):
     """A study as it is written. The four sections of a codec and its training are the baseline."""
 
     corpus: Corpus = Corpus()
+    tests: dict[Name, TestSet] = default({})
+    """More test sets, by name. Every model and other codec is scored on each; `main`, the corpus's
+    own test split, is always there and the primary one."""
     model: Model = Model()
     attention: Attention = Attention()
     bottleneck: Bottleneck = Bottleneck()

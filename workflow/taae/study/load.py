@@ -24,6 +24,7 @@ from taae.study import trunk
 from taae.study.checks import check_study
 from taae.study.config import Ablation, Listening, StudyConfig
 from taae.study.study import Study
+from taae.study.tests import check_tests, downloads
 from taae.training.config import BASELINE, SECTIONS, TRUNK, Variant
 from taae.utils.errors import TaaeError
 from taae.utils.sample_rate import SAMPLE_RATE
@@ -125,11 +126,15 @@ def _resolved(config: StudyConfig) -> Study:
     _check_names(config)
     variants = _variants(config, ablations)
     _check_codecs(config, variants)
+    check_tests(config.tests)
+    download = config.corpus.download()
     metrics, notes = _metrics(config.metrics)
     metrics = replace(metrics, names=[*metrics.names, *_rated(config.listening)])
     study = Study(
         corpus=config.corpus.chosen(),
-        download=config.corpus.download(),
+        tests=config.tests,
+        download=downloads(config.tests, download),
+        subsets=download.subsets,
         decoding=config.decoding,
         metrics=metrics,
         statistics=config.statistics,

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from taae.codec.operating_points import NATIVE
-from taae.corpus.config import Download
+from taae.corpus.config import Download, TestSet
 from taae.evaluation.config import Bitrates, Decoding, Lengths, Metrics, OtherCodec
 from taae.evaluation.metrics import METRICS
 from taae.study.config import Ablation, Listening, Page, Statistics
+from taae.study.tests import unaltered
 from taae.training.config import TRUNK, Variant
 from taae.utils.errors import TaaeError
 
@@ -21,12 +22,16 @@ class Study:
 
     `trunk` is what variants with `training.start: trunk` begin with, if any does.
     `metrics` has the metrics of listening tests too.
-    `download` is no part of `corpus`, since where the files came from changes nothing in it.
+    `tests` are the test sets beside the corpus's own test split.
+    `download` is of `corpus` and `tests` together, and no part of them, since where the files came
+    from changes nothing in them; `subsets` are of the corpus alone.
     `notes` say what the study does without, and are no warnings.
     """
 
     corpus: dict[str, Any]
+    tests: dict[str, TestSet]
     download: Download
+    subsets: list[str]
     decoding: Decoding
     metrics: Metrics
     statistics: Statistics
@@ -64,6 +69,11 @@ class Study:
     def seeds_of(self, variant: str) -> list[int]:
         """The seeds that a variant is run with; a pretrained one has no more than a number."""
         return self.seeds[:1] if self.variants[variant].pretrained else self.seeds
+
+    def reference_of(self, test: str) -> str:
+        """The test set whose speech the decoded speech of one is compared with."""
+        clean = test in self.tests and self.tests[test].altered.reference == "clean"
+        return unaltered(self.tests, test) if clean else test
 
     @property
     def computed(self) -> list[str]:

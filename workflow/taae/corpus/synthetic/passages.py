@@ -47,6 +47,8 @@ def plan(corpus: dict[str, Any]) -> Plan:
         else:
             labels = _labels(speaker, split["utterances"], texts)
             jobs.append(Passage(speaker.voice, labels, math.inf))
+    splits = corpus.get("splits", SPLITS)  # with the same sentences as in a corpus of all splits
+    jobs = [job for job in jobs if job.labels[0].split in splits]
     target = Target(corpus["loudness"], corpus["min_seconds"])
     return Plan(functools.partial(speak, target=target), jobs)
 

@@ -1,0 +1,141 @@
+# More test sets: prepared, decoded and scored as the corpus's own test split is, natively.
+
+
+def corpus_of(test):
+    """The folder of the corpus that a test set is in."""
+    return CORPUS if test == MAIN else f"{TEST}/corpus".format(test=test)
+
+
+def test_set(wildcards):
+    """The settings of a test set."""
+    return STUDY.tests[wildcards.test]
+
+
+def made_of(wildcards):
+    """What a test set is made of: another one, downloaded files, a list of recordings."""
+    test = test_set(wildcards)
+    if test.kind == "altered":
+        return f"{corpus_of(test.altered.of)}/corpus.json"
+    receipts = test.download().subsets
+    return expand("results/download/{subset}.json", subset=receipts) + manifest(
+        test.chosen()
+    )
+
+
+def compared_with(wildcards):
+    """The corpus whose speech decoded speech of a test set is compared with."""
+    return corpus_of(STUDY.reference_of(wildcards.test))
+
+
+use rule corpus as corpus_test with:
+    input:
+        code("corpus/prepare"),
+        code("corpus/alter_corpus"),
+        made_of,
+    output:
+        expand(f"{TEST}/corpus/test.{{kind}}", kind=("npy", "csv"), allow_missing=True),
+        f"{TEST}/corpus/rejected.csv",
+        f"{TEST}/corpus/corpus.json",
+    log:
+        "results/logs/tests/{test}/corpus.log",
+    benchmark:
+        "results/benchmarks/tests/{test}/corpus.tsv"
+    params:
+        spec=lambda wildcards: canonical(test_set(wildcards).chosen()),
+        folder=f"{TEST}/corpus",
+        test=lambda wildcards: [
+            *("--test", wildcards.test),
+            *where(
+                test_set(wildcards).kind == "altered",
+                *("--source", corpus_of(test_set(wildcards).altered.of)),
+            ),
+        ],
+
+
+use rule reference as reference_test with:
+    input:
+        code("evaluation/decoded_files"),
+        corpus=lambda wildcards: f"{compared_with(wildcards)}/corpus.json",
+        audio=lambda wildcards: ancient(f"{compared_with(wildcards)}/test.npy"),
+    output:
+        directory(f"{TEST}/reference/audio"),
+    log:
+        "results/logs/tests/{test}/reference.log",
+
+
+use rule decode as decode_test with:
+    input:
+        code("evaluation/decode"),
+        corpus=f"{TEST}/corpus/corpus.json",
+        audio=ancient(f"{TEST}/corpus/test.npy"),
+        model=f"{MODEL}/model.safetensors",
+    output:
+        directory(f"{TEST_DECODED}/audio"),
+        f"{TEST_DECODED}/codes.npz",
+        f"{TEST_DECODED}/utterances.csv",
+    log:
+        "results/logs/tests/{test}/decode/{variant}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/tests/{test}/decode/{variant}/seed{seed}.tsv"
+    wildcard_constraints:
+        variant="|".join(STUDY.variants),
+    params:
+        folder=TEST_DECODED,
+        points="",
+
+
+use rule other_codec as other_codec_test with:
+    input:
+        code("evaluation/other_codecs/run"),
+        corpus=f"{TEST}/corpus/corpus.json",
+        audio=ancient(f"{TEST}/corpus/test.npy"),
+    output:
+        audio=directory(f"{TEST}/codecs/{{codec}}/audio"),
+        table=f"{TEST}/codecs/{{codec}}/utterances.csv",
+        about=f"{TEST}/codecs/{{codec}}/codec.json",
+    log:
+        "results/logs/tests/{test}/other_codec/{codec}.log",
+    benchmark:
+        "results/benchmarks/tests/{test}/other_codec/{codec}.tsv"
+
+
+use rule score_other_codec as score_other_codec_test with:
+    input:
+        code("evaluation/scoring/score"),
+        branch("mosnet" in STUDY.metrics.names, then=MOSNET),
+        manifest=f"{TEST}/corpus/test.csv",
+        reference=f"{TEST}/reference/audio",
+        about=f"{TEST}/codecs/{{codec}}/codec.json",
+        decoded=f"{TEST}/codecs/{{codec}}/utterances.csv",
+        audio=ancient(f"{TEST}/codecs/{{codec}}/audio"),
+    output:
+        f"{TEST}/scores/codecs/{{codec}}.csv",
+    log:
+        "results/logs/tests/{test}/score/codecs/{codec}.log",
+    benchmark:
+        "results/benchmarks/tests/{test}/score/codecs/{codec}.tsv"
+    params:
+        labels="--run {codec} --variant {codec} --seed 0"
+        f" --codec-json {TEST}/codecs/{{codec}}/codec.json",
+        cache="results/state/scores/tests/{test}/codecs-{codec}.json",
+
+
+use rule score_other_codec as score_test with:
+    input:
+        code("evaluation/scoring/score"),
+        branch("mosnet" in STUDY.metrics.names, then=MOSNET),
+        manifest=f"{TEST}/corpus/test.csv",
+        reference=f"{TEST}/reference/audio",
+        decoded=f"{TEST_DECODED}/utterances.csv",
+        audio=ancient(f"{TEST_DECODED}/audio"),
+    output:
+        TEST_SCORES,
+    log:
+        "results/logs/tests/{test}/score/{variant}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/tests/{test}/score/{variant}/seed{seed}.tsv"
+    params:
+        labels=lambda wildcards: "--run {0}/seed{1} --variant {0} --seed {1} --bitrate {2}".format(
+            wildcards.variant, wildcards.seed, variant_of(wildcards).bitrate()
+        ),
+        cache="results/state/scores/tests/{test}/{variant}-seed{seed}.json",
