@@ -16,7 +16,7 @@ from taae import cli
 
 PEOPLE = {
     "A study": ["check", "download", "listen", "page", "plan", "power", "ratings"],
-    "A codec": ["export", "import-stable-codec", "train"],
+    "A codec": ["export", "import-stable-codec", "push", "train"],
     "Audio": ["compare", "decode", "encode", "metrics", "score", "stream"],
     "What it takes": ["bench", "cost"],
 }

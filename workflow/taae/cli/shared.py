@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from cyclopts import App, Group, Parameter
+from cyclopts import App, Group, Parameter, Token
 
 from taae.codec.operating_points import NATIVE, PRESET_POINTS
 from taae.utils.options import Count
@@ -62,9 +62,19 @@ def command(group: Group | None = None, **options: Any) -> Callable[[Function], 
     return add
 
 
+def _model(_: object, tokens: Sequence[Token]) -> Path:
+    """Return the folder of a model that may be given by its name on the hub."""
+    from taae.codec.hub import model_folder
+
+    return model_folder(tokens[0].value)
+
+
 Study = Annotated[list[Path], Parameter(help="config files, laid over each other")]
 Corpus = Annotated[Path, Parameter(help="folder of the corpus")]
-Model = Annotated[Path, Parameter(help="folder of the model")]
+Model = Annotated[
+    Path,
+    Parameter(help="folder of the model, or user/name on the Hugging Face hub", converter=_model),
+]
 Point = Annotated[
     str,
     Parameter(

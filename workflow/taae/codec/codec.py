@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import shorten
 
 import safetensors.torch
@@ -17,6 +18,7 @@ from torch.nn import functional as F
 from taae.codec import conv, taae
 from taae.codec.config import Bottleneck, CodecConfig, Kind
 from taae.codec.fsq import FSQ
+from taae.codec.hub import model_folder, push
 from taae.codec.operating_points import OWN, Stage
 from taae.codec.pretrained import CONFIG, WEIGHTS, read_config
 from taae.codec.residual_fsq import ResidualFSQ
@@ -94,6 +96,11 @@ class Codec(nn.Module):
         latents: Tensor = self.encoder(F.pad(wave, (0, -wave.shape[1] % self.hop)))
         return latents
 
+    @classmethod
+    def from_pretrained(cls, model: Path | str) -> Codec:
+        """Return the codec of a model folder, or of a model on the Hugging Face hub, by name."""
+        return load_codec(model)
+
     def save_pretrained(self, folder: Path | str) -> None:
         """Write the weights (safetensors) and the config (JSON) to `folder`, atomically."""
         weights = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
@@ -105,19 +112,29 @@ class Codec(nn.Module):
                 raise TaaeError(f"{path}: cannot write here ({error})") from error
         write_json(asdict(self.config), Path(folder) / CONFIG)
 
+    def push_to_hub(self, repository: str, card: str = "", *, private: bool = False) -> str:
+        """Upload weights and config to the Hugging Face hub; see `taae.codec.hub.push`."""
+        with TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            return push(Path(folder), repository, card, private=private)
+
 
 def _quantizer(settings: Bottleneck) -> FSQ:
     return FSQ(settings.levels, settings.rounding, settings.training, settings.random_levels)
 
 
-def load_codec(folder: Path | str) -> Codec:
-    """Return the codec of a model folder, of either kind, in evaluation mode.
+def load_codec(model: Path | str) -> Codec:
+    """Return the codec of a model, of either kind, in evaluation mode.
+
+    Args:
+        model: folder, or a name on the Hugging Face hub (`taae.codec.hub`).
 
     Raises:
         TaaeError: a file is missing or damaged.
     """
-    path = Path(folder) / WEIGHTS
-    codec = Codec(read_config(Path(folder)))
+    folder = model_folder(model)
+    path = folder / WEIGHTS
+    codec = Codec(read_config(folder))
     try:
         codec.load_state_dict(safetensors.torch.load_file(path))
     except FileNotFoundError as error:

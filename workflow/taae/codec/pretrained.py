@@ -60,7 +60,15 @@ def copy_model(folder: Path, output: Path) -> None:
     for name in (WEIGHTS, CONFIG):
         with atomic(output / name) as temporary:
             shutil.copyfile(folder / name, temporary)
-    about: dict[str, Any] = {"pretrained": str(folder), "sha256": hashes}
+    about: dict[str, Any] = {"pretrained": model_name(folder), "sha256": hashes}
     if (folder / PROVENANCE).is_file():
         about["source"] = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
     write_json(about, output / PROVENANCE)
+
+
+def model_name(folder: Path) -> str:
+    """Return what a folder is called: user/name@commit in the hub's cache, else its path."""
+    commit, snapshots, repository = folder.name, folder.parent.name, folder.parent.parent.name
+    if snapshots == "snapshots" and repository.startswith("models--"):
+        return f"{repository.removeprefix('models--').replace('--', '/')}@{commit}"
+    return str(folder)

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from taae.codec.config import shaped
+from taae.codec.hub import model_folder
 from taae.codec.operating_points import NATIVE, name_of, stages_of
 from taae.codec.pretrained import read_config
 from taae.evaluation.config import Bitrates, Metrics
@@ -113,7 +114,9 @@ def _laid(name: str, base: Json, override: Any) -> Any:
             raise TaaeError(
                 f"pretrained stands alone: the model's own config.json says what {others[0]} is"
             )
-        codec = asdict(read_config(Path(str(override["pretrained"]))))
+        folder = model_folder(str(override["pretrained"]))
+        override = {"pretrained": str(folder)}
+        codec = asdict(read_config(folder))
         if codec.pop("sample_rate") != SAMPLE_RATE:
             raise TaaeError(f"pretrained: the model is not one for {SAMPLE_RATE} Hz")
     except TaaeError as error:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from taae.codec.hub import model_folder
 from taae.codec.pretrained import read_config
 from taae.study.checks import differing_keys
 from taae.training.config import Variant, trunk_misfit
@@ -21,7 +22,8 @@ def as_variant(sections: dict[str, Any]) -> dict[str, Any]:
     if isinstance(training, dict):
         sections = {**sections, "training": {**training, "start": "scratch"}}
     if isinstance(model, str):
-        sections = {**sections, "pretrained": model.replace(SHIPPED, WORKFLOW)}
+        folder = model_folder(model.replace(SHIPPED, WORKFLOW)) if model else ""
+        sections = {**sections, "pretrained": str(folder)}
     return sections
 
 

@@ -249,8 +249,8 @@ class Variant(Settings):
     bottleneck: Bottleneck = Bottleneck()
     training: Training = Training()
     pretrained: str = ""
-    """Folder of a model (model.safetensors, config.json) that is decoded and scored, never trained;
-    stands alone."""
+    """Folder of a model (model.safetensors, config.json), or its name on the Hugging Face hub
+    (user/name@revision), that is decoded and scored, never trained; stands alone."""
 
     @property
     def codec(self) -> CodecConfig:

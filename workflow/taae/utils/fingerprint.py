@@ -25,7 +25,7 @@ STUDY = {
 }
 PLUMBING = {
     *("utils/errors", "utils/files", "utils/fingerprint", "utils/gpus"),
-    *("utils/log", "training/kept", *STUDY),
+    *("utils/log", "training/kept", "codec/hub", *STUDY),
 }
 
 
