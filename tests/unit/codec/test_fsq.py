@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -17,16 +18,16 @@ from taae.utils.errors import TaaeError
 from taae.utils.settings import validate
 from tests.unit.codec.tokens import pack, unpack
 
-FORMS = [("symmetric", 2)] + [
-    (rounding, levels) for rounding in ("symmetric", "original") for levels in range(3, 34)
-]
-ROUNDINGS = ("symmetric", "original")
+ROUNDINGS = ("symmetric", "original", "shifted")
+FORMS = [("symmetric", 2), ("shifted", 2)]
+FORMS += [(rounding, levels) for rounding in ROUNDINGS for levels in range(3, 34)]
 
 
 def grid(levels: int, rounding: str) -> list[Fraction]:
     """The levels as fractions, written down from the papers' grids."""
-    if rounding == "symmetric":
-        return [Fraction(2 * n, levels - 1) - 1 for n in range(levels)]
+    if rounding != "original":
+        shift = Fraction(1, levels - 1) if rounding == "shifted" else Fraction(0)
+        return [Fraction(2 * n, levels - 1) - 1 + shift for n in range(levels)]
     half = levels // 2
     return [Fraction(n - half, half) for n in range(levels)]
 
@@ -65,6 +66,29 @@ def test_original_bound_is_the_published_formula(levels: int) -> None:
     assert fsq.bound(torch.zeros(1, dtype=torch.float64)).item() == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.parametrize("levels", range(2, 34))
+def test_shifted_bound_is_the_symmetric_one_half_a_step_higher(levels: int) -> None:
+    shifted, symmetric = FSQ(levels, "shifted"), FSQ(levels, "symmetric")
+    x = torch.linspace(-3, 3, 1000, dtype=torch.float64)  # 0 is half-way between levels
+    expected = [math.tanh(value) + 1 / (levels - 1) for value in x.tolist()]
+    torch.testing.assert_close(shifted.bound(x), torch.tensor(expected, dtype=torch.float64))
+    assert torch.equal(shifted.quantize(x), symmetric.quantize(x))
+    off = shifted.eval()(x) - symmetric.eval()(x)
+    torch.testing.assert_close(off, torch.full_like(off, 1 / (levels - 1)), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("levels", range(4, 34, 2))
+def test_original_levels_are_the_symmetric_ones_scaled_and_lower(levels: int) -> None:
+    """What the module says of even L: times (L-1)/L, and lower by 1/L."""
+    moved = [
+        level * Fraction(levels - 1, levels) - Fraction(1, levels)
+        for level in grid(levels, "symmetric")
+    ]
+    assert moved == grid(levels, "original")
+    assert 0 in grid(levels, "shifted")
+    assert 0 not in grid(levels, "symmetric")
+
+
 @pytest.mark.parametrize(("rounding", "levels"), FORMS)
 def test_codes_reach_both_ends_and_no_further(rounding: str, levels: int) -> None:
     far = torch.tensor([-50.0, 50.0])
@@ -82,13 +106,16 @@ def test_the_roundings_differ_at_even_levels_alone() -> None:
             assert apart > 0.5
 
 
+SHARES = [(0.5, 0.25, 0.25), (0.5, 0.0, 0.5), (0.2, 0.7, 0.1), (0.0, 0.5, 0.5)]
+
+
 @pytest.mark.parametrize("rounding", ROUNDINGS)
-@pytest.mark.parametrize("levels", [5, 16, 17])
-def test_hybrid_shares_are_half_noise_quarter_quantised_quarter_unquantised(
-    levels: int, rounding: str
+@pytest.mark.parametrize(("levels", "shares"), [(5, SHARES[0]), *((16, each) for each in SHARES)])
+def test_hybrid_draws_noise_nothing_and_rounding_by_their_shares(
+    levels: int, shares: tuple[float, float, float], rounding: str
 ) -> None:
     torch.manual_seed(0)
-    fsq = FSQ(levels, rounding, "hybrid").train()  # type: ignore[arg-type]
+    fsq = FSQ(levels, rounding, "hybrid", shares=shares).train()  # type: ignore[arg-type]
     x = torch.randn(20_000, 3, 6)
     out, bounded = fsq(x), fsq.bound(x)
     rounded = fsq.dequantize(fsq.quantize(x))
@@ -96,14 +123,42 @@ def test_hybrid_shares_are_half_noise_quarter_quantised_quarter_unquantised(
     is_rounded = ((out - rounded).abs() < 1e-6).flatten(1).all(1) & ~is_plain
     noisy = ~is_plain & ~is_rounded
     # 20000 draws: four standard deviations are about 0.014.
-    assert noisy.double().mean().item() == pytest.approx(0.5, abs=0.015)
-    assert is_plain.double().mean().item() == pytest.approx(0.25, abs=0.015)
-    assert is_rounded.double().mean().item() == pytest.approx(0.25, abs=0.015)
+    found = (kind.double().mean().item() for kind in (noisy, is_plain, is_rounded))
+    for share, expected in zip(found, shares, strict=True):
+        assert share == (pytest.approx(expected, abs=0.015) if expected else 0)
+    if not shares[0]:
+        return
     off = (out - bounded)[noisy].double()
     assert off.abs().max().item() <= float(step(levels, rounding)) / 2 + 1e-6
     assert off.std().item() == pytest.approx(
         float(step(levels, rounding)) / math.sqrt(12), rel=0.02
     )
+
+
+@pytest.mark.parametrize("mode", ["noise", "ste"])
+def test_a_whole_share_is_that_training_alone(mode: str) -> None:
+    x = torch.randn(500, 3, 6)
+    shares = (1.0, 0.0, 0.0) if mode == "noise" else (0.0, 0.0, 1.0)
+    outputs = []
+    for fsq in (FSQ(6, training="hybrid", shares=shares), FSQ(6, training=mode)):  # type: ignore[arg-type]
+        torch.manual_seed(0)
+        outputs.append(fsq.train()(x))
+    assert torch.equal(*outputs)
+
+
+def test_the_default_shares_take_the_draws_that_they_always_took() -> None:
+    """Levels, noise, then a coin for nothing or rounding and a coin for noise: the same models."""
+    x = torch.randn(64, 5, 6)
+    torch.manual_seed(4)
+    out = FSQ(17, random_levels=(4, 8)).train()(x)
+    torch.manual_seed(4)
+    levels = torch.tensor([4, 8])[(torch.rand(1, 64, 1, 1)[0] * 2).long()]
+    noise = (torch.rand(1, 64, 5, 6)[0] - 0.5) * 2 / (levels - 1)
+    nothing, noisy = (torch.rand(1, 64, 1, 1)[0] < 0.5 for _ in range(2))
+    bounded = x.tanh()
+    rounded = (((levels - 1) * (bounded + 1) / 2 + 0.5).floor()) * 2 / (levels - 1) - 1
+    expected = torch.where(noisy, bounded + noise, torch.where(nothing, bounded, rounded))
+    torch.testing.assert_close(out, expected)
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
@@ -114,7 +169,7 @@ def test_continuous_never_rounds_and_its_noise_has_a_scale_per_item(
     torch.manual_seed(0)
     fsq = FSQ(levels, rounding, "continuous").train()  # type: ignore[arg-type]
     x = torch.randn(2000, 100, 6, requires_grad=True)
-    half = 1 / (levels - 1) if rounding == "symmetric" else 1 / (2 * (levels // 2))
+    half = 1 / (2 * (levels // 2)) if rounding == "original" else 1 / (levels - 1)
     out, bounded = fsq(x), fsq.bound(x)
     (gradient,) = torch.autograd.grad(out.sum(), x, retain_graph=True)
     (slope,) = torch.autograd.grad(bounded.sum(), x)
@@ -190,6 +245,13 @@ def test_impossible_settings_are_refused() -> None:
         validate(Bottleneck, {"rounding": "nearest"})
     with pytest.raises(TaaeError, match="training"):
         validate(Bottleneck, {"training": "none"})
+    for shares, why in (
+        ([0.5, 0.5], "at least 3 items"),
+        ([0.5, 0.6, -0.1], r"shares\.2: -0\.1"),
+        ([0.5, 0.5, 0.5], "sum to 1, not 1.5"),
+    ):
+        with pytest.raises(TaaeError, match=why):
+            validate(Bottleneck, {"shares": shares})
     with pytest.raises(ValueError, match="64 bits"):
         pack(torch.zeros(20, dtype=torch.long), 17)
 
@@ -226,6 +288,21 @@ def test_random_levels_leave_evaluation_alone() -> None:
     hybrid.sum().backward()
     assert x.grad is not None
     torch.testing.assert_close(x.grad, 1 - x.detach().tanh() ** 2)
+
+
+def test_shares_play_no_part_in_another_training_than_hybrid() -> None:
+    paper = Bottleneck(shares=[0.5, 0.0, 0.5])
+    assert paper.effective() == paper != Bottleneck()
+    for training in ("ste", "noise", "continuous"):
+        other = Bottleneck(training=training)  # type: ignore[arg-type]
+        assert replace(other, shares=paper.shares).effective() == other
+        x = torch.randn(8, 3, 6)
+        outputs = []
+        for shares in (paper.shares, other.shares):
+            torch.manual_seed(0)
+            fsq = FSQ(4, training=training, shares=shares)  # type: ignore[arg-type]
+            outputs.append(fsq.train()(x))
+        assert torch.equal(*outputs)
 
 
 def test_impossible_random_levels_are_refused() -> None:

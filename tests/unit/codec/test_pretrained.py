@@ -14,7 +14,7 @@ import torch
 from taae.analysis.tables.scores import summary
 from taae.codec.codec import Codec, load_codec
 from taae.codec.config import Attention, Bottleneck, CodecConfig, Model
-from taae.codec.pretrained import copy_model, fingerprint
+from taae.codec.pretrained import copy_model, fingerprint, read_config
 from taae.study.load import merge, read_yaml, resolve
 from taae.study.study import Study
 from taae.utils.errors import TaaeError
@@ -59,6 +59,21 @@ def test_what_is_trained_does_not_depend_on_it(model: Path) -> None:
     with_it = resolved(model)
     without = resolve(read_yaml(ROOT / "config.yaml"))
     assert {name: with_it.variants[name] for name in without.variants} == without.variants
+
+
+def test_shares_are_kept_and_models_from_before_them_are_read(model: Path) -> None:
+    assert read_config(model) == CONFIG
+    paper = replace(CONFIG, bottleneck=replace(CONFIG.bottleneck, shares=[0.5, 0.0, 0.5]))
+    Codec(paper).save_pretrained(model)
+    assert read_config(model) == paper == load_codec(model).config
+    content = json.loads((model / "config.json").read_text())
+    del content["bottleneck"]["shares"]
+    (model / "config.json").write_text(json.dumps(content))
+    assert read_config(model) == CONFIG
+    assert "shares" not in json.loads((ROOT / "workflow" / "trunk" / "config.json").read_text())
+    assert read_config(ROOT / "workflow" / "trunk").bottleneck == Bottleneck(
+        12, 4, "symmetric", "continuous"
+    )
 
 
 def test_an_ablation_that_lists_it_must_say_so(model: Path) -> None:

@@ -48,7 +48,7 @@ def test_two_of_five_and_four_of_three_are_the_grid_of_seventeen(point: str) -> 
     assert {Fraction(value) for value in quantized.tolist()} == grid17
 
 
-@pytest.mark.parametrize("rounding", ["symmetric", "original"])
+@pytest.mark.parametrize("rounding", ["symmetric", "original", "shifted"])
 @pytest.mark.parametrize("point", [*PRESET_POINTS, "7@1+3@0.3", "4@1+2@0.125"])
 def test_each_stage_takes_the_value_nearest_to_what_is_left(point: str, rounding: str) -> None:
     """Oracle: greedy search over each stage's values, as fractions."""
@@ -158,7 +158,7 @@ def test_impossible_points_of_the_own_rounding_are_refused(point: str) -> None:
         stages_of(point)
 
 
-@pytest.mark.parametrize("rounding", ["symmetric", "original"])
+@pytest.mark.parametrize("rounding", ["symmetric", "original", "shifted"])
 def test_own_points_are_the_quantizer_of_the_training(rounding: Rounding) -> None:
     trained = codecs.codec(bottleneck=Bottleneck(3, 4, rounding))
     wave = 0.1 * torch.randn(2, 1600)

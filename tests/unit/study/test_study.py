@@ -183,7 +183,11 @@ def test_vacuous_and_impossible_arms_are_one_line(
 
 
 def rounding(
-    levels: int, random_levels: Sequence[int] = (), points: Sequence[str] = (), **changes: Any
+    levels: int,
+    random_levels: Sequence[int] = (),
+    points: Sequence[str] = (),
+    form: str = "original",
+    **changes: Any,
 ) -> dict[str, Any]:
     """Return a study of one arm that changes the rounding alone."""
     body = {"varies": ["bottleneck.rounding"], "variants": ["lopsided"]}
@@ -191,7 +195,7 @@ def rounding(
         **ablation(**body, **changes),
         "training": {"start": "scratch"},
         "bottleneck": {"levels": levels, "random_levels": [*random_levels]},
-        "variants": {"lopsided": {"bottleneck": {"rounding": "original"}}},
+        "variants": {"lopsided": {"bottleneck": {"rounding": form}}},
         "bitrates": {"points": [*points], "ablations": ["a"] if points else []},
         "select": ["a"],
     }
@@ -207,6 +211,7 @@ CONTROL = {"controls": ["lopsided"]}
         (rounding(17, [5, 9]), ["odd level counts", "vacuous", "controls"]),
         (rounding(17, points=["6@1"]), ["odd level counts", "vacuous"]),
         (rounding(4), ["at one number of levels (4)", "absorb", "vacuous", "random_levels"]),
+        (rounding(17, form="shifted"), ["at one number of levels (17)", "absorb", "vacuous"]),
         (rounding(4, [4]), ["at one number of levels (4)", "bitrates.points", "controls"]),
     ],
 )
@@ -224,6 +229,7 @@ def test_a_rounding_that_nothing_could_show_is_refused(
     [
         rounding(4, [4, 8]),
         rounding(17, [17, 16]),
+        rounding(17, [5, 9], form="shifted"),  # not the symmetric grid at odd counts either
         rounding(4, points=["8@own"]),
         rounding(17, **CONTROL),
         rounding(4, **CONTROL),
@@ -233,6 +239,18 @@ def test_a_rounding_that_something_shows_or_a_control_is_taken(
     config: dict[str, Any], change: Any
 ) -> None:
     assert resolve(merge(config, change)).ablations["a"].variants == ["lopsided"]
+
+
+def test_shares_are_written_beside_hybrid_training_alone(config: dict[str, Any]) -> None:
+    paper = {"shares": [0.5, 0, 0.5]}
+    message = error_of(config, variants={"odd": {"bottleneck": {**paper, "training": "ste"}}})
+    assert message == (
+        "config: variants.odd: bottleneck.shares: of training hybrid alone, not of ste"
+    )
+    # Inherited, they play no part in it: no arm differs by them, and the shipped trunk fits.
+    study = resolve(merge(config, {"bottleneck": paper}))
+    assert study.variants["levels-no-hybrid"].bottleneck.shares == paper["shares"]
+    assert study.trunk is not None
 
 
 def test_points_of_another_ablation_do_not_show_a_rounding(config: dict[str, Any]) -> None:

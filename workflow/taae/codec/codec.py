@@ -120,7 +120,13 @@ class Codec(nn.Module):
 
 
 def _quantizer(settings: Bottleneck) -> FSQ:
-    return FSQ(settings.levels, settings.rounding, settings.training, settings.random_levels)
+    return FSQ(
+        settings.levels,
+        settings.rounding,
+        settings.training,
+        settings.random_levels,
+        settings.shares,
+    )
 
 
 def load_codec(model: Path | str) -> Codec:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import InitVar, dataclass
+from dataclasses import InitVar, dataclass, replace
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
 from taae.codec.operating_points import MOST_LEVELS, Stage
 from taae.utils.sample_rate import SAMPLE_RATE
-from taae.utils.settings import Distinct, NonEmpty, Settings, default
+from taae.utils.settings import Distinct, NonEmpty, Settings, Share, default
 
-Rounding = Literal["symmetric", "original"]
+Rounding = Literal["symmetric", "original", "shifted"]
 TrainingMode = Literal["hybrid", "ste", "noise", "continuous"]
+HYBRID_SHARES = (0.5, 0.25, 0.25)  # of the paper's authors' code, as they confirmed
 Kind = Literal["taae", "conv"]
 
 # Shapes by name. `950M` is the paper's largest (width and layers as its checkpoint has them, as far
@@ -79,6 +80,12 @@ class Attention(Settings):
     """Where given, each step of the training takes a window drawn from these."""
 
 
+def _sum_to_one(shares: list[float]) -> list[float]:
+    if abs(sum(shares) - 1) > 1e-6:
+        raise ValueError(f"{shares} should sum to 1, not {sum(shares):g}")
+    return shares
+
+
 @dataclass(frozen=True)
 class Bottleneck(Settings):
     """The finite scalar quantizer; see `taae.codec.fsq`."""
@@ -88,12 +95,24 @@ class Bottleneck(Settings):
     levels: Annotated[int, Field(ge=2, le=MOST_LEVELS)] = 17
     """Levels of each dimension."""
     rounding: Rounding = "symmetric"
-    """Grid of an even number of levels: the paper's, or that of the original FSQ."""
+    """Where the levels lie: `symmetric` (the paper's), `original` (that of the original FSQ, the
+    same grid at an odd number of levels), or `shifted` (half a step above the symmetric one)."""
     training: TrainingMode = "hybrid"
-    """`ste` (straight-through rounding), `noise`, `hybrid` (the paper's: noise, nothing or ste, at
-    random), or `continuous` (never rounded: noise of a random scale up to that of `noise`)."""
+    """`ste` (straight-through rounding), `noise`, `hybrid` (the paper's: noise, nothing or ste, by
+    chance), or `continuous` (never rounded: noise of a random scale up to that of `noise`)."""
     random_levels: Distinct[Annotated[int, Field(ge=2, le=MOST_LEVELS)]] = default([])
     """Where given, each segment is trained with levels drawn from these (paper: 5, 9, 17)."""
+    shares: Annotated[
+        list[Share], Field(min_length=3, max_length=3), AfterValidator(_sum_to_one)
+    ] = default([*HYBRID_SHARES])
+    """Of hybrid training: shares of segments with noise, nothing and ste. The paper says 0.5, 0,
+    0.5; its authors' code has the default."""
+
+    def effective(self) -> Bottleneck:
+        """Return it without what plays no part: the shares of another training than hybrid."""
+        if self.training == "hybrid":
+            return self
+        return replace(self, shares=[*HYBRID_SHARES])
 
     def alphabet(self, stages: Sequence[Stage] = ()) -> tuple[int, ...]:
         """Return the number of values of each column of the codes at an operating point.

@@ -24,6 +24,7 @@ LATER = {
     "preset",
     "random_levels",
     "random_windows",
+    "shares",
 }  # keys that older models have not
 
 

@@ -71,7 +71,7 @@ def _check_ablation(name: str, ablation: Ablation, study: Study) -> list[str]:
                 f" the ablation varies {', '.join(ablation.varies)} alone"
             )
         if arm not in ablation.controls:
-            _check_rounding(arm, changed, arms[arm], study.points(arm))
+            _check_rounding(arm, changed, reference, arms[arm], study.points(arm))
     if {"attention", "attention.window"} & set(ablation.varies):
         for arm, variant in arms.items():
             if variant.model.kind == "conv" or variant.pretrained:
@@ -87,14 +87,17 @@ def _function(variant: Variant) -> Variant:
     return replace(variant, attention=replace(variant.attention, window=0))
 
 
-def _check_rounding(arm: str, changed: list[str], variant: Variant, points: Sequence[str]) -> None:
+def _check_rounding(
+    arm: str, changed: list[str], reference: Variant, variant: Variant, points: Sequence[str]
+) -> None:
     """Refuse an arm that changes the rounding where nothing could show it."""
     if set(changed) - {"training.replicate"} != {"bottleneck.rounding"}:
         return
     bottleneck = variant.bottleneck
     levels = {bottleneck.levels, *bottleneck.random_levels}
     levels |= {stage.levels for stage in _own_stages(points)}
-    if all(count % 2 for count in levels):
+    both = {reference.bottleneck.rounding, variant.bottleneck.rounding}
+    if both == {"symmetric", "original"} and all(count % 2 for count in levels):
         raise TaaeError(
             f"'{arm}' changes the rounding at {bottleneck.levels} levels alone: at odd level counts"
             " both roundings are one grid, so the arm is vacuous; use an even count, or list it"

@@ -107,7 +107,9 @@ def _laid(name: str, base: Json, override: Any) -> Any:
     if not override:
         raise TaaeError(f"variants.{name}: changes nothing")
     if "pretrained" not in override:
-        return merge(base, _shaped(override))
+        laid = merge(base, _shaped(override))
+        _check_shares(name, override.get("bottleneck"), laid.get("bottleneck"))
+        return laid
     others = [key for key in override if key != "pretrained"]
     try:
         if others:
@@ -122,6 +124,16 @@ def _laid(name: str, base: Json, override: Any) -> Any:
     except TaaeError as error:
         raise TaaeError(f"variants.{name}: {error}") from None
     return {**base, **codec, **override}
+
+
+def _check_shares(name: str, written: Any, bottleneck: Any) -> None:
+    """Refuse shares of hybrid training that a variant writes down beside another training."""
+    if isinstance(written, dict) and "shares" in written:
+        training = bottleneck.get("training", "hybrid")
+        if training != "hybrid":
+            raise TaaeError(
+                f"variants.{name}: bottleneck.shares: of training hybrid alone, not of {training}"
+            )
 
 
 def _resolved(config: StudyConfig) -> Study:

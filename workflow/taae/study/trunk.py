@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +58,11 @@ def used(trunk: Variant | None, variants: dict[str, Variant]) -> Variant | None:
 
 
 def _check_described(trunk: Variant) -> None:
-    described = asdict(read_config(Path(trunk.pretrained)))
-    keys = differing_keys(described, asdict(trunk.codec))
+    described, section = (
+        asdict(replace(codec, bottleneck=codec.bottleneck.effective()))
+        for codec in (read_config(Path(trunk.pretrained)), trunk.codec)
+    )
+    keys = differing_keys(described, section)
     if keys:
         raise TaaeError(
             f"pretrained: {trunk.pretrained} is another codec than the section describes, in"
