@@ -251,7 +251,11 @@ def scored(wildcards):
     points = STUDY.points(wildcards.variant)
     bitrates = [variant_of(wildcards).bitrate(point) for point in points]
     limits = STUDY.metrics.max_failed, STUDY.metrics.max_seconds
-    return [*zip(points, map(STUDY.metrics_at, points), bitrates), *limits]
+    return [
+        *zip(points, map(STUDY.metrics_at, points), bitrates),
+        *limits,
+        *SPEAKER_WEIGHTS,
+    ]
 
 
 def heard(*patterns):

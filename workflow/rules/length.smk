@@ -26,6 +26,7 @@ rule lengths:
                 "metrics": STUDY.lengths.metrics,
                 "max_seconds": STUDY.metrics.max_seconds,
                 "decoding": asdict(STUDY.decoding),
+                **({"speaker": SPEAKER_WEIGHTS} if SPEAKER_WEIGHTS else {}),
             }
         ),
     shell:

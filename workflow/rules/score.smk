@@ -2,6 +2,7 @@
 
 MOSNET = "results/mosnet/cnn_blstm.h5"  # its published weights, checked
 MOSNET_WEIGHTS = f"--mosnet-weights {MOSNET}" if "mosnet" in STUDY.metrics.names else ""
+SPEAKER_WEIGHTS = STUDY.metrics.speaker.options  # none where none are set
 
 
 rule score:
@@ -81,12 +82,13 @@ rule score_other_codec:
         limits=f"--max-failed {STUDY.metrics.max_failed}"
         f" --max-seconds {STUDY.metrics.max_seconds}",
         mosnet=MOSNET_WEIGHTS,
+        speaker=shlex.join(SPEAKER_WEIGHTS),
         # As of rule score.
         cache="results/state/scores/codecs-{codec}.json",
     shell:
         "python -m taae score --reference {input.reference} --decoded {input.audio}"
         " --output {output} --manifest {input.manifest} --metrics {params.names}"
-        " {params.limits} --split test {params.labels} {params.mosnet}"
+        " {params.limits} --split test {params.labels} {params.mosnet} {params.speaker}"
         " --cache {params.cache} --jobs {threads}"
         " &> {log}"
 

@@ -85,7 +85,7 @@ def calibrate(study: Study, cores: int, rate: float = 0.0) -> Calibration:
             preparing = now() - begun
             spoken = sum(len(Split.open(corpus, name).samples) for name in SPLITS) / SAMPLE_RATE
             start = _cpu_seconds("-c", "import taae.training.train")
-            start_scoring, scoring = _score(study.computed, corpus, Path(scratch))
+            start_scoring, scoring = _score(study, corpus, Path(scratch))
             trainings = _trainings(study, corpus, cores, rate)
     return Calibration(trainings, start, start_scoring, preparing / spoken, scoring)
 
@@ -98,12 +98,13 @@ def _cpu_seconds(*words: str) -> float:
     return sum(after[2:4]) - sum(before[2:4])  # of child processes
 
 
-def _score(names: list[str], corpus: Path, folder: Path) -> tuple[float, dict[str, float]]:
+def _score(study: Study, corpus: Path, folder: Path) -> tuple[float, dict[str, float]]:
     """Score some utterances as a job does; return its start, and seconds per second by metric."""
     seconds = write_pairs(corpus, folder, most=SCORED)
     words = ["--reference", f"{folder}/reference", "--decoded", f"{folder}/decoded"]
     words += ["--output", f"{folder}/scores.csv", "--max-failed", "1"]
-    words += ["--metrics", *(name for name in names if name != "mosnet")]
+    words += ["--metrics", *(name for name in study.computed if name != "mosnet")]
+    words += study.metrics.speaker.options
     spent = _cpu_seconds("-m", "taae", "score", *words)
     each = pd.read_csv(folder / "scores.csv").groupby("metric")["cpu_s"].sum()
     rates = {str(name): float(value) / seconds for name, value in each.items()}

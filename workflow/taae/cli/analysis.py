@@ -120,6 +120,7 @@ def lengths(
             home=resolved.home_length(variant),
             names=resolved.lengths.metrics,
             max_seconds=resolved.metrics.max_seconds,
+            speaker_weights=resolved.metrics.speaker,
             labels={
                 "run": f"{variant}/seed{seed}",
                 "variant": variant,

@@ -60,6 +60,8 @@ def score(
     bitrate: float | None = None,
     codec_json: Path | None = None,
     mosnet_weights: Path | None = None,
+    ge2e_weights: str = "",
+    wavlm_weights: str = "",
     cache: Path | None = None,
     jobs: Jobs = 1,
 ) -> None:
@@ -81,8 +83,11 @@ def score(
         bitrate: of every row, bit/s.
         codec_json: codec.json of another codec: its bitrate, or that it is not installed.
         mosnet_weights: cnn_blstm.h5; without it mosnet is left out.
+        ge2e_weights: pretrained.pt of Resemblyzer, where the package is not installed.
+        wavlm_weights: folder or hub repository of WavLM for speaker verification.
         cache: file that keeps values for the next call.
     """
+    from taae.evaluation.config import Speaker
     from taae.evaluation.decoded_files import NOT_INSTALLED, read_about
     from taae.evaluation.scoring.pairing import read_speakers
     from taae.evaluation.scoring.score import score_folders
@@ -106,6 +111,7 @@ def score(
         mosnet_weights=mosnet_weights,
         cache=cache,
         absent=about["message"] if about["status"] == NOT_INSTALLED else "",
+        speaker_weights=Speaker(ge2e_weights, wavlm_weights),
         workers=jobs,
     )
 
@@ -156,6 +162,7 @@ def score_model(
             max_failed=resolved.metrics.max_failed,
             max_seconds=resolved.metrics.max_seconds,
             mosnet_weights=mosnet_weights,
+            speaker_weights=resolved.metrics.speaker,
             cache=caches / f"{variant}-seed{seed}-{point}.json",
             workers=jobs,
         )

@@ -43,6 +43,23 @@ class MOSNet(Settings):
 
 
 @dataclass(frozen=True)
+class Speaker(Settings):
+    """Weights of the metrics `speaker_ge2e` and `speaker_wavlm`."""
+
+    ge2e_weights: str = ""
+    """Path of pretrained.pt of Resemblyzer 0.1.4; empty: as the installed package has it."""
+    wavlm_weights: str = ""
+    """WavLM for speaker verification: a folder that from_pretrained reads, or a repository of the
+    Hugging Face hub such as microsoft/wavlm-base-plus-sv."""
+
+    @property
+    def options(self) -> list[str]:
+        """The options of `taae score` that say the same; none for what is not set."""
+        given = {"--ge2e-weights": self.ge2e_weights, "--wavlm-weights": self.wavlm_weights}
+        return [f"{option}={value}" for option, value in given.items() if value]
+
+
+@dataclass(frozen=True)
 class Metrics(Settings):
     """What is scored."""
 
@@ -55,6 +72,7 @@ class Metrics(Settings):
     max_seconds: PositiveFloat = 30.0
     """[s] Longest utterance that PESQ is given."""
     mosnet: MOSNet = MOSNet()
+    speaker: Speaker = Speaker()
 
 
 @dataclass(frozen=True)

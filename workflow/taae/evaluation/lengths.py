@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from taae.corpus.store import Split
+from taae.evaluation.config import Speaker
 from taae.evaluation.decode import Coder
 from taae.evaluation.scoring.score import score_folders
 from taae.utils.audio import write_flac
@@ -38,6 +39,7 @@ def score_lengths(
     names: Sequence[str],
     max_seconds: float,
     labels: dict[str, str | int | float],
+    speaker_weights: Speaker | None = None,
 ) -> None:
     """Decode every speaker's stream in pieces of each of `seconds`, among them `home`; score.
 
@@ -79,6 +81,7 @@ def score_lengths(
                     max_seconds=max_seconds,
                     labels=labels,
                     speakers=speakers,
+                    speaker_weights=speaker_weights,
                 )
                 table = read_csv(folder / "scores.csv", ["run"], ["utterance", "speaker"])
                 table.insert(0, "seconds", length)

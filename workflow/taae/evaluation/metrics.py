@@ -243,6 +243,42 @@ METRICS: dict[str, Metric] = {
             rate=13,
         ),
         Metric(
+            *("speaker_ge2e", "Speaker similarity (GE2E)", "", +1, "resemblyzer-39373b86-raised"),
+            definition="cosine of the embeddings of both signals by Resemblyzer's GE2E network;"
+            " soft signals are raised to -30 dBFS, no silence is cut",
+            use="whether the voice is still the speaker's; not comparable with other encoders",
+            missing="too_short: less than 1.2 s, three quarters of its window",
+            source="Wan et al., GE2E, ICASSP 2018; the package Resemblyzer",
+            needs="Resemblyzer: `pip install --no-deps Resemblyzer==0.1.4`, or its pretrained.pt"
+            " as `metrics.speaker.ge2e_weights`",
+            modules=("resemblyzer",),
+            optional=True,
+            rate=100,
+        ),
+        Metric(
+            *("speaker_wavlm", "Speaker similarity (WavLM)", "", +1, "wavlm-xvector"),
+            definition="cosine of the embeddings of both signals by WavLM-SV",
+            use="whether the voice is still the speaker's, as recent papers measure it; not"
+            " comparable with other encoders",
+            missing="too_short: less than 0.5 s",
+            source="Chen et al., WavLM, IEEE JSTSP 2022; the package transformers",
+            needs="`pip install -e '.[codecs]'`, and weights as `metrics.speaker.wavlm_weights`",
+            modules=("transformers",),
+            optional=True,
+        ),
+        Metric(
+            *("distillmos", "DistillMOS", "MOS", +1, "distill_mos_v7-b18b3ac6"),
+            intrusive=False,
+            definition="rating of quality, predicted by a small network that learnt from one on"
+            " XLS-R",
+            use="quality without a reference, of codecs too: some were in its training",
+            source="Stahl & Gamper, ICASSP 2025; the package distillmos",
+            needs="distillmos: `pip install --no-deps distillmos==0.9.1`",
+            modules=("distillmos",),
+            optional=True,
+            rate=10,
+        ),
+        Metric(
             *("mushra", "MUSHRA", "points", +1, "BS.1534-3"),
             rated=True,
             definition="listeners' rating from 0 to 100, beside a hidden reference and an anchor",

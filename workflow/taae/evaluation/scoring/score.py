@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from taae.evaluation.config import Speaker
 from taae.evaluation.installed import check_installed
 from taae.evaluation.metrics import COMPUTED, MAX_TRIM, METRICS, MOSNET_HELP, Status
 from taae.evaluation.scoring.cache import Known, read_cache, write_cache
@@ -41,6 +42,7 @@ def score_folders(
     mosnet_weights: Path | None = None,
     cache: Path | None = None,
     absent: str = "",
+    speaker_weights: Speaker | None = None,
 ) -> None:
     """Score every utterance of `reference` against `decoded`; write a CSV of `COLUMNS`.
 
@@ -58,15 +60,21 @@ def score_folders(
         mosnet_weights: file of `taae.evaluation.scoring.mosnet.fetch_weights`.
         cache: file that keeps values, of these signals, definitions and versions, for later calls.
         absent: why there is nothing decoded, of a codec that is not installed: the rows say so.
+        speaker_weights: of "speaker_ge2e" and "speaker_wavlm".
 
     Raises:
         TaaeError: nothing to score, or too many values are missing; the rows are then in
             `output` with the suffix .failed.csv, and `output` is as it was.
     """
     pairs = find_pairs(reference, None if absent else decoded, speakers or {})
-    names = _usable(names, mosnet_weights)
+    encoders = speaker_weights or Speaker()
+    names = _usable(names, mosnet_weights, encoders)
+    scorers = chosen(names, mosnet_weights, encoders)
     if absent:
-        metrics = [{"metric": name, "settings": METRICS[name].settings} for name in names]
+        own = {name: scorer.settings for scorer in scorers for name in scorer.metrics}
+        metrics = [
+            {"metric": name, "settings": own[name] or METRICS[name].settings} for name in names
+        ]
         about = {"status": str(Status.NOT_INSTALLED), "message": absent}
         rows = [
             {"utterance": pair.utterance, "speaker": pair.speaker, **metric, **about}
@@ -82,7 +90,7 @@ def score_folders(
         )
     score = partial(
         score_pair,
-        scorers=chosen(names, mosnet_weights),
+        scorers=scorers,
         names=names,
         max_seconds=max_seconds,
         max_trim=max_trim,
@@ -114,11 +122,11 @@ def score_folders(
     suspect.unlink(missing_ok=True)
 
 
-def _usable(names: Sequence[str], mosnet_weights: Path | None) -> list[str]:
+def _usable(names: Sequence[str], mosnet_weights: Path | None, encoders: Speaker) -> list[str]:
     unknown = set(names) - set(COMPUTED)
     if unknown:
         raise TaaeError(f"no metric {', '.join(sorted(unknown))}; there are {', '.join(COMPUTED)}")
-    check_installed(names)
+    check_installed(names, encoders)
     if "mosnet" in names and mosnet_weights:
         from taae.evaluation.scoring.mosnet import read_weights  # torch takes seconds
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from taae.evaluation.config import Speaker
 from taae.evaluation.metrics import METRICS, Failure, Status
 from taae.evaluation.scoring import signal_metrics
 from taae.evaluation.scoring.cache import Known, digest, value_id
@@ -39,6 +40,7 @@ class Scorer:
     package: str
     shortest: float = 0.0  # seconds
     limited: bool = False  # whether `max_seconds` applies
+    settings: str = ""  # where they are not the metrics' alone
 
     @property
     def intrusive(self) -> bool:
@@ -51,6 +53,18 @@ def _mosnet(degraded: Signal, weights: Path | None) -> float:
 
     assert weights, "else it is not asked for"
     return mosnet(degraded, weights)
+
+
+def _speaker(reference: Signal, degraded: Signal, encoder: str, weights: str) -> float:
+    from taae.evaluation.scoring.speaker import similarity  # imports torch
+
+    return similarity(reference, degraded, encoder, weights)
+
+
+def _distill_mos(degraded: Signal) -> float:
+    from taae.evaluation.scoring.distill_mos import distill_mos  # imports torch
+
+    return distill_mos(degraded)
 
 
 SCORERS = (  # in the order of COMPUTED
@@ -77,17 +91,40 @@ SCORERS = (  # in the order of COMPUTED
     Scorer(("plcmos",), plcmos, "speechmos", shortest=PLCMOS_SHORTEST),
     Scorer(("f0_rmse", "voicing_error"), pitch, "swift-f0", shortest=PITCH_WINDOW / SAMPLE_RATE),
     Scorer(("visqol",), visqol, "visqol-python", shortest=VISQOL_SHORTEST),
+    Scorer(("speaker_ge2e",), partial(_speaker, encoder="ge2e"), "taae", shortest=1.2),
+    Scorer(("speaker_wavlm",), partial(_speaker, encoder="wavlm"), "transformers", shortest=0.5),
+    Scorer(("distillmos",), _distill_mos, "distillmos"),
 )
 
 
-def chosen(names: Sequence[str], mosnet_weights: Path | None) -> list[Scorer]:
-    """Return the scorers that compute `names`; "mosnet" needs its weights."""
-    bound = partial(_mosnet, weights=mosnet_weights)
-    return [
-        replace(scorer, compute=bound) if scorer.compute is _mosnet else scorer
-        for scorer in SCORERS
-        if set(scorer.metrics) & set(names)
-    ]
+def chosen(names: Sequence[str], mosnet_weights: Path | None, encoders: Speaker) -> list[Scorer]:
+    """Return the scorers that compute `names`, each with its weights.
+
+    Raises:
+        TaaeError: weights of an encoder of speakers cannot be had: this is told now, not once an
+            utterance.
+    """
+    scorers = [scorer for scorer in SCORERS if set(scorer.metrics) & set(names)]
+    return [_with_weights(scorer, mosnet_weights, encoders) for scorer in scorers]
+
+
+def _with_weights(scorer: Scorer, mosnet_weights: Path | None, encoders: Speaker) -> Scorer:
+    weights: dict[str, Path | str | None] = {
+        "mosnet": mosnet_weights,
+        "speaker_ge2e": encoders.ge2e_weights,
+        "speaker_wavlm": encoders.wavlm_weights,
+    }
+    name = scorer.metrics[0]
+    if name not in weights:
+        return scorer
+    bound = replace(scorer, compute=partial(scorer.compute, weights=weights[name]))
+    if name == "mosnet":
+        return bound
+    from taae.evaluation.scoring.speaker import load_encoder, wavlm_settings  # imports torch
+
+    load_encoder(name.removeprefix("speaker_"), str(weights[name]))
+    settings = wavlm_settings(encoders.wavlm_weights) if name == "speaker_wavlm" else ""
+    return replace(bound, settings=settings)
 
 
 def score_pair(
@@ -120,7 +157,11 @@ def _rows(
 ) -> list[dict[str, Any]]:
     package = f"{scorer.package} {version(scorer.package)}"
     rows = [
-        {"metric": metric, "settings": METRICS[metric].settings, "version": package}
+        {
+            "metric": metric,
+            "settings": scorer.settings or METRICS[metric].settings,
+            "version": package,
+        }
         for metric in scorer.metrics
     ]
     start = cpu_time()
