@@ -10,9 +10,16 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-PACKAGE = str(Path(str(workflow.current_basedir)).parent)  # folder of taae
-sys.path.insert(0, PACKAGE)
+# The package lies beside this file. Where Snakemake itself fetched this file from a repository, as
+# `snakedeploy` has it, the one that is installed is used.
+if Path(str(workflow.current_basedir)).is_dir():
+    sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent))
+elif not find_spec("taae"):
+    raise WorkflowError(
+        "the package taae is not installed; in a clone of this workflow: pip install -e ."
+    )
 
+import taae
 from taae.analysis.catalogue import figures
 from taae.codec.layer_geometry import parameter_count
 from taae.codec.operating_points import NATIVE
@@ -25,6 +32,7 @@ from taae.utils.files import write_text
 from taae.utils.fingerprint import canonical, sources
 from taae.utils.slurm import largest_nodes, too_few_cpus
 
+PACKAGE = str(Path(taae.__file__).parents[1])  # folder of taae
 try:
     STUDY = resolve(config)
 except TaaeError as error:
