@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import taae
 from taae.utils.fingerprint import STUDY
 
 ROOT = Path(__file__).parents[3]
@@ -86,3 +88,12 @@ def test_what_the_snakefile_imports_is_light() -> None:
     code = "import sys, taae.study.load, taae.utils.files; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "pandas", "numpy", "scipy", "matplotlib"} & set(done.stdout.split())
+
+
+def test_one_version_is_released() -> None:
+    """The package, the citation and the newest released entry of the changes have one number."""
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]
+    headings = re.findall(r"^## ([\d.]+)(.*)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    released = [number for number, remark in headings if not remark]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == taae.__version__ == citation == released[0]
