@@ -63,6 +63,13 @@ SCORES = "results/scores/{variant}/seed{seed}/{point}.csv"
 RATINGS = "results/scores/ratings.csv"
 BITRATES = "results/bitrates/{variant}/seed{seed}/{point}"
 
+# Whether a recogniser is asked, and which one.
+RECOGNISED = not {"wer", "cer", "dwer"}.isdisjoint(STUDY.computed)
+ASR = STUDY.metrics.asr
+ASR_MODEL = f"--asr-language {ASR.language}"
+if ASR.model:
+    ASR_MODEL += f" --asr-model {shlex.quote(ASR.model)}"
+
 # One job decodes a model at all of its operating points, and another scores it. How many files they
 # write depends on the variant, so that there are two rules for each of these jobs: of variants with
 # the native point alone, and of variants with all points.
@@ -259,11 +266,21 @@ def scored(wildcards):
     points = STUDY.points(wildcards.variant)
     bitrates = [variant_of(wildcards).bitrate(point) for point in points]
     limits = STUDY.metrics.max_failed, STUDY.metrics.max_seconds
+    asr = [asdict(ASR)] if RECOGNISED else []
     return [
         *zip(points, map(STUDY.metrics_at, points), bitrates),
         *limits,
         *SPEAKER_WEIGHTS,
+        *asr,
     ]
+
+
+def recogniser_options(wildcards, input):
+    """How `taae score` is told of the recogniser: what it hears in the references lies by them."""
+    if not RECOGNISED:
+        return ""
+    heard = Path(input.reference).parent / "heard.csv"
+    return f"--heard {heard} {ASR_MODEL} --max-reference-wer {ASR.max_reference_wer}"
 
 
 def heard(*patterns):

@@ -3,12 +3,15 @@
 MOSNET = "results/mosnet/cnn_blstm.h5"  # its published weights, checked
 MOSNET_WEIGHTS = f"--mosnet-weights {MOSNET}" if "mosnet" in STUDY.metrics.names else ""
 SPEAKER_WEIGHTS = STUDY.metrics.speaker.options  # none where none are set
+HEARD = "results/reference/heard.csv"  # what a recogniser hears in the references
+HEARD_TABLE = f"--heard {HEARD}" if RECOGNISED else ""
 
 
 rule score:
     input:
         code("evaluation/scoring/score"),
         branch("mosnet" in STUDY.metrics.names, then=MOSNET),
+        branch(RECOGNISED, then=HEARD),
         manifest=f"{CORPUS}/test.csv",
         reference="results/reference/audio",
         # The table holds a hash of every decoded utterance: scoring again depends on it alone.
@@ -31,6 +34,7 @@ rule score:
     params:
         spec=scored,
         mosnet=MOSNET_WEIGHTS,
+        heard=HEARD_TABLE,
         # Undeclared: values by content, so that another metric computes that metric alone.
         caches="results/state/scores",
     shell:
@@ -38,13 +42,14 @@ rule score:
         " --seed {wildcards.seed} --reference {input.reference} --manifest {input.manifest}"
         " --decoded results/decoded/{wildcards.variant}/seed{wildcards.seed}"
         " --output results/scores/{wildcards.variant}/seed{wildcards.seed}"
-        " {params.mosnet} --caches {params.caches} --jobs {threads} &> {log}"
+        " {params.mosnet} {params.heard} --caches {params.caches} --jobs {threads} &> {log}"
 
 
 use rule score as score_points with:
     input:
         code("evaluation/scoring/score"),
         branch("mosnet" in STUDY.metrics.names, then=MOSNET),
+        branch(RECOGNISED, then=HEARD),
         manifest=f"{CORPUS}/test.csv",
         reference="results/reference/audio",
         decoded=at(POINTS, f"{DECODED}/utterances.csv"),
@@ -59,6 +64,7 @@ rule score_other_codec:
     input:
         code("evaluation/scoring/score"),
         branch("mosnet" in STUDY.metrics.names, then=MOSNET),
+        branch(RECOGNISED, then=HEARD),
         manifest=f"{CORPUS}/test.csv",
         reference="results/reference/audio",
         about="results/codecs/{codec}/codec.json",
@@ -83,14 +89,42 @@ rule score_other_codec:
         f" --max-seconds {STUDY.metrics.max_seconds}",
         mosnet=MOSNET_WEIGHTS,
         speaker=shlex.join(SPEAKER_WEIGHTS),
+        heard=recogniser_options,
         # As of rule score.
         cache="results/state/scores/codecs-{codec}.json",
     shell:
         "python -m taae score --reference {input.reference} --decoded {input.audio}"
         " --output {output} --manifest {input.manifest} --metrics {params.names}"
         " {params.limits} --split test {params.labels} {params.mosnet} {params.speaker}"
+        " {params.heard}"
         " --cache {params.cache} --jobs {threads}"
         " &> {log}"
+
+
+# Once for all that is decoded: the recogniser is the dearest of the metrics.
+rule hear:
+    input:
+        code("evaluation/scoring/heard"),
+        branch(bool(ASR.model), then=f"{ASR.model}/model.bin"),
+        manifest=f"{CORPUS}/test.csv",
+        reference="results/reference/audio",
+    output:
+        HEARD,
+    log:
+        "results/logs/hear.log",
+    benchmark:
+        "results/benchmarks/hear.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(2000),
+        runtime=minutes(3600),
+    params:
+        asr=ASR_MODEL,
+    shell:
+        "python -m taae hear --reference {input.reference} --manifest {input.manifest}"
+        " --output {output} {params.asr} --jobs {threads} &> {log}"
 
 
 rule mosnet:

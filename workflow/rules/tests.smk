@@ -63,6 +63,20 @@ use rule reference as reference_test with:
         "results/logs/tests/{test}/reference.log",
 
 
+use rule hear as hear_test with:
+    input:
+        code("evaluation/scoring/heard"),
+        branch(bool(ASR.model), then=f"{ASR.model}/model.bin"),
+        manifest=f"{TEST}/corpus/test.csv",
+        reference=f"{TEST}/reference/audio",
+    output:
+        f"{TEST}/reference/heard.csv",
+    log:
+        "results/logs/tests/{test}/hear.log",
+    benchmark:
+        "results/benchmarks/tests/{test}/hear.tsv"
+
+
 use rule decode as decode_test with:
     input:
         code("evaluation/decode"),
@@ -103,6 +117,7 @@ use rule score_other_codec as score_other_codec_test with:
     input:
         code("evaluation/scoring/score"),
         branch("mosnet" in STUDY.metrics.names, then=MOSNET),
+        branch(RECOGNISED, then=f"{TEST}/reference/heard.csv"),
         manifest=f"{TEST}/corpus/test.csv",
         reference=f"{TEST}/reference/audio",
         about=f"{TEST}/codecs/{{codec}}/codec.json",
@@ -124,6 +139,7 @@ use rule score_other_codec as score_test with:
     input:
         code("evaluation/scoring/score"),
         branch("mosnet" in STUDY.metrics.names, then=MOSNET),
+        branch(RECOGNISED, then=f"{TEST}/reference/heard.csv"),
         manifest=f"{TEST}/corpus/test.csv",
         reference=f"{TEST}/reference/audio",
         decoded=f"{TEST_DECODED}/utterances.csv",

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from taae.evaluation.metrics import METRICS, Status
+from taae.analysis.pooling import WEIGHT, is_weighted
+from taae.evaluation.metrics import COUNTED, METRICS
 from taae.utils.errors import TaaeError
 from taae.utils.files import read_csv
 
@@ -53,6 +54,7 @@ def collect(paths: Iterable[Path]) -> pd.DataFrame:
             f" utterance '{row['utterance']}' twice, from {', '.join(twice[same]['run'].unique())};"
             " give each score file once, and score each run with a --variant or --seed of its own"
         )
+    _check_weights(scores)
     for metric in scores["metric"].unique():
         settings = sorted(scores.loc[scores["metric"] == metric, "settings"].dropna().unique())
         if metric not in METRICS:
@@ -65,10 +67,24 @@ def collect(paths: Iterable[Path]) -> pd.DataFrame:
     return scores
 
 
+def _check_weights(scores: pd.DataFrame) -> None:
+    """Refuse rates of one utterance that are shares of different numbers of words."""
+    if not is_weighted(scores):
+        return
+    counts = scores.groupby(["metric", "utterance"])[WEIGHT].nunique().reset_index()
+    differing = counts[counts[WEIGHT] > 1]
+    if len(differing):
+        row = differing.iloc[0]
+        raise TaaeError(
+            f"scores: {row['metric']} of utterance '{row['utterance']}' was measured against"
+            " several transcripts or references, which do not compare; score all runs alike"
+        )
+
+
 def usable(scores: pd.DataFrame) -> pd.Series:
     """Return whether a mean could contain the value of each row."""
     finite: pd.Series = np.isfinite(scores["value"])
-    return finite & (scores["status"] == Status.OK)
+    return finite & scores["status"].isin(COUNTED)
 
 
 def share_seeds(rows: Mapping[str, pd.DataFrame], seedless: Set[str]) -> list[pd.DataFrame]:

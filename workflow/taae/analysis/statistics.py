@@ -1,10 +1,11 @@
 """Intervals and tests whose unit is the speaker, not the utterance.
 
-Utterances of one speaker are alike, so they are averaged first: the cells of a layout
-(seeds, speakers) are the data. With three or more seeds both are random, and the variance of the
-grand mean is the variance of the seed means over their number plus the variance of the speaker
-means over theirs, with the degrees of freedom of Welch and Satterthwaite (Searle, Casella &
-McCulloch, Variance Components, 1992); with fewer seeds the result holds for these checkpoints only.
+Utterances of one speaker are alike, so they are averaged first (pooled where a metric is a rate):
+the cells of a layout (seeds, speakers) are the data. With three or more seeds both are random, and
+the variance of the grand mean is the variance of the seed means over their number plus the variance
+of the speaker means over theirs, with the degrees of freedom of Welch and Satterthwaite (Searle,
+Casella & McCulloch, Variance Components, 1992); with fewer seeds the result holds for these
+checkpoints only.
 
 Three seeds tell little of the variance over seeds. A `RunVariance` that many arms have in common
 (`taae.analysis.training_noise`) replaces it, with its own, larger degrees of freedom, and lets even
@@ -32,6 +33,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from taae.analysis.pooling import WEIGHT, is_weighted, pooled
 from taae.analysis.run_files import LISTENER
 from taae.study.config import Statistics
 
@@ -125,6 +127,7 @@ def mean_interval(
 ) -> Interval:
     """Return the mean over speakers and its interval of rows with `VALUES` (finite), in any order.
 
+    A rate, whose rows have a `WEIGHT`, is pooled within a speaker; see `taae.analysis.pooling`.
     With three or more seeds, only speakers who have a value at every seed enter. `runs` as in
     `contrast`.
     """
@@ -194,6 +197,8 @@ def contrast(
     wide.columns = pd.RangeIndex(len(tables))
     pairs = wide.dropna()
     values = pairs.mul(list(weights)).sum(axis=1).rename("value").reset_index()
+    if is_weighted(tables[0]):  # what the rates are shares of is the same in all of them
+        values = values.merge(tables[0][[*pair, WEIGHT]], on=pair)
     usable = complete(values)
     found = Comparison(
         **vars(mean_interval(values, statistics, runs)),
@@ -242,7 +247,7 @@ def _layout(values: pd.DataFrame) -> Array:
     """Return cell means (seeds, speakers); one row where the seeds are not a random factor."""
     ordered = values.sort_values(PAIR)  # sums in floating point depend on their order
     by = [factor_of(values), "speaker"]
-    cells = ordered.groupby(by)["value"].mean().unstack()  # noqa: PD010 (as slow)
+    cells = pooled(ordered, by).unstack()  # noqa: PD010 (as slow)
     if len(cells) < RANDOM_SEEDS:
         return cells.mean().to_numpy(dtype=np.float64)[None]
     return cells.to_numpy(dtype=np.float64)

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from taae.analysis.pooling import pooled
 from taae.analysis.run_files import usable
 from taae.analysis.statistics import RunVariance
 from taae.study.study import Study
@@ -102,7 +103,7 @@ class _Spread:
 def _run_means(values: pd.DataFrame) -> pd.DataFrame:
     """Return the runs' scores (variants, seeds), over the speakers that all runs have."""
     ordered = values.sort_values(["variant", "seed", "speaker", "utterance"])
-    means = ordered.groupby(["variant", "seed", "speaker"])["value"].mean().reset_index()
+    means = pooled(ordered, ["variant", "seed", "speaker"]).rename("value").reset_index()
     cells = means.pivot_table("value", ["variant", "seed"], "speaker")
     runs = cells.dropna(axis="columns").mean(axis="columns").rename("value").reset_index()
     return runs.pivot_table("value", "variant", "seed")

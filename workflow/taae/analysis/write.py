@@ -16,6 +16,7 @@ from taae.analysis.tables.comparisons import COLUMNS
 from taae.analysis.tables.differences import difference_tables
 from taae.analysis.tables.factorial import COLUMNS as EFFECTS
 from taae.analysis.tables.lengths import length_tables
+from taae.analysis.tables.recognition import remarks
 from taae.analysis.tables.runs import cost_table, provenance_table, training_table
 from taae.analysis.tables.spectra import write_spectra
 from taae.codec.operating_points import NATIVE
@@ -56,7 +57,8 @@ def _score_tables(study: Study, results: Path) -> dict[str, pd.DataFrame]:
     runs += [f"codecs/{codec}" for codec in study.codecs]
     runs += ["ratings"] if study.listening.tests else []
     found = collect(results / "scores" / f"{run}.csv" for run in runs)
-    publish.write_summary(scores.summary(found, study), results / "tables", study.notes)
+    notes = [*study.notes, *remarks(found)]
+    publish.write_summary(scores.summary(found, study), results / "tables", notes)
     tables = {"scores": found, "failures": scores.failures(found)}
     tables["coverage"] = scores.coverage(study)
     if study.codecs:

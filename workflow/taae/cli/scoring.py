@@ -43,6 +43,38 @@ def mosnet(*, weights: str, output: Path) -> None:
 
 
 @command(AUDIO)
+def hear(
+    *,
+    reference: Path,
+    output: Path,
+    manifest: Path | None = None,
+    asr_model: Path | None = None,
+    asr_language: str = "en",
+    jobs: Jobs = 1,
+) -> None:
+    """Write what a recogniser hears in reference audio, once for all `score --heard` of it.
+
+    Args:
+        reference: folder of reference audio.
+        output: CSV, one row per utterance.
+        manifest: CSV with the columns utterance and text, which is what is said.
+        asr_model: folder of a Whisper model of CTranslate2; by itself the packaged tiny.en.
+        asr_language: that is spoken.
+    """
+    from taae.evaluation.config import ASR
+    from taae.evaluation.installed import check_installed
+    from taae.evaluation.scoring.heard import hear_references
+    from taae.evaluation.scoring.pairing import read_transcripts
+    from taae.evaluation.scoring.recogniser import load_recogniser
+    from taae.utils.files import write_csv
+
+    check_installed(["wer"])
+    recogniser = load_recogniser(ASR(str(asr_model or ""), asr_language))
+    transcripts = read_transcripts(manifest) if manifest else {}
+    write_csv(hear_references(reference, transcripts, recogniser, jobs), output)
+
+
+@command(AUDIO)
 def score(
     *,
     reference: Path,
@@ -62,6 +94,10 @@ def score(
     mosnet_weights: Path | None = None,
     ge2e_weights: str = "",
     wavlm_weights: str = "",
+    heard: Path | None = None,
+    asr_model: Path | None = None,
+    asr_language: str = "en",
+    max_reference_wer: float = 0.5,
     cache: Path | None = None,
     jobs: Jobs = 1,
 ) -> None:
@@ -75,7 +111,7 @@ def score(
         max_failed: largest share of a metric's values that may fail.
         max_seconds: longest utterance for PESQ.
         max_trim: samples that lengths may differ by, a hop of the codec.
-        manifest: CSV with the columns utterance and speaker.
+        manifest: CSV with the columns utterance and speaker, and text for wer and cer.
         run: of every row; by itself the name of DECODED.
         variant: of every row; by itself the name of DECODED.
         split: of every row.
@@ -85,11 +121,15 @@ def score(
         mosnet_weights: cnn_blstm.h5; without it mosnet is left out.
         ge2e_weights: pretrained.pt of Resemblyzer, where the package is not installed.
         wavlm_weights: folder or hub repository of WavLM for speaker verification.
+        heard: CSV of `taae hear`; without it wer, cer and dwer hear the references first.
+        asr_model: folder of a Whisper model of CTranslate2; by itself the packaged tiny.en.
+        asr_language: that is spoken.
+        max_reference_wer: word error rate on the references above which wer and cer are left out.
         cache: file that keeps values for the next call.
     """
-    from taae.evaluation.config import Speaker
+    from taae.evaluation.config import ASR, Speaker
     from taae.evaluation.decoded_files import NOT_INSTALLED, read_about
-    from taae.evaluation.scoring.pairing import read_speakers
+    from taae.evaluation.scoring.pairing import read_speakers, read_transcripts
     from taae.evaluation.scoring.score import score_folders
 
     about: dict[str, Any] = {"status": "", "bitrate": bitrate}
@@ -109,6 +149,9 @@ def score(
         max_seconds=max_seconds,
         max_trim=max_trim,
         mosnet_weights=mosnet_weights,
+        asr=ASR(str(asr_model or ""), asr_language, max_reference_wer),
+        heard=heard,
+        transcripts=read_transcripts(manifest) if manifest else None,
         cache=cache,
         absent=about["message"] if about["status"] == NOT_INSTALLED else "",
         speaker_weights=Speaker(ge2e_weights, wavlm_weights),
@@ -128,6 +171,7 @@ def score_model(
     caches: Path,
     study: Study = DEMO,
     mosnet_weights: Path | None = None,
+    heard: Path | None = None,
     jobs: Jobs = 1,
 ) -> None:
     """Score a model of the study at each of its operating points.
@@ -139,8 +183,9 @@ def score_model(
         manifest: CSV with the columns utterance and speaker.
         caches: folder of files that keep values for the next call.
         mosnet_weights: cnn_blstm.h5; without it mosnet is left out.
+        heard: CSV of `taae hear`, for wer, cer and dwer.
     """
-    from taae.evaluation.scoring.pairing import read_speakers
+    from taae.evaluation.scoring.pairing import read_speakers, read_transcripts
     from taae.evaluation.scoring.score import score_folders
 
     resolved = load_study(study)
@@ -163,6 +208,9 @@ def score_model(
             max_seconds=resolved.metrics.max_seconds,
             mosnet_weights=mosnet_weights,
             speaker_weights=resolved.metrics.speaker,
+            asr=resolved.metrics.asr,
+            heard=heard,
+            transcripts=read_transcripts(manifest),
             cache=caches / f"{variant}-seed{seed}-{point}.json",
             workers=jobs,
         )

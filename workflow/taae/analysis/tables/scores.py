@@ -15,7 +15,7 @@ import pandas as pd
 from taae.analysis.statistics import complete, holm, mean_interval
 from taae.analysis.tables.rows import Groups, contrasted, groups, with_settings
 from taae.codec.attention_window import window_sides
-from taae.evaluation.metrics import METRICS, Status
+from taae.evaluation.metrics import LEFT_OUT, METRICS, Status
 from taae.study.checks import training_coverage
 from taae.study.study import Study
 
@@ -40,6 +40,7 @@ def summary(
     for name, metric in product(names, metrics):
         found = by_metric.get((name, metric), scores.iloc[:0])
         absent = found[found["status"] == Status.NOT_INSTALLED]
+        left_out = int(found["status"].isin(LEFT_OUT).sum())
         finite = found.dropna(subset="value")
         values = complete(finite)
         identical = int((found["status"] == Status.IDENTICAL).sum())
@@ -51,7 +52,7 @@ def summary(
             "bitrate": study.variants[name].bitrate() if name in study.variants else measured,
             "metric": metric,
             "n_utterances": values["utterance"].nunique(),
-            "n_failed": len(found) - len(values) - identical - len(absent),
+            "n_failed": len(found) - len(values) - identical - len(absent) - left_out,
             "n_identical": identical,
             "sd": ordered.std(ddof=1) if len(ordered) > 1 else np.nan,
             "median": np.median(ordered) if len(ordered) else np.nan,

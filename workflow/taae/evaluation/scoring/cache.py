@@ -16,8 +16,9 @@ from taae.utils.files import write_text
 from taae.utils.fingerprint import sources
 from taae.utils.log import log
 
-# Of an utterance: digest of its signals -> what else a value depends on -> (value, CPU seconds).
-Known = dict[str, dict[str, tuple[float, float]]]
+# Of an utterance: digest of its signals -> what else a value depends on -> (value, CPU seconds);
+# a value may be the text that a recogniser hears.
+Known = dict[str, dict[str, tuple[float | str, float]]]
 
 
 def digest(reference: Signal, degraded: Signal) -> str:

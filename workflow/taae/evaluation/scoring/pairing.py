@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -68,6 +68,15 @@ def read_speakers(manifest: Path) -> dict[str, str]:
     return dict(table.itertuples(index=False, name=None))
 
 
+def read_transcripts(manifest: Path) -> dict[str, str]:
+    """Return utterance -> what is said, as far as a CSV has the columns utterance and text."""
+    columns = ["utterance", "text"]
+    table = read_csv(manifest, columns[:1], columns)
+    if "text" not in table:
+        return {}
+    return dict(table.loc[table["text"].fillna("") != "", columns].itertuples(False, name=None))
+
+
 def find_pairs(reference: Path, decoded: Path | None, speakers: dict[str, str]) -> list[Pair]:
     """Pair the audio files of two folders by relative name without extension, sorted by it.
 
@@ -78,7 +87,7 @@ def find_pairs(reference: Path, decoded: Path | None, speakers: dict[str, str]) 
         TaaeError: a folder is missing, a name is there twice, or the folders share no name.
     """
     references = dict(sorted(_audio_files(reference).items()))
-    decodeds = _respelled(_audio_files(decoded), references) if decoded else {}
+    decodeds = respelled(_audio_files(decoded), references) if decoded else {}
     if decoded and not references.keys() & decodeds.keys():
         raise TaaeError(
             f"{decoded}: none of its {len(decodeds)} audio files has the name of one of the"
@@ -87,7 +96,7 @@ def find_pairs(reference: Path, decoded: Path | None, speakers: dict[str, str]) 
     strays = sorted(decodeds.keys() - references.keys())
     if strays:
         log(f"{decoded}: {len(strays)} files without a reference, not scored: {', '.join(strays)}")
-    speakers = _respelled(speakers, references)
+    speakers = respelled(speakers, references)
     unnamed = [name for name in references if name not in speakers]
     if speakers and unnamed:
         log(
@@ -120,7 +129,7 @@ def _text(path: Path) -> str:
     return path.as_posix().encode(errors="backslashreplace").decode()
 
 
-def _respelled(mapping: dict[str, T], names: Iterable[str]) -> dict[str, T]:
+def respelled(mapping: Mapping[str, T], names: Iterable[str]) -> dict[str, T]:
     """Return `mapping` with a name for each key that differs from it only in its Unicode form.
 
     Unicode has é as one character or as two, by the system that a name comes from.

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from taae.evaluation.config import Speaker
+from taae.evaluation.config import ASR, Speaker
 from taae.evaluation.installed import check_installed
-from taae.evaluation.metrics import COMPUTED, MAX_TRIM, METRICS, MOSNET_HELP, Status
+from taae.evaluation.metrics import COMPUTED, LEFT_OUT, MAX_TRIM, METRICS, MOSNET_HELP, Status
 from taae.evaluation.scoring.cache import Known, read_cache, write_cache
+from taae.evaluation.scoring.error_rates import ERROR_RATES, ErrorRates
+from taae.evaluation.scoring.heard import hear_references, read_heard, references_of
 from taae.evaluation.scoring.pairing import COUNTS, UNKNOWN, Pair, find_pairs
+from taae.evaluation.scoring.recogniser import load_recogniser
 from taae.evaluation.scoring.scorers import chosen, score_pair
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_csv
@@ -22,7 +25,7 @@ from taae.utils.processes import ordered_map
 
 COLUMNS = [
     "run", "variant", "seed", "bitrate", "utterance", "speaker", "split", *COUNTS,
-    "metric", "settings", "value", "status", "message", "version", "cpu_s",
+    "metric", "settings", "value", "weight", "status", "message", "version", "cpu_s",
 ]  # fmt: skip
 SHOWN = 5  # utterances named in an error
 
@@ -43,6 +46,9 @@ def score_folders(
     cache: Path | None = None,
     absent: str = "",
     speaker_weights: Speaker | None = None,
+    asr: ASR | None = None,
+    heard: Path | None = None,
+    transcripts: Mapping[str, str] | None = None,
 ) -> None:
     """Score every utterance of `reference` against `decoded`; write a CSV of `COLUMNS`.
 
@@ -61,6 +67,9 @@ def score_folders(
         cache: file that keeps values, of these signals, definitions and versions, for later calls.
         absent: why there is nothing decoded, of a codec that is not installed: the rows say so.
         speaker_weights: of "speaker_ge2e" and "speaker_wavlm".
+        asr: the recogniser of "wer", "cer" and "dwer".
+        heard: table of `taae hear` for `reference`; without it the references are heard here.
+        transcripts: utterance -> what is said, where there is no `heard`.
 
     Raises:
         TaaeError: nothing to score, or too many values are missing; the rows are then in
@@ -70,8 +79,11 @@ def score_folders(
     encoders = speaker_weights or Speaker()
     names = _usable(names, mosnet_weights, encoders)
     scorers = chosen(names, mosnet_weights, encoders)
+    recogniser = load_recogniser(asr or ASR()) if set(ERROR_RATES) & set(names) else None
     if absent:
         own = {name: scorer.settings for scorer in scorers for name in scorer.metrics}
+        if recogniser:
+            own |= dict.fromkeys(ERROR_RATES, recogniser.settings)
         metrics = [
             {"metric": name, "settings": own[name] or METRICS[name].settings} for name in names
         ]
@@ -88,12 +100,22 @@ def score_folders(
             f"{reference}: no speakers are known, so nothing can be tested; give a manifest, or"
             " a folder per speaker"
         )
+    error_rates = None
+    if recogniser:
+        if heard:
+            table = read_heard(heard, recogniser)
+        else:
+            table = hear_references(reference, transcripts or {}, recogniser, workers)
+        limit = (asr or ASR()).max_reference_wer
+        error_rates = ErrorRates(recogniser, references_of(table), limit)
+        error_rates.tell()
     score = partial(
         score_pair,
         scorers=scorers,
         names=names,
         max_seconds=max_seconds,
         max_trim=max_trim,
+        error_rates=error_rates,
     )
     known = read_cache(cache) if cache else {}
     rows = []
@@ -108,7 +130,7 @@ def score_folders(
             write_cache(known, cache)
     table = _table(rows, decoded, labels)
     suspect = output.with_suffix(".failed.csv")
-    missing = table["value"].isna()
+    missing = table["value"].isna() & ~table["status"].isin(LEFT_OUT)
     worst = missing.groupby(table["metric"]).mean().max()
     if worst > max_failed:
         write_csv(table, suspect)
@@ -150,7 +172,7 @@ def _table(
 ) -> pd.DataFrame:
     name = decoded.resolve().name
     table = pd.DataFrame(rows).assign(**{"run": name, "variant": name, "seed": 0, **(labels or {})})
-    return table.reindex(columns=COLUMNS).astype(dict.fromkeys(COUNTS, "Int64"))
+    return table.reindex(columns=COLUMNS).astype(dict.fromkeys([*COUNTS, "weight"], "Int64"))
 
 
 def _summary(failed: pd.DataFrame) -> str:

@@ -13,16 +13,18 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from taae.evaluation.config import Speaker
-from taae.evaluation.metrics import METRICS, Failure, Status
+from taae.evaluation.metrics import COMPUTED, METRICS, Failure, Status
 from taae.evaluation.scoring import signal_metrics
 from taae.evaluation.scoring.cache import Known, digest, value_id
 from taae.evaluation.scoring.dnsmos import dnsmos_p808, dnsmos_p835
+from taae.evaluation.scoring.error_rates import ErrorRates, Texts
 from taae.evaluation.scoring.pairing import Pair, Signals, is_silent, read_pair
 from taae.evaluation.scoring.pesq_stoi import cpu_time, pesq, stoi
 from taae.evaluation.scoring.pitch import WINDOW as PITCH_WINDOW
 from taae.evaluation.scoring.pitch import pitch
 from taae.evaluation.scoring.plcmos import SHORTEST as PLCMOS_SHORTEST
 from taae.evaluation.scoring.plcmos import plcmos
+from taae.evaluation.scoring.recogniser import SHORTEST
 from taae.evaluation.scoring.signal_metrics import Signal
 from taae.evaluation.scoring.visqol import SHORTEST as VISQOL_SHORTEST
 from taae.evaluation.scoring.visqol import visqol
@@ -133,6 +135,7 @@ def score_pair(
     names: Sequence[str],
     max_seconds: float,
     max_trim: int,
+    error_rates: ErrorRates | None = None,
 ) -> tuple[list[dict[str, Any]], Known]:
     """Score one utterance; return its rows in the order of `COMPUTED`, without labels.
 
@@ -148,12 +151,27 @@ def score_pair(
     with threadpool_limits(limits=1):  # on more threads such small products cost tenfold CPU
         for scorer in scorers:
             rows += _rows(scorer, signals, max_seconds, known)
-    new = {value_id(row): (row["value"], row["cpu_s"]) for row in rows if row["status"] == "ok"}
+        new: Texts
+        new = {value_id(row): (row["value"], row["cpu_s"]) for row in rows if row["status"] == "ok"}
+        if error_rates:
+            found, text = _error_rates(error_rates, pair.utterance, signals, known)
+            rows, new = rows + found, new | text
+    rows.sort(key=lambda row: COMPUTED.index(row["metric"]))
     return [about | row for row in rows if row["metric"] in names], {content: known | new}
 
 
+def _error_rates(
+    error_rates: ErrorRates, utterance: str, signals: Signals, known: Texts
+) -> tuple[list[dict[str, Any]], Texts]:
+    try:
+        (degraded,) = _given(signals, shortest=SHORTEST)
+    except Failure as failure:
+        return error_rates.failed(failure), {}
+    return error_rates.rows(utterance, degraded, known)
+
+
 def _rows(
-    scorer: Scorer, signals: Signals, max_seconds: float, known: dict[str, tuple[float, float]]
+    scorer: Scorer, signals: Signals, max_seconds: float, known: Texts
 ) -> list[dict[str, Any]]:
     package = f"{scorer.package} {version(scorer.package)}"
     rows = [
@@ -166,13 +184,14 @@ def _rows(
     ]
     start = cpu_time()
     try:
-        given = _given(scorer, signals, max_seconds)
+        longest = max_seconds if scorer.limited else np.inf
+        given = _given(signals, scorer.shortest, longest, intrusive=scorer.intrusive)
         found = [known[value_id(row)] for row in rows if value_id(row) in known]
         if len(found) < len(rows):
             values = np.atleast_1d(scorer.compute(*given)).tolist()
             cpu_s = round((cpu_time() - start) / len(rows), 6)
             found = [(value, cpu_s) for value in values]
-        outcomes = [_outcome(value) | {"cpu_s": cpu_s} for value, cpu_s in found]
+        outcomes = [_outcome(float(value)) | {"cpu_s": cpu_s} for value, cpu_s in found]
     except Exception as error:  # whatever a library raises concerns this metric alone
         crash = Failure(Status.CRASH, f"{type(error).__name__}: {error}")
         failure = error if isinstance(error, Failure) else crash
@@ -182,15 +201,17 @@ def _rows(
     return [row | outcome for row, outcome in zip(rows, outcomes, strict=True)]
 
 
-def _given(scorer: Scorer, signals: Signals, max_seconds: float) -> list[Signal]:
-    """Return a scorer's arguments.
+def _given(
+    signals: Signals, shortest: float, longest: float = np.inf, *, intrusive: bool = False
+) -> list[Signal]:
+    """Return a scorer's arguments; lengths in seconds.
 
     Raises:
         Failure: it would crash on these signals, or misjudge them.
     """
     if signals.problem:
         raise signals.problem
-    given = {"reference": signals.reference} if scorer.intrusive else {}
+    given = {"reference": signals.reference} if intrusive else {}
     given["decoded"] = signals.degraded
     for side, samples in given.items():
         if not np.isfinite(samples).all():
@@ -198,10 +219,10 @@ def _given(scorer: Scorer, signals: Signals, max_seconds: float) -> list[Signal]
     seconds = signals.degraded.size / SAMPLE_RATE
     if seconds == 0:
         raise Failure(Status.TOO_SHORT, "no samples")
-    if seconds < scorer.shortest:
-        raise Failure(Status.TOO_SHORT, f"{seconds:.3f} s; needs {scorer.shortest:g} s")
-    if scorer.limited and seconds > max_seconds:
-        raise Failure(Status.TOO_LONG, f"{seconds:.1f} s; is given at most {max_seconds:g} s")
+    if seconds < shortest:
+        raise Failure(Status.TOO_SHORT, f"{seconds:.3f} s; needs {shortest:g} s")
+    if seconds > longest:
+        raise Failure(Status.TOO_LONG, f"{seconds:.1f} s; is given at most {longest:g} s")
     for side, samples in given.items():
         if is_silent(samples):
             status = Status.SILENT_REF if side == "reference" else Status.SILENT_DEG
