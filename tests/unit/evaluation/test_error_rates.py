@@ -69,7 +69,7 @@ def scored(tmp_path, monkeypatch):
 
     `decoded` and `reference` are places in `texts` from 1 on.
     """
-    monkeypatch.setattr(score_module, "check_installed", lambda names: None)
+    monkeypatch.setattr(score_module, "check_installed", lambda *given: None)
 
     def call(texts, decoded, reference=(1, 2), said=SAID, names=NAMES, **options):
         fake = Fake(("", *texts))
