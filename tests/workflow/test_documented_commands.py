@@ -75,6 +75,9 @@ def place(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = yaml.safe_load((folder / "config.yaml").read_text())
     (folder / "config.yaml").write_text(yaml.safe_dump(_merged(config, overlay), sort_keys=False))
     (folder / "my-study.yaml").write_text("variants: {window-512: {attention: {window: 512}}}\n")
+    page = (folder / "docs" / "codecs.md").read_text()
+    for name, language in (("my-codecs.yaml", "yaml"), ("my_codec.py", "python")):
+        (folder / name).write_text(re.findall(rf"^```{language}\n(.*?)^```", page, re.M | re.S)[0])
     models = folder / "results" / "models"
     (models / "causal-64").symlink_to(models / "causal", target_is_directory=True)
     rng = np.random.default_rng(0)

@@ -2,10 +2,8 @@
 
 import json
 import shlex
-import shutil
 import sys
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -252,13 +250,9 @@ def rating_files():
     return found
 
 
-def installed(wildcards):
-    """What another codec needs of the machine: installing it reruns the codec."""
-    codec = STUDY.codecs[wildcards.codec]
-    program = {"opus": "opusenc", "codec2": "c2enc"}.get(codec.kind)
-    if program:
-        return str(shutil.which(program))
-    return f"{find_spec('transformers') is not None} {Path(codec.weights).is_dir()}"
+def dependencies(wildcards):
+    """What another codec takes from outside of the study: another one reruns the codec."""
+    return STUDY.codecs[wildcards.codec].dependencies()
 
 
 def scored(wildcards):

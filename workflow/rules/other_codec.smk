@@ -22,7 +22,7 @@ rule other_codec:
         runtime=minutes(3600),
     params:
         spec=lambda wildcards: canonical(asdict(STUDY.codecs[wildcards.codec])),
-        installed=installed,
+        dependencies=dependencies,
     shell:
         "python -m taae other-codec --study results/study.json --codec {wildcards.codec}"
         ' --corpus "$(dirname {input.corpus})" --output "$(dirname {output.about})"'

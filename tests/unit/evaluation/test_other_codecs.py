@@ -12,19 +12,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taae.evaluation.config import OtherCodec
 from taae.evaluation.decoded_files import Coded, codec_table, fit, read_about
 from taae.evaluation.other_codecs import run
+from taae.evaluation.other_codecs.kinds import load
 from taae.evaluation.other_codecs.programs import (
     CODEC2_BYTES,
     CODEC2_DELAY,
-    Codec2,
-    Opus,
     audio_packets,
     opus_coder,
 )
-from taae.evaluation.other_codecs.run import code, load, run_other_codec
+from taae.evaluation.other_codecs.run import code, run_other_codec
+from taae.study.config import StudyConfig
 from taae.utils.errors import NotInstalled, TaaeError
+from taae.utils.settings import validate
 from tests.unit.corpus.corpora import write_corpus
 from tests.unit.evaluation.speechlike import speech
 
@@ -41,33 +41,26 @@ def audio_of(folder, name):
     return soundfile.read(folder / "audio" / f"{name}.flac")
 
 
-class TestSpec:
-    @pytest.mark.parametrize(
-        "other",
-        [
-            OtherCodec("opus", bitrate=6000), OtherCodec("codec2", bitrate=700),
-            OtherCodec("codec2", bitrate=3200.0), OtherCodec("encodec", bitrate=1500, weights="w"),
-            OtherCodec("dac", quantizers=2, weights="w"),
-        ],
-    )  # fmt: skip
-    def test_what_there_is(self, other):
-        other.check()
+def codec_of(kind, **keys):
+    """The settings of another codec, as a study has them."""
+    return validate(StudyConfig, {"codecs": {"other": {"kind": kind, **keys}}}).codecs["other"]
 
-    @pytest.mark.parametrize(
-        ("other", "message"),
-        [
-            (OtherCodec("opus"), "opus needs bitrate"),
-            (OtherCodec("opus", bitrate=500), "6000 to 256000 bit/s, not 500"),
-            (OtherCodec("codec2", bitrate=2000), "1600, 2400, 3200 bit/s, not 2000"),
-            (OtherCodec("opus", bitrate=6000, quantizers=2), "set by bitrate, not by quantizers"),
-            (OtherCodec("opus", bitrate=6000, weights="x"), "opus has no weights"),
-            (OtherCodec("mimi", bitrate=1100, weights="x"), "mimi needs quantizers"),
-            (OtherCodec("dac", quantizers=2), "dac needs weights"),
-        ],
-    )
-    def test_what_there_is_not(self, other, message):
-        with pytest.raises(TaaeError, match=message):
-            other.check()
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "message"),
+    [
+        ("opus", {}, "bitrate: must be given"),
+        ("opus", {"bitrate": 500}, "bitrate: 500 should be greater than or equal to 6000"),
+        ("codec2", {"bitrate": 2000}, "bitrate: codec2 has .* 1600, 2400, 3200 bit/s, not 2000"),
+        ("opus", {"bitrate": 6000, "quantizers": 2}, "unknown key 'quantizers'; known keys: kind"),
+        ("opus", {"bitrate": 6000, "weights": "x"}, "unknown key 'weights'"),
+        ("mimi", {"bitrate": 1100, "weights": "x"}, "unknown key 'bitrate'"),
+        ("dac", {"quantizers": 2}, "weights: must be given"),
+    ],
+)
+def test_operating_points_that_there_are_not(kind, keys, message):
+    with pytest.raises(TaaeError, match=message):
+        codec_of(kind, **keys)
 
 
 def ogg(packets, per_page):
@@ -110,7 +103,7 @@ def test_what_is_no_ogg_file_is_told(content):
 
 @has_opus
 def test_opus(corpus, tmp_path):
-    run_other_codec("other", OtherCodec("opus", bitrate=24_000), corpus, tmp_path / "out")
+    run_other_codec("other", codec_of("opus", bitrate=24_000), corpus, tmp_path / "out")
     table = pd.read_csv(tmp_path / "out/utterances.csv")
     assert list(table.columns) == ["utterance", "samples", "frames", "clipped", "sha256", "bits"]
     assert sorted(table.utterance) == ["a-1", "b-1"]
@@ -131,7 +124,7 @@ def test_opus(corpus, tmp_path):
     lags = np.correlate(decoded, reference[400:-400], "valid")
     assert abs(np.argmax(lags) - 400) <= 1
     first = (tmp_path / "out/audio/a-1.flac").read_bytes()
-    run_other_codec("other", OtherCodec("opus", bitrate=24_000), corpus, tmp_path / "out")
+    run_other_codec("other", codec_of("opus", bitrate=24_000), corpus, tmp_path / "out")
     assert (tmp_path / "out/audio/a-1.flac").read_bytes() == first
 
 
@@ -160,7 +153,7 @@ def test_the_oracle_of_lags():
 def test_opus_is_in_time(bitrate, delay, close):
     for seed in (1, 2):
         audio = speech(2.0, seed).astype(np.float32)
-        coded = code(Opus(bitrate), audio)
+        coded = code(load(codec_of("opus", bitrate=bitrate)), audio, "u")
         assert coded.delay == pytest.approx(delay)
         lag = lag_samples(audio, coded.audio)
         assert abs(lag) <= close
@@ -171,7 +164,7 @@ def test_opus_is_in_time(bitrate, delay, close):
 @has_codec2
 @pytest.mark.parametrize("bitrate", sorted(CODEC2_BYTES))
 def test_codec2(corpus, tmp_path, bitrate):
-    run_other_codec("other", OtherCodec("codec2", bitrate=bitrate), corpus, tmp_path / "out")
+    run_other_codec("other", codec_of("codec2", bitrate=bitrate), corpus, tmp_path / "out")
     table = pd.read_csv(tmp_path / "out/utterances.csv")
     about = read_about(tmp_path / "out/codec.json")
     assert (about["rate_hz"], about["delay_samples"]) == (8_000, 2 * CODEC2_DELAY[bitrate])
@@ -193,15 +186,13 @@ def test_the_delay_of_codec2_is_compensated(bitrate):
     voice = speech(0.3, 3).astype(np.float32)
     for start in (4_000, 14_000, 24_000):
         audio[start : start + voice.size] = voice
-    coded = code(Codec2(bitrate), audio)
+    coded = code(load(codec_of("codec2", bitrate=bitrate)), audio, "u")
     energy = [np.convolve(x[:32_000] ** 2, np.ones(800), "same") for x in (audio, coded.audio)]
     lag = np.argmax(np.correlate(energy[1], energy[0][2_000:-2_000], "valid")) - 2_000
     assert abs(lag) <= 80  # 5 ms of 20
 
 
-@pytest.mark.parametrize(
-    "other", [OtherCodec("opus", bitrate=6000), OtherCodec("codec2", bitrate=700)]
-)
+@pytest.mark.parametrize("other", [codec_of("opus", bitrate=6000), codec_of("codec2", bitrate=700)])
 def test_a_program_that_is_not_installed(corpus, tmp_path, monkeypatch, other, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
     run_other_codec("other", other, corpus, tmp_path / "out")
@@ -227,20 +218,20 @@ def test_a_program_that_fails_leaves_what_was_there(corpus, tmp_path, monkeypatc
     (tmp_path / "out/audio").mkdir(parents=True)
     (tmp_path / "out/audio/old.flac").write_text("old")
     with pytest.raises(TaaeError, match=r"b-1: opusenc failed \(status 3\): no memory"):
-        run_other_codec("other", OtherCodec("opus", bitrate=6000), corpus, tmp_path / "out")
+        run_other_codec("other", codec_of("opus", bitrate=6000), corpus, tmp_path / "out")
     assert (tmp_path / "out/audio/old.flac").read_text() == "old"
     assert not (tmp_path / "out/codec.json").exists()
 
 
 @pytest.mark.parametrize("size", [0, 10_000, 20_000])
 def test_audio_of_another_length_is_told_and_not_padded(corpus, tmp_path, monkeypatch, size):
-    def codec(audio):
+    def codec(audio, utterance):
         return Coded(np.ones(size, np.float32), 1, 8)
 
     codec.rate = 16_000
     monkeypatch.setattr(run, "load", lambda other: codec)
     with pytest.raises(TaaeError, match=rf"b-1: other gives {size} samples for 16480; up to 640"):
-        run_other_codec("other", OtherCodec("opus", bitrate=6000), corpus, tmp_path / "out")
+        run_other_codec("other", codec_of("opus", bitrate=6000), corpus, tmp_path / "out")
     assert not (tmp_path / "out/audio").exists()
 
 
@@ -284,7 +275,7 @@ def weights(request, tmp_path):
     folder = tmp_path / request.param
     tiny(request.param).save_pretrained(folder)
     option = {"bitrate": 1500.0} if request.param == "encodec" else {"quantizers": 2}
-    return OtherCodec(request.param, weights=str(folder), **option)
+    return codec_of(request.param, weights=str(folder), **option)
 
 
 FRAMES = {"encodec": (24_000, 320, 2, 5), "dac": (16_000, 512, 2, 6), "mimi": (24_000, 1920, 2, 4)}
@@ -313,7 +304,7 @@ def test_what_is_decoded_is_the_models_own_output(weights, monkeypatch):
     model, given, encode = codec.model, [], codec.model.encode
     with monkeypatch.context() as patch:
         patch.setattr(model, "encode", lambda wave, **o: given.append(wave) or encode(wave, **o))
-        coded = code(codec, speech(0.5).astype(np.float32))
+        coded = code(codec, speech(0.5).astype(np.float32), "u")
     (wave,) = given
     assert wave.shape[-1] % FRAMES[weights.kind][1] == 0
     with torch.no_grad():
@@ -355,9 +346,9 @@ def test_weights_that_are_not_there_are_not_installed(tmp_path):
     pytest.importorskip("transformers")
     (tmp_path / "empty").mkdir()
     with pytest.raises(NotInstalled, match="no weights"):
-        load(OtherCodec("dac", quantizers=2, weights=str(tmp_path / "empty")))
+        load(codec_of("dac", quantizers=2, weights=str(tmp_path / "empty")))
     with pytest.raises(NotInstalled, match=r"no folder .*gone$"):
-        load(OtherCodec("dac", quantizers=2, weights=str(tmp_path / "gone")))
+        load(codec_of("dac", quantizers=2, weights=str(tmp_path / "gone")))
 
 
 def test_weights_without_their_tensors_are_not_installed(weights, tmp_path):
@@ -371,13 +362,13 @@ def test_without_the_package(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(NotInstalled, match=r"taae\[codecs\]"):
-        load(OtherCodec("dac", quantizers=2, weights="w"))
+        load(codec_of("dac", quantizers=2, weights="w"))
 
 
 def test_weights_of_another_codec_are_refused(tmp_path):
     tiny("dac").save_pretrained(tmp_path / "w")
     with pytest.raises(TaaeError, match="weights of dac, not of mimi"):
-        load(OtherCodec("mimi", quantizers=2, weights=str(tmp_path / "w")))
+        load(codec_of("mimi", quantizers=2, weights=str(tmp_path / "w")))
 
 
 def test_incomplete_weights_are_refused(tmp_path):
@@ -389,23 +380,23 @@ def test_incomplete_weights_are_refused(tmp_path):
     tensors.pop("decoder.conv1.weight")
     safetensors.save_file(tensors, path, metadata={"format": "pt"})
     with pytest.raises(TaaeError, match=r"the weights lack decoder.conv1.weight"):
-        load(OtherCodec("dac", quantizers=2, weights=str(tmp_path / "w")))
+        load(codec_of("dac", quantizers=2, weights=str(tmp_path / "w")))
 
 
 def test_operating_points_that_the_weights_do_not_have(tmp_path):
     tiny("dac").save_pretrained(tmp_path / "dac")
     tiny("encodec").save_pretrained(tmp_path / "encodec")
     with pytest.raises(TaaeError, match="has 3, not 4"):
-        load(OtherCodec("dac", quantizers=4, weights=str(tmp_path / "dac")))
+        load(codec_of("dac", quantizers=4, weights=str(tmp_path / "dac")))
     with pytest.raises(TaaeError, match="has 1500, 3000, 6000, 12000, 24000 bit/s, not 2000"):
-        load(OtherCodec("encodec", bitrate=2000, weights=str(tmp_path / "encodec")))
+        load(codec_of("encodec", bitrate=2000, weights=str(tmp_path / "encodec")))
 
 
 @has_codec2
 def test_the_table_of_codecs_has_those_that_are_not_installed(corpus, tmp_path, monkeypatch):
-    run_other_codec("codec2-1300", OtherCodec("codec2", bitrate=1300), corpus, tmp_path / "one")
+    run_other_codec("codec2-1300", codec_of("codec2", bitrate=1300), corpus, tmp_path / "one")
     monkeypatch.setenv("PATH", str(tmp_path))
-    run_other_codec("opus-6k", OtherCodec("opus", bitrate=6000), corpus, tmp_path / "two")
+    run_other_codec("opus-6k", codec_of("opus", bitrate=6000), corpus, tmp_path / "two")
     table = codec_table([tmp_path / "one/codec.json", tmp_path / "two/codec.json"])
     there, absent = (row for _, row in table.iterrows())
     assert (there["name"], there["status"], there["rate_hz"]) == ("codec2-1300", "ok", 8000)
@@ -420,4 +411,4 @@ def test_the_table_of_codecs_has_those_that_are_not_installed(corpus, tmp_path, 
 def test_every_missing_program_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NotInstalled, match="no opusenc and no opusdec on the PATH"):
-        Opus(6000)
+        load(codec_of("opus", bitrate=6000))

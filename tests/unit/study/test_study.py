@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from taae.codec.attention_window import removed_share, window_sides
 from taae.evaluation import installed
-from taae.evaluation.config import OtherCodec
 from taae.evaluation.metrics import COMPUTED, STANDARD
+from taae.evaluation.other_codecs.config import OpusSettings
 from taae.study.checks import changed_keys, training_coverage
 from taae.study.load import load_study, merge, read_yaml, resolve
 from taae.training.config import Variant
@@ -376,14 +376,14 @@ def test_mosnet_without_weights_is_left_out_with_a_note(config: dict[str, Any]) 
 
 def test_codecs_are_resolved(config: dict[str, Any]) -> None:
     config["codecs"] = {"opus-6k": {"kind": "opus", "bitrate": 6000}}
-    assert resolve(config).codecs == {"opus-6k": OtherCodec("opus", bitrate=6000.0)}
+    assert resolve(config).codecs == {"opus-6k": OpusSettings("opus", bitrate=6000.0)}
 
 
 @pytest.mark.parametrize(
     ("codecs", "words"),
     [
         ({"baseline": {"kind": "opus", "bitrate": 6000}}, ["codecs.baseline", "variant"]),
-        ({"opus": {"kind": "opus"}}, ["codecs.opus", "needs bitrate"]),
+        ({"opus": {"kind": "opus"}}, ["codecs.opus.bitrate", "must be given"]),
         ({"opus": {"kind": "speex"}}, ["codecs.opus.kind", "speex"]),
         ({"opus": {"kind": "opus", "bitrat": 6000}}, ["did you mean 'bitrate'"]),
     ],

@@ -42,6 +42,7 @@ def test_all_that_python_loads_is_among_them(module: str) -> None:
         "evaluation/config",
         "study/checks",
         "codec/pretrained",
+        "utils/programs",
     }
     assert files - PLUMBING - plumbing <= names(module)
 

@@ -215,7 +215,7 @@ def stream(
     return 0
 
 
-@command()
+@command(AUDIO)
 def other_codec(
     *, codec: str, corpus: Corpus, output: Path, study: Study = DEMO, threads: Threads = 1
 ) -> None:

@@ -27,7 +27,7 @@ class Coded(NamedTuple):
     """An utterance (samples,) that went through a codec, and what its code takes."""
 
     audio: Audio
-    frames: int
+    frames: int | None  # none where another codec does not tell
     bits: int = 0  # of other codecs alone, as is
     delay: float = 0.0  # in samples, that was taken out
 
@@ -87,6 +87,6 @@ def read_about(path: Path) -> dict[str, Any]:
 
 def codec_table(paths: Iterable[Path]) -> pd.DataFrame:
     """Return a row per codec.json; `bitrate` in bit/s is measured, `delay_samples` at 16 kHz."""
-    columns = ["name", "kind", "status", "bitrate", "rate_hz", "resampling", "delay_samples"]
-    about = [read_about(path) for path in paths]
-    return pd.DataFrame(about, columns=[*columns, "version", "message"])
+    columns = ["name", "kind", "status", "bitrate", "rate_hz", "resampling"]
+    columns += ["delay_samples", "lag_samples", "other_lags", "version", "message"]
+    return pd.DataFrame([read_about(path) for path in paths], columns=columns)

@@ -47,7 +47,13 @@ def write_listening(
     test = read_csv(corpus / "test.csv", ["utterance", "speaker", "text"], ["utterance", "text"])
     rows = {str(row["utterance"]): row for row in test.to_dict("records")}
     speakers = {name: str(row["speaker"]) for name, row in rows.items()}
-    chosen = choose(speakers, page.utterances, page.seed)
+    # Audio that was decoded elsewhere may lack some of them.
+    whole = {
+        name: speaker
+        for name, speaker in speakers.items()
+        if all((arm.audio / f"{name}.flac").is_file() for arm in arms)
+    }
+    chosen = choose(whole or speakers, page.utterances, page.seed)
     scores = {arm.key: _scores(arm, chosen) for arm in arms}
     utterances: list[Json] = []
     room = page.max_megabytes * 1e6

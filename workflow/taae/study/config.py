@@ -9,8 +9,9 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from taae.codec.config import Attention, Bottleneck, Model
 from taae.corpus.config import Corpus, TestSet
-from taae.evaluation.config import Bitrates, Decoding, Lengths, Metrics, OtherCodec
+from taae.evaluation.config import Bitrates, Decoding, Lengths, Metrics
 from taae.evaluation.metrics import METRICS
+from taae.evaluation.other_codecs.config import OtherCodec
 from taae.training.config import BASELINE, Training, Variant
 from taae.utils.settings import Distinct, Name, Settings, default
 

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from taae.codec.config import SHAPES, Attention, Bottleneck, CodecConfig, Model
 from taae.codec.layer_geometry import parameter_count
 from taae.study.config import StudyConfig
-from taae.utils.settings import Settings
+from taae.utils.settings import Settings, tagged
 
 SCHEMA = Path("workflow/schemas/study.schema.json")
 REFERENCE = Path("docs/configuration.md")
@@ -50,7 +50,7 @@ def schema() -> dict[str, Any]:
     found = TypeAdapter(StudyConfig).json_schema()
     nodes = {"StudyConfig": found, **found["$defs"]}
     for _, kind in _sections(StudyConfig):
-        texts, fields = _texts(kind), kind.__dataclass_fields__
+        texts, fields = _texts(kind), _fields(kind)
         nodes[kind.__name__].pop("required", None)
         for key, node in nodes[kind.__name__]["properties"].items():
             for name in ("title", "default"):
@@ -59,6 +59,11 @@ def schema() -> dict[str, Any]:
                 node["description"] = texts[key]
             if default := _default(fields[key]):
                 node["default"] = json.loads(default)
+    for node in nodes["StudyConfig"]["properties"].values():
+        choice = node.get("additionalProperties")
+        if isinstance(choice, dict) and choice.pop("discriminator", None):
+            # An overlay may leave the kind out: more than one then fits.
+            choice["anyOf"] = choice.pop("oneOf")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
 
 
@@ -70,7 +75,7 @@ def _reference(found: dict[str, Any]) -> str:
     for place, kind in _sections(StudyConfig):
         rows = []
         for key, text in _texts(kind).items():
-            node, field = nodes[kind.__name__]["properties"][key], kind.__dataclass_fields__[key]
+            node, field = nodes[kind.__name__]["properties"][key], _fields(kind)[key]
             ((unit, about),) = unit_and_text.findall(text)
             default = f"`{value}`" if (value := _default(field)) else ""
             needed = field.default is MISSING and field.default_factory is MISSING
@@ -80,7 +85,7 @@ def _reference(found: dict[str, Any]) -> str:
         # The sections of variants are the baseline's, and of test sets the corpus's.
         repeated = ("variants.NAME.", "trunk", *(f"tests.NAME.{name}" for name in SPEECH))
         if rows and not place.startswith(repeated):
-            parts.append(f"## {f'`{place}`' if place else 'The study'}")
+            parts.append(f"## {_title(place, kind)}")
             parts.append(kind.__doc__.partition("\n\n")[0])
             parts.append(_table(["key", "type and range", "unit", "default", "what it is"], rows))
     parts.append("## Presets of `model.preset`")
@@ -92,15 +97,28 @@ def _reference(found: dict[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _title(place: str, kind: Any) -> str:
+    """Return the heading of a section, with its kind where it is one of several."""
+    kinds = get_args(get_type_hints(kind).get("kind"))
+    alone = f", `kind: {kinds[0]}`" if len(kinds) == 1 else ""
+    return f"`{place}`{alone}" if place else "The study"
+
+
 def _sections(kind: Any, place: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the place of each section and its settings, the study first."""
     yield place, kind
     for key, hint in get_type_hints(kind).items():
         for within in (hint, *get_args(hint)):
-            if is_dataclass(within):
-                alone = within is hint or type(None) in get_args(hint)
-                name = key if alone else f"{key}.NAME"
-                yield from _sections(within, f"{place}.{name}".lstrip("."))
+            alone = within is hint or type(None) in get_args(hint)
+            name = key if alone else f"{key}.NAME"
+            for each in tagged(within).values() or [within]:
+                if is_dataclass(each):
+                    yield from _sections(each, f"{place}.{name}".lstrip("."))
+
+
+def _fields(kind: Any) -> dict[str, Field[Any]]:
+    """Return the fields of settings by their key: `class_` is written class."""
+    return {name.rstrip("_"): field for name, field in kind.__dataclass_fields__.items()}
 
 
 def _texts(kind: Any) -> dict[str, str]:
@@ -110,7 +128,7 @@ def _texts(kind: Any) -> dict[str, str]:
     (tree,) = ast.parse(inspect.getsource(kind)).body
     assert isinstance(tree, ast.ClassDef)
     return _texts(kind.__base__) | {
-        ast.unparse(line.target): " ".join(str(ast.literal_eval(text.value)).split())
+        ast.unparse(line.target).rstrip("_"): " ".join(str(ast.literal_eval(text.value)).split())
         for line, text in pairwise(tree.body)
         if isinstance(line, ast.AnnAssign) and isinstance(text, ast.Expr)
     }

@@ -8,8 +8,9 @@ from typing import Any
 
 from taae.codec.operating_points import NATIVE
 from taae.corpus.config import Download, TestSet
-from taae.evaluation.config import Bitrates, Decoding, Lengths, Metrics, OtherCodec
+from taae.evaluation.config import Bitrates, Decoding, Lengths, Metrics
 from taae.evaluation.metrics import METRICS
+from taae.evaluation.other_codecs.config import OtherCodec
 from taae.study.config import Ablation, Listening, Page, Statistics
 from taae.study.tests import unaltered
 from taae.training.config import TRUNK, Variant

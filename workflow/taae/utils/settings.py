@@ -71,7 +71,7 @@ def _explain(kind: Any, error: ErrorDetails) -> str:
     place, value, message = list(error["loc"]), error["input"], error["msg"]
     if error["type"] == "unexpected_keyword_argument":
         name = str(place.pop())
-        known = list(_kind_at(kind, place).__dataclass_fields__)
+        known = [field.rstrip("_") for field in _kind_at(kind, place).__dataclass_fields__]
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"
         message = f"unknown key '{name}'; {hint}"
@@ -80,15 +80,24 @@ def _explain(kind: Any, error: ErrorDetails) -> str:
             f"{_shown(value)} is text, not a number"
             " (numbers with an exponent need a point in YAML: 1.0e-3)"
         )
-    elif error["type"] == "missing":
+    elif error["type"] in ("missing", "union_tag_not_found"):
         message = "must be given"
-    elif error["type"] == "dataclass_type":
+    elif error["type"] == "union_tag_invalid":
+        known = list(tagged(_kind_at(kind, place)))
+        message = f"{_shown(value['kind'])} should be {', '.join(known)}"
+    elif error["type"] in ("dataclass_type", "model_attributes_type"):
         message = f"{_shown(value)} should be a mapping of keys"
     else:
         message = message.removeprefix("Value error, ").replace(" after validation", "")
         message = re.sub("^(Input|List|String)(?= should)", lambda _: _shown(value), message)
     # pydantic adds parts of its own in brackets: of a key that is wrong, of a choice of types.
-    names = [str(part) for part in place if "[" not in str(part)]
+    names = [
+        str(part)
+        for number, part in enumerate(place)
+        if "[" not in str(part) and part not in tagged(_kind_at(kind, place[:number]))
+    ]
+    if error["type"].startswith("union_tag"):
+        names.append("kind")
     return ": ".join([".".join(names), message] if names else [message])
 
 
@@ -96,10 +105,22 @@ def _kind_at(kind: Any, place: list[Any]) -> Any:
     """Return the settings at a place within others."""
     for part in place:
         inside = isinstance(kind, type) and issubclass(kind, Settings)
-        kind = get_type_hints(kind)[part] if inside else get_args(kind)[-1]
+        if inside:
+            hints = get_type_hints(kind)
+            kind = hints.get(part, hints.get(f"{part}_"))
+        else:
+            kind = tagged(kind).get(part) or (get_args(kind) or [None])[-1]
         if type(None) in get_args(kind):  # a section that may be left out
             kind = get_args(kind)[0]
     return kind
+
+
+def tagged(kind: Any) -> dict[str, Any]:
+    """Return the settings of a choice among several by their `kind`; else nothing."""
+    members = [each for each in get_args(kind) if hasattr(each, "__dataclass_fields__")]
+    if len(members) < 2:
+        return {}
+    return {get_args(get_type_hints(each)["kind"])[0]: each for each in members}
 
 
 def _shown(value: Any) -> str:

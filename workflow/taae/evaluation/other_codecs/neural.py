@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from taae.evaluation.config import OtherCodec
 from taae.evaluation.decoded_files import Audio, Coded, fit
+from taae.evaluation.other_codecs.config import DacSettings, EncodecSettings, MimiSettings
 from taae.utils.errors import TaaeError
 from taae.utils.huggingface import load_network
 
+Published = EncodecSettings | DacSettings | MimiSettings
 CLASSES = {"encodec": "EncodecModel", "dac": "DacModel", "mimi": "MimiModel"}
 
 
@@ -24,7 +25,9 @@ class NeuralCodec:
     frames, output cut to the length of the input.
     """
 
-    def __init__(self, settings: OtherCodec) -> None:
+    bitrate = None
+
+    def __init__(self, settings: Published) -> None:
         """Load the weights.
 
         Raises:
@@ -44,7 +47,7 @@ class NeuralCodec:
         self.options = _options(settings, config)
 
     @torch.inference_mode()
-    def __call__(self, audio: Audio) -> Coded:
+    def __call__(self, audio: Audio, _: str) -> Coded:
         """Code (n,) at the codec's rate."""
         padded = fit(audio, -(-audio.size // self.frame) * self.frame)
         encoded = self.model.encode(torch.from_numpy(padded)[None, None], **self.options)
@@ -57,10 +60,9 @@ class NeuralCodec:
         return Coded(samples, codes.shape[-1], bits)
 
 
-def _options(settings: OtherCodec, config: Any) -> dict[str, float]:
+def _options(settings: Published, config: Any) -> dict[str, float]:
     """Return what sets the operating point, for `encode`."""
     if settings.kind == "encodec":
-        assert settings.bitrate is not None
         bandwidth = settings.bitrate / 1000
         if bandwidth not in config.target_bandwidths:
             known = ", ".join(f"{1000 * known:g}" for known in config.target_bandwidths)
@@ -68,7 +70,6 @@ def _options(settings: OtherCodec, config: Any) -> dict[str, float]:
                 f"bitrate: {settings.weights} has {known} bit/s, not {settings.bitrate:g}"
             )
         return {"bandwidth": bandwidth}
-    assert settings.quantizers is not None
     most = config.n_codebooks if settings.kind == "dac" else config.num_quantizers
     if settings.quantizers > most:
         raise TaaeError(f"quantizers: {settings.weights} has {most}, not {settings.quantizers}")

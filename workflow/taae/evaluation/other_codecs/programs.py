@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 from collections import Counter
@@ -13,8 +12,10 @@ import numpy as np
 import soundfile
 
 from taae.evaluation.decoded_files import Audio, Coded, fit
+from taae.evaluation.other_codecs.config import Codec2Settings, OpusSettings
 from taae.utils.audio import from_int16, to_int16
 from taae.utils.errors import NotInstalled, TaaeError
+from taae.utils.programs import find_program, run_program
 
 TIMEOUT = 600.0  # seconds that a program may take for one utterance
 OPUS_RATE = 48_000  # Hz
@@ -40,14 +41,14 @@ class Opus:
     the delay that the header states (pre-skip), this class what the coder of the packets adds.
     """
 
-    rate = OPUS_RATE
+    rate, bitrate = OPUS_RATE, None
 
-    def __init__(self, bitrate: float) -> None:
-        """Take the bitrate in bit/s that opusenc is asked for."""
-        self.kilobits = f"{bitrate / 1000:g}"
+    def __init__(self, settings: OpusSettings) -> None:
+        """Find the programs, or raise `NotInstalled`."""
+        self.kilobits = f"{settings.bitrate / 1000:g}"
         self.version = _version("opus-tools", "opusenc", "opusdec")
 
-    def __call__(self, audio: Audio) -> Coded:
+    def __call__(self, audio: Audio, _: str) -> Coded:
         """Code (n,) at 48 kHz; what is decoded early begins with zeros."""
         encoding = ["--quiet", "--speech", "--bitrate", self.kilobits]
         # Without --no-dither the same file decodes differently each time.
@@ -55,8 +56,8 @@ class Opus:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             soundfile.write(folder / "in.wav", audio, self.rate, subtype="PCM_16")
-            _run(folder, "opusenc", *encoding, "in.wav", "coded.opus")
-            _run(folder, "opusdec", *decoding, "coded.opus", "out.wav")
+            run_program(["opusenc", *encoding, "in.wav", "coded.opus"], folder, TIMEOUT)
+            run_program(["opusdec", *decoding, "coded.opus", "out.wav"], folder, TIMEOUT)
             decoded, _ = soundfile.read(folder / "out.wav", dtype="float32")
             packets = audio_packets((folder / "coded.opus").read_bytes())
         delay = OPUS_DELAY[opus_coder(packets)]
@@ -71,26 +72,26 @@ class Codec2:
     at 700 bit/s and of 56 at 1300 bit/s, are not counted.
     """
 
-    rate = CODEC2_RATE
+    rate, bitrate = CODEC2_RATE, None
 
-    def __init__(self, bitrate: float) -> None:
-        """Take the bitrate in bit/s that names the mode."""
-        self.bitrate = int(bitrate)
-        self.mode = "700C" if self.bitrate == 700 else str(self.bitrate)
+    def __init__(self, settings: Codec2Settings) -> None:
+        """Find the programs, or raise `NotInstalled`."""
+        self.nominal = int(settings.bitrate)
+        self.mode = "700C" if self.nominal == 700 else str(self.nominal)
         self.version = _version("codec2", "c2enc", "c2dec")
 
-    def __call__(self, audio: Audio) -> Coded:
+    def __call__(self, audio: Audio, _: str) -> Coded:
         """Code (n,) at 8 kHz; the frames reach to the end of the delayed signal."""
-        delay, frame = CODEC2_DELAY[self.bitrate], CODEC2_FRAME[self.bitrate]
+        delay, frame = CODEC2_DELAY[self.nominal], CODEC2_FRAME[self.nominal]
         padded = fit(audio, -(-(audio.size + delay) // frame) * frame)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             to_int16(padded).tofile(folder / "in.raw")
-            _run(folder, "c2enc", self.mode, "in.raw", "coded.bit")
-            _run(folder, "c2dec", self.mode, "coded.bit", "out.raw")
-            frames = (folder / "coded.bit").stat().st_size // CODEC2_BYTES[self.bitrate]
+            run_program(["c2enc", self.mode, "in.raw", "coded.bit"], folder, TIMEOUT)
+            run_program(["c2dec", self.mode, "coded.bit", "out.raw"], folder, TIMEOUT)
+            frames = (folder / "coded.bit").stat().st_size // CODEC2_BYTES[self.nominal]
             decoded = from_int16(np.fromfile(folder / "out.raw", "<i2"))
-        bits = frames * self.bitrate * frame // CODEC2_RATE
+        bits = frames * self.nominal * frame // CODEC2_RATE
         return Coded(decoded[delay:], frames, bits, delay)
 
 
@@ -128,7 +129,7 @@ def audio_packets(content: bytes) -> list[bytes]:
 
 
 def _version(package: str, *programs: str) -> str:
-    missing = [program for program in programs if shutil.which(program) is None]
+    missing = [program for program in programs if find_program(program) is None]
     if missing:
         raise NotInstalled(
             f"no {' and no '.join(missing)} on the PATH; install {package}"
@@ -138,13 +139,3 @@ def _version(package: str, *programs: str) -> str:
         return package
     done = subprocess.run([programs[0], "--version"], capture_output=True, text=True, check=False)
     return done.stdout.partition("\n")[0].removeprefix(programs[0]).strip() or package
-
-
-def _run(folder: Path, *command: str) -> None:
-    """Run a program on files of `folder`, whose names are ours."""
-    done = subprocess.run(
-        command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT
-    )
-    if done.returncode:
-        words = done.stderr.decode(errors="replace").strip().splitlines()
-        raise TaaeError(f"{command[0]} failed (status {done.returncode}): {' '.join(words[-3:])}")
