@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import statistics
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from taae.analysis.bjontegaard import Points, deltas, gap, undominated
+from taae.analysis.bjontegaard import Points, between_trainings, deltas, gap, undominated
+from taae.analysis.statistics import RunVariance
 from taae.analysis.tables.bd_rate import BITS, COLUMNS, bd_rate_table, curves_of
 from taae.codec.operating_points import NATIVE
+from taae.study.study import Study
 from tests.unit.analysis.fake_scores import fake_scores, study
 
 STUDIES = int(os.environ.get("TAAE_STUDIES", "100"))  # simulated
@@ -40,11 +44,10 @@ def test_the_deltas_are_those_of_the_published_package() -> None:
 
 def test_a_tenth_more_bits_at_every_quality_is_ten_per_cent() -> None:
     quality = np.array([[3.0, 2.0], [4.1, 3.0], [5.0, 4.4]])
-    found = deltas(points(quality), points(quality, 1.1 * RATES), 0.95)
-    assert found.rate == pytest.approx(0.1)
-    assert found.rate_low == pytest.approx(0.1)  # every speaker says the same
-    assert found.rate_high == pytest.approx(0.1)
-    assert found.quality < 0
+    found = deltas(points(quality), points(quality, 1.1 * RATES))
+    assert found.log_rate.value == pytest.approx(np.log(1.1))
+    assert found.log_rate.error == pytest.approx(0)  # every speaker says the same
+    assert found.quality.value < 0
 
 
 def test_equal_shifts_of_speakers_have_the_interval_of_student() -> None:
@@ -52,12 +55,25 @@ def test_equal_shifts_of_speakers_have_the_interval_of_student() -> None:
     rng = np.random.default_rng(3)
     quality = np.array([3.0, 4.1, 5.0])[:, None] + rng.normal(0, 1, 12)
     shift = rng.normal(0.4, 0.2, 12)
-    found = deltas(points(quality), points(quality + shift), 0.9)
-    half = stats.t.ppf(0.95, 11) * shift.std(ddof=1) / np.sqrt(12)
-    assert found.quality == pytest.approx(shift.mean())
-    assert found.quality_low == pytest.approx(shift.mean() - half)
-    assert found.quality_high == pytest.approx(shift.mean() + half)
-    assert found.rate < found.rate_high < 0
+    found = deltas(points(quality), points(quality + shift))
+    error = shift.std(ddof=1) / np.sqrt(12)
+    half = stats.t.ppf(0.95, 11) * error
+    low, high = found.quality.interval(0.9, None)
+    assert found.quality.value == pytest.approx(shift.mean())
+    assert (low, high) == pytest.approx((shift.mean() - half, shift.mean() + half))
+    # The noise of training: variances add, degrees of freedom by Satterthwaite.
+    runs = RunVariance(0.01, 3)
+    df = (error**2 + 0.01) ** 2 / (error**4 / 11 + 0.01**2 / 3)
+    half = stats.t.ppf(0.95, df) * np.hypot(error, 0.1)
+    low, high = found.quality.interval(0.9, runs)
+    assert (low, high) == pytest.approx((shift.mean() - half, shift.mean() + half))
+    assert found.log_rate.interval(0.9, None)[1] < 0
+
+
+def test_trainings_of_one_thing_differ_by_twice_the_variance_of_one() -> None:
+    found = between_trainings([0.1, -0.2, 0.4])
+    assert found == RunVariance(pytest.approx(2 * statistics.variance([0, 0.1, -0.2, 0.4])), 3)
+    assert between_trainings([]) is None
 
 
 def test_dominated_points_are_not_on_the_curve() -> None:
@@ -69,16 +85,17 @@ def test_dominated_points_are_not_on_the_curve() -> None:
 
 def test_curves_that_share_no_quality_have_no_rate_but_a_quality() -> None:
     quality = np.array([[3.0, 2.0], [4.1, 3.0], [5.0, 4.4]])
-    found = deltas(points(quality), points(quality + 9), 0.95)
-    assert np.isnan([found.rate, found.rate_low, found.overlap_low]).all()
-    assert found.quality == pytest.approx(9)
+    found = deltas(points(quality), points(quality + 9))
+    assert np.isnan([found.log_rate.value, found.log_rate.error, found.overlap_low]).all()
+    assert found.quality.value == pytest.approx(9)
 
 
 def test_an_interval_is_unknown_where_a_point_hangs_on_one_speaker() -> None:
     quality = np.array([[3.0, 3.0, 3.0], [3.1, 2.9, 3.1], [5.0, 5.0, 5.0]])
-    found = deltas(points(quality), points(quality), 0.95)
-    assert found.rate == 0
-    assert np.isnan(found.rate_low)
+    for some in (quality, quality[:, :1]):  # the second: a single speaker
+        found = deltas(points(some), points(some))
+        assert found.log_rate.value == 0
+        assert np.isnan(found.log_rate.interval(0.95, None)).all()
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
@@ -91,13 +108,14 @@ def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
     mean = np.array([3.0, 4.0, 5.0])
     change = np.array([-0.25, -0.15, -0.1])
     curves = points(mean[:, None]), points((mean + change)[:, None])
-    truth = deltas(*curves, 0.95).rate
+    truth = deltas(*curves).log_rate.value
     covered = 0
     for _ in range(STUDIES):
         quality = mean[:, None] + rng.normal(0, 1.5, 12) + rng.normal(0, 0.1, (3, 12))
         effect = change[:, None] + rng.normal(0, 0.1, 12) + rng.normal(0, 0.05, (3, 12))
-        found = deltas(points(quality), points(quality + effect), 0.95)
-        covered += found.rate_low <= truth <= found.rate_high
+        found = deltas(points(quality), points(quality + effect)).log_rate
+        low, high = found.interval(0.95, None)
+        covered += low <= truth <= high
     slack = 4 * np.sqrt(0.95 * 0.05 / STUDIES)
     assert 0.95 - slack <= covered / STUDIES <= 0.95 + slack
 
@@ -109,15 +127,11 @@ def test_curves_are_of_one_kind_of_grid_and_of_three_points() -> None:
     assert curves_of([]) == {}
 
 
-@pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """The table of a study with two seeds; an arm's scores rise with its bits."""
-    folder = tmp_path_factory.mktemp("scores")
-    some = replace(study(), seeds=[1, 2])
-    some = replace(some, bitrates=replace(some.bitrates, metrics=["si_sdr", "mel_distance"]))
-    scores, rates = fake_scores(seeds=(1, 2)), []
+def written(folder: Path, some: Study) -> tuple[Path, pd.DataFrame]:
+    """Write scores that rise with the bits; return their folder, and the rates of the runs."""
+    rates = []
     steps = {"1x46656": -1.0, NATIVE: 0.0, "2x15625": 1.0}
-    for (variant, seed), rows in scores.groupby(["variant", "seed"]):
+    for (variant, seed), rows in fake_scores(tuple(some.seeds)).groupby(["variant", "seed"]):
         for point, step in steps.items():
             if point not in some.points(str(variant)):
                 continue
@@ -126,12 +140,20 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
             path.parent.mkdir(parents=True, exist_ok=True)
             one = rows.assign(value=rows["value"] + 0.5 * better * step)
             one.to_csv(path, index=False)
-            names = one["utterance"].unique()
             spent = 1000 * 2**step * (1.25 if variant == "even-no-hybrid" else 1)
             bits = dict.fromkeys(BITS.values(), spent)
             run = {"variant": variant, "seed": seed, "point": point}
+            names = one["utterance"].unique()
             rates.append(pd.DataFrame({"utterance": names, "seconds": 3.0, **bits, **run}))
-    return bd_rate_table(folder, pd.concat(rates), some)
+    return folder, pd.concat(rates)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """The table of a study with two seeds."""
+    some = replace(study(), seeds=[1, 2])
+    some = replace(some, bitrates=replace(some.bitrates, metrics=["si_sdr", "mel_distance"]))
+    return bd_rate_table(*written(tmp_path_factory.mktemp("scores"), some), some)
 
 
 def test_a_row_per_variant_metric_and_kind_of_bits(table: pd.DataFrame) -> None:
@@ -170,3 +192,28 @@ def test_noise_is_what_controls_differ_by_and_no_control_vouches_for_itself(
     assert of.loc["odd-no-hybrid", "noise_df"] == 1
     assert np.isnan(of.loc["odd-no-symmetric", "noise"])
     assert table.loc[table["reference"] == "even", "noise"].isna().all()
+    assert (table["scope"] == "fixed checkpoint").all()  # one degree of freedom tells too little
+
+
+def test_intervals_hold_the_noise_that_three_controls_tell(tmp_path: Path) -> None:
+    some = replace(study(), seeds=[1])
+    some = replace(some, bitrates=replace(some.bitrates, metrics=["si_sdr"]))
+    even = some.ablations["fsq-even"]
+    alone = bd_rate_table(*written(tmp_path, some), some)
+    declared = replace(even, variants=[*even.variants, "baseline"], controls=[*even.variants])
+    some = replace(some, ablations={**some.ablations, "fsq-even": declared})
+    both = bd_rate_table(*written(tmp_path, some), some)
+    row, was = (
+        one[(one["reference"] == "even") & (one["bits"] == "nominal")].set_index("variant")
+        for one in (both, alone)
+    )
+    assert row.loc["baseline", "scope"] == "over trainings"
+    assert row.loc["baseline", "noise_df"] == 3
+    gaps = np.log1p(was["bd_rate"] / 100)
+    noise = np.sqrt(2 * statistics.variance([0, *gaps]))
+    assert row.loc["baseline", "noise"] == pytest.approx(100 * np.expm1(noise))
+    half = np.log1p(row.loc["baseline", "high"] / 100) - np.log1p(
+        row.loc["baseline", "bd_rate"] / 100
+    )
+    assert half > 2.5 * noise
+    assert (row.loc[even.variants, "scope"] == "fixed checkpoint").all()

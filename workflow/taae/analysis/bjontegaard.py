@@ -9,12 +9,14 @@ Between the points a curve is a piecewise cubic Hermite interpolant (PCHIP), as 
 conditions of JCT-VC and JVET: it rises where the points do, which the polynomial of 2001 may not.
 
 A speaker is left out at a time, of both arms at once, and the deltas are computed again: the spread
-is their standard error (jackknife), and Student's t over speakers makes an interval of it. A
-bootstrap of a dozen speakers promises 95 % and covers less, and takes a hundred times as long.
+is their standard error (jackknife), and Student's t over speakers makes an interval of it, which
+holds the noise of training where it is known. A bootstrap of a dozen speakers promises 95 % and
+covers less, and takes a hundred times as long.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,6 +24,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 from scipy.interpolate import PchipInterpolator
+
+from taae.analysis.statistics import RunVariance, joint_error
 
 FEWEST_POINTS = 3
 Array = npt.NDArray[np.float64]
@@ -68,19 +72,32 @@ class Points:
 
 
 @dataclass(frozen=True)
-class Deltas:
-    """Bjontegaard deltas of an arm from its reference, each with its interval; NaN where unknown.
+class Estimate:
+    """A mean gap over speakers and its standard error, which is NaN where it cannot be had."""
 
-    `rate` is the relative difference in bits (0.1: ten per cent more), `quality` in units of the
-    metric; `overlap_low` and `overlap_high` bound the quality that both arms reach.
+    value: float
+    error: float
+    speakers: int
+
+    def interval(self, confidence: float, runs: RunVariance | None) -> tuple[float, float]:
+        """Return the interval over speakers, and over trainings where their variance is given."""
+        parts = [(self.error**2, float(self.speakers - 1))]
+        parts += [(runs.variance, runs.df)] if runs else []
+        error, df = joint_error(*parts)
+        half = float(stats.t.ppf(0.5 + confidence / 2, df) * error)
+        return self.value - half, self.value + half
+
+
+@dataclass(frozen=True)
+class Deltas:
+    """Bjontegaard deltas of an arm from its reference; NaN where the curves share nothing.
+
+    `log_rate` is the gap in ln(bits) at equal quality, `quality` the one in units of the metric at
+    equal bits; `overlap_low` and `overlap_high` bound the quality that both arms reach.
     """
 
-    rate: float
-    rate_low: float
-    rate_high: float
-    quality: float
-    quality_low: float
-    quality_high: float
+    log_rate: Estimate
+    quality: Estimate
     overlap_low: float
     overlap_high: float
 
@@ -108,28 +125,32 @@ def gap(reference: tuple[Array, Array], arm: tuple[Array, Array]) -> Gap:
     return Gap((areas[1] - areas[0]) / (high - low), low, high)
 
 
-def deltas(reference: Points, arm: Points, confidence: float) -> Deltas:
+def deltas(reference: Points, arm: Points) -> Deltas:
     """Return the deltas of two arms whose points are on their curves, by rising rate.
 
-    An interval is NaN for a single speaker, and where a point leaves its curve without one of them.
+    An error is NaN for a single speaker, and where a point leaves its curve without one of them.
     """
     rate, quality = _gaps(reference, arm)
-    speakers = range(len(reference.seconds) if len(reference.seconds) > 1 else 0)
-    without = [_gaps(reference, arm, speaker) for speaker in speakers]
-    rates = np.array([one.mean for one, _ in without])
-    qualities = np.array([one.mean for _, one in without])
-    rate_half = _half_width(rates, confidence)
-    quality_half = _half_width(qualities, confidence)
+    speakers = len(reference.seconds)
+    without = [_gaps(reference, arm, one) for one in range(speakers if speakers > 1 else 0)]
+    rate_error = _jackknife([one.mean for one, _ in without])
+    quality_error = _jackknife([one.mean for _, one in without])
     return Deltas(
-        float(np.expm1(rate.mean)),
-        float(np.expm1(rate.mean - rate_half)),
-        float(np.expm1(rate.mean + rate_half)),
-        quality.mean,
-        quality.mean - quality_half,
-        quality.mean + quality_half,
+        Estimate(rate.mean, rate_error, speakers),
+        Estimate(quality.mean, quality_error, speakers),
         rate.low,
         rate.high,
     )
+
+
+def between_trainings(controls: Sequence[float]) -> RunVariance | None:
+    """Return the variance of a gap between trainings where nothing is changed.
+
+    Args:
+        controls: the gaps of controls from the reference, whose own gap is nil.
+    """
+    runs = np.array([0.0, *controls])
+    return RunVariance(2 * float(runs.var(ddof=1)), len(controls)) if len(controls) else None
 
 
 def _gaps(reference: Points, arm: Points, left_out: int | None = None) -> tuple[Gap, Gap]:
@@ -144,10 +165,6 @@ def _gaps(reference: Points, arm: Points, left_out: int | None = None) -> tuple[
     )
 
 
-def _half_width(without: Array, confidence: float) -> float:
-    """Return half of the jackknife's interval from the estimates without one speaker each."""
-    speakers = len(without)
-    if speakers < 2:
-        return np.nan
-    error = np.sqrt((speakers - 1) * without.var())
-    return float(stats.t.ppf(0.5 + confidence / 2, speakers - 1) * error)
+def _jackknife(without: Sequence[float]) -> float:
+    """Return the standard error from the estimates without one speaker each."""
+    return float(np.sqrt((len(without) - 1) * np.var(without))) if len(without) > 1 else np.nan

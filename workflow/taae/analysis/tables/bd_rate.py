@@ -7,7 +7,7 @@ more bits than another one and has no more quality is not on the curve.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -16,10 +16,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from taae.analysis.bjontegaard import FEWEST_POINTS, Deltas, Points, deltas, undominated
+from taae.analysis.bjontegaard import (
+    FEWEST_POINTS,
+    Deltas,
+    Points,
+    between_trainings,
+    deltas,
+    undominated,
+)
 from taae.analysis.run_files import collect, usable
+from taae.analysis.statistics import RunVariance
 from taae.codec.operating_points import NATIVE, OWN, stages_of
 from taae.evaluation.metrics import METRICS
+from taae.study.config import Ablation
 from taae.study.study import Study
 
 # What counts as bits, and its column in rates.csv: of files coded with the better model of two, of
@@ -29,10 +38,9 @@ COLUMNS = [
     *["ablation", "reference", "variant", "control", "curve", "metric", "direction", "bits"],
     *["reference_points", "points", "n_utterances", "n_speakers", "n_seeds"],
     *["overlap_low", "overlap_high", "bd_rate", "low", "high", "noise", "noise_df"],
-    *["bd_quality", "bd_quality_low", "bd_quality_high", "method", "confidence", "status"],
+    *["bd_quality", "bd_quality_low", "bd_quality_high", "bd_quality_noise"],
+    *["method", "confidence", "status", "scope"],
 ]
-
-
 METHOD = "PCHIP, jackknife over speakers"
 
 
@@ -83,27 +91,20 @@ def bd_rate_table(scores: Path, rates: pd.DataFrame, study: Study) -> pd.DataFra
     }
     rows = []
     for name, ablation in ablations.items():
-        for variant, curve, metric, bits in product(ablation.variants, curves, metrics, BITS):
-            reference, arm = (
-                found[each, metric, bits].on(curves[curve])
-                for each in (ablation.reference, variant)
-            )
-            better = METRICS[metric].better
+        for curve, metric, bits in product(curves, metrics, BITS):
+            arms_here = {arm: found[arm, metric, bits].on(curves[curve]) for arm in ablation.arms}
             label = {
                 "ablation": name,
                 "reference": ablation.reference,
-                "variant": variant,
-                "control": variant in ablation.controls,
                 "curve": curve,
                 "metric": metric,
-                "direction": "higher" if better > 0 else "lower",
+                "direction": "higher" if METRICS[metric].better > 0 else "lower",
                 "bits": bits,
-                "n_seeds": min(len(study.seeds_of(arm)) for arm in (ablation.reference, variant)),
                 "method": METHOD,
                 "confidence": study.statistics.confidence,
             }
-            rows.append(label | _compared(reference, arm, better, study.statistics.confidence))
-    return _with_noise(pd.DataFrame(rows, columns=COLUMNS))
+            rows += [label | row for row in _compared(arms_here, ablation, metric, study)]
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def curves_of(points: Sequence[str]) -> dict[str, list[str]]:
@@ -116,55 +117,87 @@ def curves_of(points: Sequence[str]) -> dict[str, list[str]]:
     return {name: curve for name, curve in curves.items() if len(curve) >= FEWEST_POINTS}
 
 
-def _compared(reference: Spent, arm: Spent, better: int, confidence: float) -> dict[str, Any]:
-    """Return the columns of an arm and its reference, over the utterances of both."""
+def _compared(
+    arms: Mapping[str, Spent], ablation: Ablation, metric: str, study: Study
+) -> list[dict[str, Any]]:
+    """Return a row per variant of an ablation on one curve, by one metric and kind of bits."""
+    better, reference = METRICS[metric].better, arms[ablation.reference]
+    rows, found = [], {}
+    for variant in ablation.variants:
+        row, deltas_of = _pair(reference, arms[variant], better)
+        seeds = (len(study.seeds_of(arm)) for arm in (ablation.reference, variant))
+        row |= {"variant": variant, "control": variant in ablation.controls, "n_seeds": min(seeds)}
+        rows.append(row)
+        if deltas_of:
+            found[variant] = deltas_of
+    for row in rows:
+        if row["variant"] in found:
+            # A control is judged by the others, or it would vouch for itself.
+            others = [
+                name for name in ablation.controls if name in found and name != row["variant"]
+            ]
+            row |= _columns(
+                found[row["variant"]],
+                between_trainings([found[name].log_rate.value for name in others]),
+                between_trainings([found[name].quality.value for name in others]),
+                row["n_seeds"],
+                better,
+                study.statistics.confidence,
+            )
+    return rows
+
+
+def _pair(reference: Spent, arm: Spent, better: int) -> tuple[dict[str, Any], Deltas | None]:
+    """Return the points of two curves as columns, over the utterances of both, and their deltas."""
     shared = reference.quality.index.intersection(arm.quality.index)
     speakers = shared.get_level_values("speaker").nunique()
-    found: dict[str, Any] = {"n_utterances": len(shared), "n_speakers": speakers}
+    row: dict[str, Any] = {"n_utterances": len(shared), "n_speakers": speakers}
     if not speakers:
-        return found | {"status": "no_pairs"}
+        return row | {"status": "no_pairs"}, None
     curves: list[Points] = []
     for column, one in (("reference_points", reference), ("points", arm)):
         points = one.at(shared)
         points = Points(better * points.quality, points.bits, points.seconds)
         chosen = undominated(points.rates(), points.qualities())
-        found[column] = " ".join(one.quality.columns[chosen])
+        row[column] = " ".join(one.quality.columns[chosen])
         curves.append(points.at(chosen))
     if min(len(points.bits) for points in curves) < FEWEST_POINTS:
-        return found | {"status": "few_points"}
-    return found | _columns(deltas(curves[0], curves[1], confidence), better)
+        return row | {"status": "few_points"}, None
+    return row, deltas(curves[0], curves[1])
 
 
-def _columns(found: Deltas, better: int) -> dict[str, Any]:
+def _columns(
+    found: Deltas,
+    rate_noise: RunVariance | None,
+    quality_noise: RunVariance | None,
+    seeds: int,
+    better: int,
+    confidence: float,
+) -> dict[str, Any]:
     """Return deltas as columns: rates in per cent, quality in the direction of the metric."""
-    quality = sorted([better * found.quality_low, better * found.quality_high])
+    noises = [
+        noise if noise and noise.is_known(seeds) else None for noise in (rate_noise, quality_noise)
+    ]
+    low, high = found.log_rate.interval(confidence, noises[0])
+    quality = sorted(better * one for one in found.quality.interval(confidence, noises[1]))
     overlap = sorted([better * found.overlap_low, better * found.overlap_high])
-    status = "ok" if np.isfinite(found.rate_low) else "no_interval"
+    if np.isnan(found.log_rate.value):
+        status = "no_overlap"
+    else:
+        status = "ok" if np.isfinite(low) else "no_interval"
     return {
-        "bd_rate": 100 * found.rate,
-        "low": 100 * found.rate_low,
-        "high": 100 * found.rate_high,
-        "bd_quality": better * found.quality,
+        "bd_rate": 100 * np.expm1(found.log_rate.value),
+        "low": 100 * np.expm1(low),
+        "high": 100 * np.expm1(high),
+        "noise": 100 * np.expm1(rate_noise.variance**0.5) if rate_noise else np.nan,
+        "noise_df": rate_noise.df if rate_noise else np.nan,
+        "bd_quality": better * found.quality.value,
         **dict(zip(["bd_quality_low", "bd_quality_high"], quality, strict=True)),
+        "bd_quality_noise": quality_noise.variance**0.5 if quality_noise else np.nan,
         **dict(zip(["overlap_low", "overlap_high"], overlap, strict=True)),
-        "status": status if np.isfinite(found.rate) else "no_overlap",
+        "status": status,
+        "scope": "over trainings" if noises[0] else "fixed checkpoint",
     }
-
-
-def _with_noise(table: pd.DataFrame) -> pd.DataFrame:
-    """Fill in what trainings differ by where nothing was changed: the reference and its controls.
-
-    Of a control it comes from the other runs alone.
-    """
-    logs = table["bd_rate"].astype(float).div(100).map(np.log1p)
-    for _, group in table.groupby(["ablation", "curve", "metric", "bits"], sort=False):
-        controls = group.index[group["control"].astype(bool) & logs[group.index].notna()]
-        for row in group.index:
-            runs = np.append(0.0, logs[controls.drop(row, errors="ignore")])
-            if len(runs) > 1:
-                table.loc[row, "noise"] = 100 * np.expm1(np.sqrt(2 * runs.var(ddof=1)))
-                table.loc[row, "noise_df"] = len(runs) - 1
-    return table
 
 
 def _spent(
