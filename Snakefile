@@ -15,6 +15,12 @@ configfile: f"{workflow.current_basedir}/config.yaml"
 include: "workflow/rules/common.smk"
 
 
+# For --sdm apptainer: no image is published, so whoever has built one names it (envs/Dockerfile).
+if IMAGE:
+
+    container: IMAGE
+
+
 report: "workflow/report/workflow.rst"
 
 

@@ -1,12 +1,14 @@
 # The resolved study, the targets, and what rules have in common.
 
 import json
+import os
 import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 # The package lies beside this file. Where Snakemake itself fetched this file from a repository, as
 # `snakedeploy` has it, the one that is installed is used.
@@ -46,6 +48,16 @@ if workflow.modifier.modify_path("results") != "results":
     raise WorkflowError(
         "module taae: prefix and replace_prefix are not supported: results go to results/"
         " of the working directory; choose that by `snakemake --directory`"
+    )
+
+IMAGE = os.environ.get("TAAE_CONTAINER")
+if (
+    not IMAGE
+    and DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
+):
+    raise WorkflowError(
+        "--sdm apptainer: build the image of envs/Dockerfile, and name it by the environment"
+        " variable TAAE_CONTAINER; see docs/cluster.md"
     )
 
 SPLITS = ("train", "validation", "test")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import Distribution
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import taae
 from taae.utils.fingerprint import STUDY
@@ -97,3 +101,39 @@ def test_one_version_is_released() -> None:
     released = [number for number, remark in headings if not remark]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == taae.__version__ == citation == released[0]
+
+
+DOCKERFILE = (ROOT / "envs" / "Dockerfile").read_text()
+
+
+def test_the_image_has_the_python_of_the_environments() -> None:
+    (version,) = re.findall(r"^FROM python:([\d.]+)-", DOCKERFILE, re.M)
+    for name in STAGES:
+        content = yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text())
+        assert f"python={version}" in content["dependencies"]
+
+
+def test_the_image_has_what_pyproject_and_the_environments_pin(tmp_path: Path) -> None:
+    """Its own step, done as far as the metadata from which pip then installs."""
+    assert "==" not in DOCKERFILE  # no pin twice
+    (extras,) = re.findall(r"pip install .*'\.\[(.+)\]'", DOCKERFILE)
+    (copied,) = re.findall(r"^COPY (.+) \./$", DOCKERFILE, re.M)
+    for name in copied.split():
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "workflow" / "taae").mkdir(parents=True)
+    (tmp_path / "workflow" / "taae" / "__init__.py").touch()
+    code = "import setuptools.build_meta as b; print(b.prepare_metadata_for_build_wheel('.'))"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    (found,) = tmp_path.glob("*.dist-info")
+    needed = [Requirement(each) for each in Distribution.at(found).requires or []]
+    chosen = {"extra": ""}, *({"extra": extra} for extra in extras.split(","))
+    installed = {
+        canonicalize_name(each.name): str(each.specifier).removeprefix("==")
+        for each in needed
+        if not each.marker or any(each.marker.evaluate(dict(extra)) for extra in chosen)
+    }
+    assert all(installed.values())
+    for name in STAGES:
+        for distribution, version in environment(name).items():
+            assert installed[canonicalize_name(distribution)] == version
+    assert installed["snakemake"] == pins()["snakemake"]
