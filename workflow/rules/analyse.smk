@@ -54,13 +54,31 @@ MADE = {
         ],
         [ANALYSED, canonical(asdict(STUDY.bitrates))],
     ),
+    "tests": (
+        "tests",
+        ["results/tables/summary.csv", "results/tables/comparisons.csv"]
+        + [
+            path
+            for test in STUDY.tests
+            for path in runs(TEST_SCORES.replace("{test}", test))
+            + expand(
+                f"{TEST}/scores/codecs/{{codec}}.csv", test=test, codec=STUDY.codecs
+            )
+        ],
+        [
+            table("tests.csv", "summary"),
+            table("tests-comparisons.csv", "tests-comparisons"),
+        ],
+        [ANALYSED, *STUDY.tests],
+    ),
     "findings": (
         "differences",
         code("analysis/findings/table")
         + ["results/tables/comparisons.csv", "results/tables/factorial.csv"]
-        + (["results/tables/points.csv"] if STUDY.probed() else []),
+        + (["results/tables/points.csv"] if STUDY.probed() else [])
+        + (["results/tables/tests-comparisons.csv"] if STUDY.tests else []),
         [table("findings.csv", "findings"), table("findings.md", "findings")],
-        ANALYSED,
+        [ANALYSED, *STUDY.tests],
     ),
     "bitrates": (
         "bitrates",

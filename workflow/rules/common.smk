@@ -113,6 +113,7 @@ TABLES = expand(
         *where(STUDY.probed(), "rate-distortion.csv", "bitrates.csv", "codebook.csv"),
         *where(STUDY.probed(), "histogram.csv", "precision.csv", "points.csv"),
         *where(STUDY.probed(), "bd-rate.csv"),
+        *where(STUDY.tests, "tests.csv", "tests-comparisons.csv"),
         *where(STUDY.codecs, "codecs.csv"),
         *where(STUDY.cost_arms, "cost.csv"),
         *where(STUDY.length_arms, "lengths.csv", "lengths-comparisons.csv"),

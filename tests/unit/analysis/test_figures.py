@@ -20,11 +20,12 @@ from matplotlib.text import Text
 
 from taae.analysis import catalogue
 from taae.analysis.figures import ablations as figures
-from taae.analysis.figures.draw import KINDS, plot, read_table
+from taae.analysis.figures.draw import OF_ABLATIONS, OF_ALL, plot, read_table
 from taae.analysis.figures.study import spectrograms
 from taae.analysis.tables import comparisons as comparing
 from taae.analysis.tables import scores as tables
 from taae.analysis.tables.spectra import write_spectra
+from taae.corpus import config
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_csv
 from tests.unit.analysis.fake_scores import fake_scores, study
@@ -101,8 +102,11 @@ def test_a_figure_that_is_not_of_the_study_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_figure_has_a_caption_and_a_function() -> None:
-    kinds = {figure.kind for figure in catalogue.figures(STUDY)}
-    assert kinds == set(KINDS)
+    tests = {"louder": config.TestSet("altered", altered=config.Altered(gain_db=6.0))}
+    shown = catalogue.figures(replace(STUDY, tests=tests))
+    for drawn, of_one in ((OF_ABLATIONS, True), (OF_ALL, False)):
+        assert {figure.kind for figure in shown if bool(figure.ablation) == of_one} == set(drawn)
+    kinds = {*OF_ABLATIONS, *OF_ALL}
     assert kinds <= {path.stem for path in CAPTIONS.glob("*.rst")}
 
 

@@ -66,7 +66,8 @@ def found() -> pd.DataFrame:
 
 def cell(table: pd.DataFrame, variant: str, metric: str, **columns: str) -> pd.Series:
     chosen = (table["variant"] == variant) & (table["metric"] == metric)
-    for name, value in ({"point": "native", "effect": "difference"} | columns).items():
+    native = {"point": "native", "test": "main", "effect": "difference"}
+    for name, value in (native | columns).items():
         chosen &= table[name] == value
     (row,) = (table.loc[place] for place in table.index[chosen])
     return row

@@ -16,7 +16,9 @@ from matplotlib.figure import Figure
 
 from taae.analysis.figures import ablations, study, style
 from taae.analysis.figures.rate_distortion import rate_distortion
+from taae.analysis.figures.tests import means_on_tests
 from taae.analysis.figures.utterances import distributions, scatter
+from taae.corpus import config
 from taae.evaluation.config import OtherCodec
 from taae.study.study import Study
 from tests.unit.analysis import fake_scores
@@ -27,13 +29,14 @@ METRICS = [
     *("dnsmos_p808", "stft_distance_dac"),
 ]
 POINTS = ["native", "16@own", "6@own", "6@1"]
+TESTS = ["noise", "a-test-set-with-a-long-name", "reverb", "telephone", "own-speech"]
 CASES = {
     "two arms": ["baseline", "a"],
     "twenty arms": [f"an-arm-with-a-long-name-and-{place:02d}" for place in range(20)],
 }
 KINDS = [
     *("metrics", "windows", "forest", "points", "scatter", "distributions", "training", "coverage"),
-    *("cost", "lengths", "codebook", "rate_distortion", "spectrograms"),
+    *("cost", "lengths", "codebook", "rate_distortion", "spectrograms", "tests", "means_on_tests"),
 ]
 
 
@@ -53,6 +56,9 @@ def study_of(arms: Sequence[str], varies: str = "attention") -> Study:
         ablations={"window": ablation},
         metrics=replace(found.metrics, names=METRICS),
         lengths=replace(found.lengths, metrics=METRICS[:6], seconds=[1, 2.5, 10, 60]),
+        tests={
+            name: config.TestSet("altered", altered=config.Altered(gain_db=6.0)) for name in TESTS
+        },
         codecs={
             "opus-6k": OtherCodec("opus", bitrate=6000),
             "codec2-2400": OtherCodec("codec2", bitrate=2400),
@@ -105,6 +111,14 @@ def draw(kind: str, arms: Sequence[str]) -> Figure:
         case "points":
             return ablations.points(
                 known, "window", table(arms[1:], metric=METRICS[:6], point=POINTS)
+            )
+        case "tests":
+            return ablations.tests(
+                known, "window", table(arms[1:], metric=METRICS[:6], test=["main", *known.tests])
+            )
+        case "means_on_tests":
+            return means_on_tests(
+                known, table(everything, metric=METRICS, test=["main", *known.tests])
             )
         case "scatter":
             return scatter(known, "window", scores)

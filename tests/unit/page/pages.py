@@ -68,6 +68,7 @@ def _finding(number: int, name: str, variant: str, metric: str, known: Study) ->
         "effect": "difference",
         "metric": metric,
         "point": "native",
+        "test": "main",
         "role": "control" if variant in ablation.controls else role,
         "direction": "higher",
         "n_speakers": SPEAKERS,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from taae.study.study import Study
 
 TABLES = ["scores", "comparisons", "findings", "bitrates", "lengths", "cost", "training"]
-TABLES += ["provenance", "spectra"]
+TABLES += ["provenance", "spectra", "tests"]
 
 
 class Figure(NamedTuple):
@@ -38,8 +38,12 @@ def figures(study: Study) -> list[Figure]:
         found.append(Figure("scatter", ("scores.csv",), "Ablations", ablation))
         if study.probed() and ablation in study.bitrates.ablations:
             found.append(Figure("points", ("points.csv",), "Ablations", ablation))
+        if study.tests:
+            found.append(Figure("tests", ("tests-comparisons.csv",), "Ablations", ablation))
     found.append(Figure("distributions", ("scores.csv",)))
     found.append(Figure("spectrograms", ("spectra.npz",)))
+    if study.tests and study.ablations:
+        found.append(Figure("tests", ("tests.csv",)))
     if study.trained:
         found.append(Figure("training", ("training.csv",)))
         found.append(Figure("coverage", ("coverage.csv",)))

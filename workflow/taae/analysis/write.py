@@ -19,6 +19,7 @@ from taae.analysis.tables.lengths import length_tables
 from taae.analysis.tables.recognition import remarks
 from taae.analysis.tables.runs import cost_table, provenance_table, training_table
 from taae.analysis.tables.spectra import write_spectra
+from taae.analysis.tables.tests import tables_by_test
 from taae.codec.operating_points import NATIVE
 from taae.evaluation.decoded_files import codec_table
 from taae.study.study import Study
@@ -46,6 +47,8 @@ def write_table(name: str, study: Study, results: Path) -> None:
             tables[name] = training_table(results / "models", study)
         case "provenance":
             tables[name] = provenance_table(results / "models", study)
+        case "tests":
+            tables = tables_by_test(results, study)
         case "spectra":
             write_spectra(results, study)
     for stem, table in tables.items():
@@ -74,7 +77,10 @@ def _findings(study: Study, folder: Path) -> pd.DataFrame:
     points = pd.DataFrame(columns=["point", "same_as", *COLUMNS])
     if study.probed():
         points = read_csv(folder / "points.csv", [*points.columns])
-    found = findings(compared, points, crossed, study)
+    tests = pd.DataFrame(columns=["test", *COLUMNS])
+    if study.tests:
+        tests = read_csv(folder / "tests-comparisons.csv", [*tests.columns])
+    found = findings(compared, points, crossed, study, tests)
     write_text(markdown(found, study), folder / "findings.md")
     return found
 

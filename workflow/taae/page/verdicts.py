@@ -14,12 +14,13 @@ from taae.analysis.findings.table import CHECKPOINTS, DIFFERENCE
 from taae.analysis.findings.verdict import BETTER, EQUIVALENT, NOISES, UNDETERMINED, WORSE
 from taae.analysis.tables.comparisons import CONFIRMATORY, CONTROL
 from taae.codec.operating_points import NATIVE, point_label
+from taae.corpus.config import MAIN
 from taae.evaluation.metrics import METRICS
 from taae.utils.files import read_csv
 
-TEXT = ["ablation", "variant", "reference", "effect", "metric", "point", "role"]
+TEXT = ["ablation", "variant", "reference", "effect", "metric", "point", "test", "role"]
 TEXT += ["verdict", "scope", "sentence", "beyond_noise"]
-KEY = ("ablation", "variant", "reference", "effect", "point", "role")
+KEY = ("ablation", "variant", "reference", "effect", "role")
 NUMBERS = ["n_speakers", "difference", "low", "high", "noise", "margin"]
 SYMBOLS = {WORSE: "▼", BETTER: "▲", EQUIVALENT: "=", UNDETERMINED: "?"}
 WIDTH = 160  # of a drawing, in its own units; zero is in the middle, better to the right
@@ -34,7 +35,8 @@ class Finding:
     reference: str
     effect: str
     metric: str
-    point: str
+    where: str
+    """The operating point or test set; empty for the native point and the main set."""
     role: str
     verdict: str
     symbol: str
@@ -59,14 +61,14 @@ def read_findings(path: Path) -> pd.DataFrame:
 def findings(table: pd.DataFrame, primary: Mapping[str, str]) -> list[Finding]:
     """Return the rows of findings.csv, by the primary metric of each ablation.
 
-    Those of one ablation, metric and point share the scale of their drawings.
+    Those of one ablation, metric, point and test set share the scale of their drawings.
     """
+    shared = ["ablation", "metric", "point", "test"]
     scales = {
-        key: _largest(rows.to_dict("records"))
-        for key, rows in table.groupby(["ablation", "metric", "point"])
+        key: _largest(rows.to_dict("records")) for key, rows in table.groupby(shared, sort=False)
     }
     return [
-        _finding(row, scales[row["ablation"], row["metric"], row["point"]], primary)
+        _finding(row, scales[tuple(row[name] for name in shared)], primary)
         for row in table.to_dict("records")
     ]
 
@@ -95,12 +97,13 @@ def _finding(row: dict[Any, Any], largest: float, primary: Mapping[str, str]) ->
     ends |= {"noise": NOISES * row["noise"], "margin": row["margin"]}
     shown = {name: place(v) for name, v in ends.items() if math.isfinite(v) and abs(v) <= largest}
     of_primary = row["metric"] == primary.get(row["ablation"])
-    controls = row["role"] == CONTROL and of_primary and row["point"] == NATIVE
+    native = row["point"] == NATIVE and row["test"] == MAIN
+    controls = row["role"] == CONTROL and of_primary and native
     main = controls or row["role"] == CONFIRMATORY
     differs = row["verdict"] in (WORSE, BETTER) and row["role"] != CONTROL
     return Finding(
-        **{name: row[name] for name in KEY if name != "point"},
-        point=point_label(row["point"]),
+        **{name: row[name] for name in KEY},
+        where="" if native else _where(row),
         metric=metric.heading,
         verdict=row["verdict"],
         symbol=SYMBOLS.get(row["verdict"], ""),
@@ -114,3 +117,8 @@ def _finding(row: dict[Any, Any], largest: float, primary: Mapping[str, str]) ->
         main=main,
         telling=main or (of_primary and differs and row["effect"] == DIFFERENCE),
     )
+
+
+def _where(row: dict[Any, Any]) -> str:
+    at = f"at {point_label(row['point'])}"
+    return at if row["test"] == MAIN else f"on {row['test']}"

@@ -13,6 +13,7 @@ from taae.analysis.figures import style
 from taae.analysis.findings.verdict import NOISES
 from taae.analysis.statistics import RunVariance
 from taae.codec.operating_points import point_label
+from taae.corpus.config import MAIN
 from taae.evaluation.metrics import METRICS
 from taae.study.config import Ablation
 from taae.study.study import Study
@@ -75,19 +76,37 @@ def forest(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
     comparisons = comparisons[comparisons["ablation"] == name]
     figure, axes = _panels(study, ablation, ablation.variants)
     for metric, axis in axes.items():
-        rows = _rows(comparisons, metric, ablation.variants)
-        _points(axis, rows, "difference", rows, ablation)
-        axis.axvline(0, color=style.BLACK, linewidth=0.6, zorder=0.9)
-        chance = NOISES * _noise(rows)
-        if chance > 0:
-            axis.axvspan(-chance, chance, color=style.FAINT, zorder=0.4, label=_CHANCE)
-        low, high = axis.get_xlim()
-        low, high = min(low, -0.1 * high), max(high, -0.1 * low)  # both sides are seen
-        better = high if METRICS[metric].better > 0 else low
-        axis.axvspan(0, better, color=style.PALE, zorder=0, label="better than reference")
-        axis.set_xlim(low, high)
+        _differences(axis, _rows(comparisons, metric, ablation.variants), ablation)
+        _better_side(axis, metric, *axis.get_xlim())
     reading = f"difference from {ablation.reference} with {style.interval(comparisons)}; {_BOLD}"
     return style.explain(figure, ablation.title, reading, style.filled(comparisons))
+
+
+def tests(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
+    """Draw every arm's difference in the primary metric on each test set, a panel per set.
+
+    As in `forest`; the band is the noise on that set, and all panels have one scale.
+    """
+    ablation = study.ablations[name]
+    here = comparisons["metric"] == ablation.primary
+    comparisons = comparisons[(comparisons["ablation"] == name) & here]
+    titles = {test: test for test in [MAIN, *study.tests]}
+    height = 0.17 * len(ablation.variants)
+    figure, axes = style.panels(titles, height, sharey=True, rows=ablation.variants)
+    for test, axis in axes.items():
+        rows = comparisons[comparisons["test"] == test]
+        _differences(axis, _rows(rows, ablation.primary, ablation.variants), ablation)
+    ends = [axis.get_xlim() for axis in axes.values()]
+    for axis in axes.values():
+        low, high = min(low for low, _ in ends), max(high for _, high in ends)
+        _better_side(axis, ablation.primary, low, high)
+    heading = METRICS[ablation.primary].heading
+    return style.explain(
+        figure,
+        f"{ablation.title}: {heading} on each test set",
+        f"difference from {ablation.reference} with {style.interval(comparisons)}",
+        style.filled(comparisons),
+    )
 
 
 def points(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
@@ -126,6 +145,23 @@ def points(study: Study, name: str, comparisons: pd.DataFrame) -> Figure:
         axis.grid(visible=True, axis="y")
     reading = f"difference from {ablation.reference} with {style.interval(comparisons)}"
     return style.explain(figure, ablation.title, reading, style.filled(comparisons))
+
+
+def _differences(axis: Axes, rows: pd.DataFrame, ablation: Ablation) -> None:
+    """Draw the difference of each arm, a row each, and the band of training noise."""
+    _points(axis, rows, "difference", rows, ablation)
+    axis.axvline(0, color=style.BLACK, linewidth=0.6, zorder=0.9)
+    chance = NOISES * _noise(rows)
+    if chance > 0:
+        axis.axvspan(-chance, chance, color=style.FAINT, zorder=0.4, label=_CHANCE)
+
+
+def _better_side(axis: Axes, metric: str, low: float, high: float) -> None:
+    """Shade the side of 0 of the x axis on which a difference is better, and set its ends."""
+    low, high = min(low, -0.1 * high), max(high, -0.1 * low)  # both sides are seen
+    better = high if METRICS[metric].better > 0 else low
+    axis.axvspan(0, better, color=style.PALE, zorder=0, label="better than reference")
+    axis.set_xlim(low, high)
 
 
 def _window_ticks(windows: Sequence[int]) -> tuple[list[int], list[str]]:

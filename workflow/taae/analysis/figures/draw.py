@@ -12,10 +12,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from taae.analysis.catalogue import figures
-from taae.analysis.figures.ablations import forest, metrics, points
+from taae.analysis.figures.ablations import forest, metrics, points, tests
 from taae.analysis.figures.rate_distortion import rate_distortion
 from taae.analysis.figures.study import codebook, cost, coverage, lengths, spectrograms, training
 from taae.analysis.figures.style import save, styled
+from taae.analysis.figures.tests import means_on_tests
 from taae.analysis.figures.utterances import distributions, scatter
 from taae.analysis.run_files import SCORE_TEXT
 from taae.study.study import Study
@@ -23,10 +24,14 @@ from taae.utils.errors import TaaeError
 from taae.utils.files import read_csv
 
 # Each takes the study, the name of an ablation where it is of one, and its tables in order.
-OF_ABLATIONS = metrics, forest, points, scatter
-OF_ALL = distributions, training, coverage, spectrograms, rate_distortion, codebook, lengths, cost
-KINDS: dict[str, Callable[..., Figure]] = {
-    draw.__name__.replace("_", "-"): draw for draw in (*OF_ABLATIONS, *OF_ALL)
+OF_ABLATIONS: dict[str, Callable[..., Figure]] = {
+    draw.__name__: draw for draw in (metrics, forest, points, scatter, tests)
+}
+OF_ALL: dict[str, Callable[..., Figure]] = {
+    "rate-distortion": rate_distortion,
+    "tests": means_on_tests,
+    **{each.__name__: each for each in (distributions, training, coverage, spectrograms)},
+    **{each.__name__: each for each in (codebook, lengths, cost)},
 }
 
 
@@ -45,7 +50,8 @@ def plot(study: Study, tables: Path, folder: Path, names: Sequence[str] = ()) ->
             figure = found[name]
             ablation = [figure.ablation] if figure.ablation else []
             content = [read(table) for table in figure.tables]
-            save(KINDS[figure.kind](study, *ablation, *content), folder / name)
+            draw = (OF_ABLATIONS if ablation else OF_ALL)[figure.kind]
+            save(draw(study, *ablation, *content), folder / name)
 
 
 def read_table(path: Path) -> Any:

@@ -15,11 +15,13 @@ from taae.analysis.statistics import RANDOM_SEEDS, RunVariance, holm
 from taae.analysis.tables.comparisons import CONFIRMATORY, CONTROL, EXPLORATORY
 from taae.analysis.tables.factorial import INTERACTION
 from taae.codec.operating_points import NATIVE
+from taae.corpus.config import MAIN as MAIN_SET
 from taae.evaluation.metrics import METRICS
 from taae.study.study import Study
 
 COLUMNS = [
-    *["ablation", "variant", "reference", "effect", "metric", "point", "role", "direction"],
+    *["ablation", "variant", "reference", "effect", "metric", "point", "test", "role"],
+    *["direction"],
     *["n_speakers", "n_seeds", "n_listeners"],
     *["difference", "low", "high", "confidence", "p", "p_adjusted"],
     *["family", "family_size", "noise", "noise_df", "beyond_noise", "margin", "equivalence_p"],
@@ -31,9 +33,13 @@ FACTORIAL = "factorial"  # the family of effects
 
 
 def findings(
-    comparisons: pd.DataFrame, points: pd.DataFrame, factorial: pd.DataFrame, study: Study
+    comparisons: pd.DataFrame,
+    points: pd.DataFrame,
+    factorial: pd.DataFrame,
+    study: Study,
+    tests: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Return a row per arm, metric and operating point, and per effect of crossed changes.
+    """Return a row per arm, metric and operating point or test set, and per crossed effect.
 
     results/README.md has the columns. Rows whose difference could not be tested are left out:
     comparisons.csv says why.
@@ -43,10 +49,14 @@ def findings(
         points: of the same, at other operating points; native rows and repeated points are skipped.
         factorial: of `taae.analysis.tables.factorial`.
         study: with margins, and what its variants change.
+        tests: of `taae.analysis.tables.tests`, on other test sets; the main one is skipped.
     """
     native = comparisons.assign(point=NATIVE)
     elsewhere = points[(points["point"] != NATIVE) & (points["same_as"].fillna("") == "")]
-    arms = pd.concat([part for part in (native, elsewhere) if len(part)] or [native])
+    parts = [native, elsewhere]
+    if tests is not None:
+        parts.append(tests[tests["test"] != MAIN_SET].assign(point=NATIVE))
+    arms = pd.concat([part for part in parts if len(part)] or [native])
     roles = {CONFIRMATORY: CONFIRMATORY, CONTROL: CONTROL}
     arms = arms.assign(effect=DIFFERENCE, role=arms["family"].map(roles).fillna(EXPLORATORY))
     references = {name: ablation.reference for name, ablation in study.ablations.items()}
@@ -59,16 +69,19 @@ def findings(
     )
     table = pd.concat([part for part in (arms, effects) if len(part)] or [arms], ignore_index=True)
     table = table[table["status"] == "ok"].reset_index(drop=True)
+    table["test"] = table["test"].fillna(MAIN_SET) if "test" in table else MAIN_SET
     if table.empty:
         return pd.DataFrame(columns=COLUMNS)
     margins = study.statistics.margins
     table["margin"] = table["metric"].map(margins).astype(float)
-    table["family_size"] = table.groupby("family")["family"].transform("size")
+    # Controls on other test sets are counted apart, so that the main set's stay as they are.
+    tested = table["family"] + np.where(table["test"] == MAIN_SET, "", " elsewhere")
+    table["family_size"] = table.groupby(tested)["family"].transform("size")
     judged = pd.DataFrame([_judged(row) for row in records(table)])
     table = table.drop(columns=list(judged.columns), errors="ignore").join(judged)
     table["p_adjusted"] = np.nan
-    for family in table["family"].unique():
-        here = table["family"] == family
+    for family in tested.unique():
+        here = tested == family
         table.loc[here, "p_adjusted"] = holm(table.loc[here, "p"])
     table["verdict"] = [
         verdict(

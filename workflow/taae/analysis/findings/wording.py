@@ -14,6 +14,7 @@ from taae.analysis.findings.verdict import BETTER, EQUIVALENT, UNDETERMINED, WOR
 from taae.analysis.tables.comparisons import CONFIRMATORY, CONTROL
 from taae.analysis.tables.factorial import INTERACTION
 from taae.codec.operating_points import NATIVE, point_label
+from taae.corpus.config import MAIN
 from taae.evaluation.metrics import METRICS
 from taae.study.checks import changed_keys, value_at
 from taae.study.study import Study
@@ -57,7 +58,7 @@ def headlines(findings: pd.DataFrame, study: Study) -> dict[str, str]:
     """Return the answer to each ablation in a sentence or two, by its name.
 
     It is the verdicts on the primary metric: confirmatory ones, then what is worse or better at
-    other operating points, which is exploratory.
+    other operating points, then the verdicts on each other test set, which are exploratory.
     """
     found = {}
     for name, ablation in study.ablations.items():
@@ -73,6 +74,9 @@ def headlines(findings: pd.DataFrame, study: Study) -> dict[str, str]:
         for point in dict.fromkeys(row["point"] for row in away):
             there = [row for row in away if row["point"] == point]
             told.append(f"At {point_label(point)} (exploratory), {_by_verdict(there, study)}.")
+        for test in dict.fromkeys(row["test"] for row in rows if row["test"] != MAIN):
+            there = [row for row in rows if row["test"] == test]
+            told.append(f"On test set {test} (exploratory), {_by_verdict(there, study)}.")
         if told:
             found[name] = " ".join(told)
     return found
@@ -105,7 +109,7 @@ def markdown(findings: pd.DataFrame, study: Study) -> str:
 def _listed(rows: pd.DataFrame, study: Study) -> str:
     """Return confirmatory sentences, then controls on the primary metric, then the strongest."""
     primary = rows["metric"] == rows["ablation"].map(lambda name: study.ablations[name].primary)
-    native = rows["point"] == NATIVE
+    native = (rows["point"] == NATIVE) & (rows["test"] == MAIN)
     differ = rows["verdict"].isin([WORSE, BETTER])
     confirmatory, control = rows["role"] == CONFIRMATORY, rows["role"] == CONTROL
     others = rows[differ & ~confirmatory & ~control].sort_values("p", kind="stable")
@@ -119,13 +123,19 @@ def _listed(rows: pd.DataFrame, study: Study) -> str:
 def _preface(findings: pd.DataFrame, study: Study) -> str:
     if findings.empty:
         return "No difference could be tested: see comparisons.csv."
+    tests = ""
+    if study.tests:
+        tests = (
+            f" There are {1 + len(study.tests)} test sets: {MAIN} (the corpus's own test split),"
+            f" {', '.join(study.tests)}; what names none is of {MAIN}."
+        )
     seeds = f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}"
     return (
         f"{findings['n_speakers'].max()} speakers, {seeds}. A change is worse or better where its"
         " difference is not nil after Holm's correction, equivalent where it is shown to be within"
         " the margin of statistics.margins (two one-sided tests), else undetermined. Confirmatory"
         " are the primary metrics of the declared ablations; all else is exploratory, corrected"
-        " apart. findings.csv has every row."
+        f" apart.{tests} findings.csv has every row."
     )
 
 
@@ -147,7 +157,7 @@ def change(variant: str, reference: str, study: Study) -> str:
 
 def _subject(row: Row, study: Study) -> str:
     variant, reference = row["variant"], row["reference"]
-    at = "" if row["point"] == NATIVE else f" at {point_label(row['point'])}"
+    at = _where(row)
     if row["effect"] == INTERACTION:
         return f"Interaction of the crossed changes from {reference}, beyond the sum of both{at}"
     what = change(variant, reference, study)
@@ -242,7 +252,7 @@ def _crossed(rows: list[Row]) -> str:
 
 
 def _controls(rows: list[Row]) -> str:
-    mine = [row for row in rows if row["role"] == CONTROL and row["point"] == NATIVE]
+    mine = [row for row in rows if row["role"] == CONTROL and not _where(row)]
     wrong = [row for row in mine if row["verdict"] in (WORSE, BETTER)]
     if not mine:
         return ""
@@ -256,8 +266,15 @@ def _controls(rows: list[Row]) -> str:
 
 
 def _brief(row: Row) -> str:
+    return (
+        f"{row['variant']}{_where(row)} {_label(row)} {row['verdict']} ({_amount(row)}{_only(row)})"
+    )
+
+
+def _where(row: Row) -> str:
+    """Return where a difference was measured; nothing for the native point and the main set."""
     at = "" if row["point"] == NATIVE else f" at {point_label(row['point'])}"
-    return f"{row['variant']}{at} {_label(row)} {row['verdict']} ({_amount(row)}{_only(row)})"
+    return at if row["test"] == MAIN else f"{at} on test set {row['test']}"
 
 
 def _only(row: Row) -> str:

@@ -2,7 +2,8 @@
 
 Families of tests are corrected (Holm) each by itself: `confirmatory`, the primary metrics of the
 arms that the study declares, natively; `exploratory`, the other metrics; `points`, other operating
-points. Rows of a `control`, whose effect is nil by construction, are in none of them.
+points; `tests`, other test sets than the main one. Rows of a `control`, whose effect is nil by
+construction, are in none of them.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ COLUMNS = [
 ]
 DETECTABLE = 1.960 + 0.842  # normal quantiles: two-sided 5 %, power 80 %
 CONFIRMATORY, EXPLORATORY, CONTROL = "confirmatory", "exploratory", "control"
-POINTS = "points"
+POINTS, TESTS = "points", "tests"
 UNTESTED = {
     "no_pairs": "no score of the same utterance, speaker and seed",
     "too_few": "one speaker; the unit of the test is the speaker",
@@ -50,7 +51,7 @@ def comparisons(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
     `noise` is what chance does to the difference, see `noise_of`; in a control's row it comes from
     the other runs alone. Scores without a seed are repeated at every seed of the other.
     """
-    return with_families(_compared(scores, study, study.ablations, study.metrics.names))
+    return with_families(compared(scores, study, study.ablations, study.metrics.names))
 
 
 def comparisons_at(
@@ -78,7 +79,7 @@ def comparisons_at(
     earlier = same_scores(points)
     for point, scores in points.items():
         if point != NATIVE:
-            table = _compared(scores, study, probed, metrics)
+            table = compared(scores, study, probed, metrics)
             arms = table[["variant", "reference"]].astype(str).itertuples(index=False, name=None)
             table["same_as"] = [same_point(point, pair, earlier) for pair in arms]
             found[point] = table
@@ -95,7 +96,8 @@ def with_families(table: pd.DataFrame, others: str = EXPLORATORY) -> pd.DataFram
 
     Args:
         table: with `same_as`, where a row may repeat another point and then is in no family.
-        others: the family of what is not confirmatory; at other points nothing is.
+        others: the family of what is not confirmatory; at other points and on other test sets
+            nothing is.
     """
     family = pd.Series(others, table.index, dtype=object)
     if others == EXPLORATORY:
@@ -219,9 +221,10 @@ def compare_against(scores: pd.DataFrame, baseline: str, statistics: Statistics)
     return table
 
 
-def _compared(
+def compared(
     scores: pd.DataFrame, study: Study, ablations: Mapping[str, Ablation], metrics: Iterable[str]
 ) -> pd.DataFrame:
+    """Return the rows of `comparisons` of some ablations and metrics, without families."""
     found, known = groups(scores), by_arm(training_noise(scores, study))
     controls = {name for ablation in ablations.values() for name in ablation.controls}
     others = {name: by_arm(training_noise(scores, study, [name])) for name in controls}
