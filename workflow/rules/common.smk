@@ -263,9 +263,9 @@ def rating_files():
     return found
 
 
-def dependencies(wildcards):
-    """What another codec takes from outside of the study: another one reruns the codec."""
-    return STUDY.codecs[wildcards.codec].dependencies()
+def other_codec_of(wildcards):
+    """The settings of another codec, for a test set."""
+    return STUDY.codecs[wildcards.codec].of(wildcards.get("test", MAIN))
 
 
 def scored(wildcards):

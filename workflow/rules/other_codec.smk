@@ -21,9 +21,11 @@ rule other_codec:
         mem_mb=megabytes(4000),
         runtime=minutes(3600),
     params:
-        spec=lambda wildcards: canonical(asdict(STUDY.codecs[wildcards.codec])),
-        dependencies=dependencies,
+        spec=lambda wildcards: canonical(asdict(other_codec_of(wildcards))),
+        test=lambda wildcards: wildcards.get("test", MAIN),
+        # What it takes from outside of the study: another program, another content of a folder.
+        dependencies=lambda wildcards: other_codec_of(wildcards).dependencies(),
     shell:
         "python -m taae other-codec --study results/study.json --codec {wildcards.codec}"
         ' --corpus "$(dirname {input.corpus})" --output "$(dirname {output.about})"'
-        " --threads {threads} &> {log}"
+        " --test {params.test} --threads {threads} &> {log}"

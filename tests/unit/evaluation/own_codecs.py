@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from taae.corpus.config import MAIN
 from taae.evaluation.other_codecs.config import OtherCodec
 from taae.evaluation.other_codecs.run import run_other_codec
 from taae.study.config import StudyConfig
@@ -22,7 +23,7 @@ def settings_of(kind: str, **keys: Any) -> OtherCodec:
     """Return checked settings."""
     written = {"codecs": {"mine": {"kind": kind, **keys}}}
     found: OtherCodec = validate(StudyConfig, written).codecs["mine"]
-    found.check()
+    found.check([MAIN])
     return found
 
 

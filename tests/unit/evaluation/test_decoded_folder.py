@@ -142,6 +142,20 @@ def test_a_folder_that_is_not_there() -> None:
         settings_of("folder", path="nowhere", bitrate=1)
 
 
+def test_each_test_set_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    """The utterances of an altered set have the names of what it is made of."""
+    alone = settings_of("folder", path=str(tmp_path), bitrate=1)
+    with pytest.raises(TaaeError, match=r"path: \{test\} is missing: .* main, noisy"):
+        alone.check(["main", "noisy"])
+    (tmp_path / "main").mkdir()
+    each = settings_of("folder", path=f"{tmp_path}/{{test}}", bitrate=1)
+    with pytest.raises(TaaeError, match=r"path: no folder .*/noisy$"):
+        each.check(["main", "noisy"])
+    (tmp_path / "noisy").mkdir()
+    each.check(["main", "noisy"])
+    assert each.of("noisy").path == f"{tmp_path}/noisy"
+
+
 def test_another_content_reruns_it(folder: Path) -> None:
     known = settings(folder)
     seen = [known.dependencies()]

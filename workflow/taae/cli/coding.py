@@ -20,6 +20,7 @@ from taae.cli.shared import (
     command,
 )
 from taae.codec.operating_points import NATIVE
+from taae.corpus.config import MAIN
 from taae.study.load import DEMO, load_study
 from taae.utils.errors import TaaeError
 from taae.utils.gpus import compute
@@ -217,13 +218,20 @@ def stream(
 
 @command(AUDIO)
 def other_codec(
-    *, codec: str, corpus: Corpus, output: Path, study: Study = DEMO, threads: Threads = 1
+    *,
+    codec: str,
+    corpus: Corpus,
+    output: Path,
+    study: Study = DEMO,
+    test: str = MAIN,
+    threads: Threads = 1,
 ) -> None:
     """Encode and decode the test utterances by another codec.
 
     Args:
         codec: its name under `codecs:` of the study.
         output: folder for audio/, utterances.csv and codec.json.
+        test: the test set that CORPUS is, for a folder of audio decoded elsewhere.
     """
     import torch
 
@@ -234,4 +242,4 @@ def other_codec(
         known = ", ".join(codecs) or "none"
         raise TaaeError(f"no codec '{codec}'; the study has {known} (codecs:)")
     torch.set_num_threads(threads)
-    run_other_codec(codec, codecs[codec], corpus, output)
+    run_other_codec(codec, codecs[codec].of(test), corpus, output)

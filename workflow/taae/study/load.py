@@ -18,6 +18,7 @@ from taae.codec.config import shaped
 from taae.codec.hub import model_folder
 from taae.codec.operating_points import NATIVE, name_of, stages_of
 from taae.codec.pretrained import read_config
+from taae.corpus.config import MAIN
 from taae.evaluation.config import Bitrates, Metrics
 from taae.evaluation.installed import check_installed
 from taae.evaluation.metrics import MOSNET_HELP, RATED
@@ -225,7 +226,7 @@ def _check_codecs(config: StudyConfig, variants: dict[str, Variant]) -> None:
         if name in variants:
             raise TaaeError(f"codecs.{name}: a variant has this name too")
         try:
-            codec.check()
+            codec.check([MAIN, *config.tests])
         except TaaeError as error:
             raise TaaeError(f"codecs.{name}: {error}") from None
 

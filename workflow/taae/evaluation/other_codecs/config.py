@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -28,8 +28,12 @@ class OtherCodecSettings(Settings):
 
     align = False
 
-    def check(self) -> None:
-        """Raise a `TaaeError` for what no single key can tell."""
+    def check(self, _: list[str]) -> None:
+        """Raise a `TaaeError` for what no single key can tell; takes the study's test sets."""
+
+    def of(self, _: str) -> Self:
+        """Return the settings for one of the test sets."""
+        return self
 
     def dependencies(self) -> list[str]:
         """Return what the codec takes from outside of the study: another one reruns it."""
@@ -178,7 +182,7 @@ class CommandSettings(OtherCodecSettings):
         """Whether there is a coded file, whose size is what the codec spends."""
         return "coded" in PLACEHOLDER.findall(" ".join(self.commands.values()))
 
-    def check(self) -> None:
+    def check(self, _: list[str]) -> None:
         """Raise a `TaaeError` for commands that do not fit each other."""
         if self.decode is None:
             needed, barred = {"encode": ("input", "output")}, {}
@@ -224,16 +228,24 @@ class FolderSettings(OtherCodecSettings):
     """Names this kind."""
     path: Annotated[str, Field(min_length=1)]
     """Folder of WAV or FLAC files with the names of results/reference/audio/, mono, all of one
-    sample rate."""
+    sample rate. {test} stands for the test set, main or one of `tests`, and must be there if the
+    study has several."""
     bitrate: PositiveFloat
     """[bit/s] What the codec spent, as declared."""
     align: bool = False
     """Whether the delay that is found, one for all files, is taken out; else it is told alone."""
 
-    def check(self) -> None:
-        """Raise a `TaaeError` where there is no such folder."""
-        if not Path(self.path).is_dir():
-            raise TaaeError(f"path: no folder {self.path}")
+    def check(self, tests: list[str]) -> None:
+        """Raise a `TaaeError` where there is no such folder, of any test set."""
+        if len(tests) > 1 and "{test}" not in self.path:
+            raise TaaeError(f"path: {{test}} is missing: there are test sets {', '.join(tests)}")
+        for test in tests:
+            if not Path(self.of(test).path).is_dir():
+                raise TaaeError(f"path: no folder {self.of(test).path}")
+
+    def of(self, test: str) -> Self:
+        """Return the settings with the folder of a test set."""
+        return replace(self, path=self.path.replace("{test}", test))
 
     def dependencies(self) -> list[str]:
         """Return names, sizes and times of the files: hashing them all would take each job long."""
@@ -257,7 +269,7 @@ class PythonSettings(OtherCodecSettings):
         module, _, _ = self.class_.rpartition(":")
         return Path(module) if module.endswith(".py") else python_file(module)
 
-    def check(self) -> None:
+    def check(self, _: list[str]) -> None:
         """Raise a `TaaeError` where there is no such file."""
         if self.class_.partition(":")[0].endswith(".py") and not (self.file or Path()).is_file():
             raise TaaeError(f"class: no file {self.file}")
