@@ -75,8 +75,13 @@ MADE = {
         "differences",
         code("analysis/findings/table")
         + ["results/tables/comparisons.csv", "results/tables/factorial.csv"]
-        + (["results/tables/points.csv"] if STUDY.probed() else [])
-        + (["results/tables/tests-comparisons.csv"] if STUDY.tests else []),
+        + expand(
+            "results/tables/{name}.csv",
+            name=[
+                *where(STUDY.probed(), "points", "bd-rate"),
+                *where(STUDY.tests, "tests-comparisons"),
+            ],
+        ),
         [table("findings.csv", "findings"), table("findings.md", "findings")],
         [ANALYSED, *STUDY.tests],
     ),

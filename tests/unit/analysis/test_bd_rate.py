@@ -13,6 +13,7 @@ import pytest
 from scipy import stats
 
 from taae.analysis.bjontegaard import Points, between_trainings, deltas, gap, undominated
+from taae.analysis.findings.wording import bits_at_equal_quality
 from taae.analysis.statistics import RunVariance
 from taae.analysis.tables.bd_rate import BITS, COLUMNS, bd_rate_table, curves_of
 from taae.codec.operating_points import NATIVE
@@ -217,3 +218,18 @@ def test_intervals_hold_the_noise_that_three_controls_tell(tmp_path: Path) -> No
     )
     assert half > 2.5 * noise
     assert (row.loc[even.variants, "scope"] == "fixed checkpoint").all()
+
+
+def test_a_sentence_tells_what_arms_spend_in_coded_files(table: pd.DataFrame) -> None:
+    rows = table[table["reference"] == "baseline"].assign(scope="over trainings")
+    row = rows[rows["variant"] == "odd-no-hybrid"].iloc[0]
+    assert (row["metric"], row["bits"]) == ("si_sdr", "coded")
+    assert bits_at_equal_quality(rows, "si_sdr") == (
+        "Bits of the coded files at equal SI-SDR, over the points of curve `stages` of"
+        f" bd-rate.csv (exploratory, not corrected): odd-no-hybrid {row['bd_rate']:+.1f} % (95%"
+        f" interval {row['low']:+.1f} to {row['high']:+.1f})."
+    )  # and not what the control spends
+    one = rows.assign(scope="fixed checkpoint")
+    assert "not corrected, these checkpoints)" in bits_at_equal_quality(one, "si_sdr")
+    assert bits_at_equal_quality(rows.assign(status="no_overlap"), "si_sdr") == ""
+    assert bits_at_equal_quality(rows.iloc[:0], "si_sdr") == ""

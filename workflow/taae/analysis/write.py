@@ -11,6 +11,7 @@ from taae.analysis.findings.table import findings
 from taae.analysis.findings.wording import markdown
 from taae.analysis.run_files import collect
 from taae.analysis.tables import publish, scores
+from taae.analysis.tables.bd_rate import COLUMNS as BD_RATES
 from taae.analysis.tables.bitrates import bitrate_tables
 from taae.analysis.tables.comparisons import COLUMNS
 from taae.analysis.tables.differences import difference_tables
@@ -74,14 +75,15 @@ def _findings(study: Study, folder: Path) -> pd.DataFrame:
     """Return the findings, and write them in words."""
     compared = read_csv(folder / "comparisons.csv", COLUMNS)
     crossed = read_csv(folder / "factorial.csv", EFFECTS)
-    points = pd.DataFrame(columns=["point", "same_as", *COLUMNS])
+    points, bd_rates = pd.DataFrame(columns=["point", "same_as", *COLUMNS]), None
     if study.probed():
         points = read_csv(folder / "points.csv", [*points.columns])
+        bd_rates = read_csv(folder / "bd-rate.csv", BD_RATES)
     tests = pd.DataFrame(columns=["test", *COLUMNS])
     if study.tests:
         tests = read_csv(folder / "tests-comparisons.csv", [*tests.columns])
     found = findings(compared, points, crossed, study, tests)
-    write_text(markdown(found, study), folder / "findings.md")
+    write_text(markdown(found, study, bd_rates), folder / "findings.md")
     return found
 
 

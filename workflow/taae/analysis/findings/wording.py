@@ -95,15 +95,43 @@ def _by_verdict(rows: list[Row], study: Study) -> str:
     return "; ".join(parts)
 
 
-def markdown(findings: pd.DataFrame, study: Study) -> str:
-    """Return the findings as a document: for each ablation its paragraph and its sentences."""
+def markdown(findings: pd.DataFrame, study: Study, bd_rates: pd.DataFrame | None = None) -> str:
+    """Return the findings as a document: for each ablation its paragraph and its sentences.
+
+    `bd_rates` is tables/bd-rate.csv, where the study has operating points.
+    """
     parts = ["# Findings", _preface(findings, study)]
     heads, texts = headlines(findings, study), paragraphs(findings, study)
     for name, text in texts.items():
         rows = findings[findings["ablation"] == name]
         parts += [f"## {study.ablations[name].title}", heads.get(name, ""), text]
+        if bd_rates is not None:
+            mine = bd_rates[bd_rates["ablation"] == name]
+            parts.append(bits_at_equal_quality(mine, study.ablations[name].primary))
         parts.append(_listed(rows, study))
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def bits_at_equal_quality(rows: pd.DataFrame, metric: str) -> str:
+    """Return what an ablation's arms spend in coded files at equal quality by one metric, in words.
+
+    Args:
+        rows: of tables/bd-rate.csv.
+    """
+    here = (rows["metric"] == metric) & (rows["bits"] == "coded") & (rows["status"] == "ok")
+    told = []
+    for curve, arms in rows[here & ~rows["control"].astype(bool)].groupby("curve", sort=False):
+        only = ", these checkpoints" if (arms["scope"] == "fixed checkpoint").any() else ""
+        listed = "; ".join(
+            f"{row['variant']} {row['bd_rate']:+.1f} % ({row['confidence']:.0%} interval"
+            f" {row['low']:+.1f} to {row['high']:+.1f})"
+            for row in cast("list[Row]", arms.to_dict("records"))
+        )
+        told.append(
+            f"Bits of the coded files at equal {METRICS[metric].label}, over the points of curve"
+            f" `{curve}` of bd-rate.csv (exploratory, not corrected{only}): {listed}."
+        )
+    return " ".join(told)
 
 
 def _listed(rows: pd.DataFrame, study: Study) -> str:
