@@ -87,7 +87,7 @@ _ASR = _Optional(
     rate=7,
 )
 _ASR_SETTINGS = "tiny.en float32 beam5 whisper-normalizer"
-_LOOP = "hallucination, which keeps its value: the recogniser loops, and at most all is wrong"
+_LOOP = "hallucination: the recogniser loops, and the value says that at most all is wrong"
 _NO_TEXT = (
     f"{_LOOP}; no_transcript; unrecognisable: the recogniser's own rate on the references is above"
     " metrics.asr.max_reference_wer; too_short: less than 0.1 s"
@@ -312,13 +312,12 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             *("dwer", "dWER", "", -1, _ASR_SETTINGS),
-            intrusive=False,
             definition="word errors of a recogniser, per word that it hears in the reference;"
             " pooled",
             use="intelligibility to a machine, without transcripts; the recogniser's own errors on"
             " the references are none",
             missing=f"{_LOOP}; unrecognisable: the recogniser loops, or hears no word, in the"
-            " reference; silent_ref; too_short: less than 0.1 s",
+            " reference; too_short: less than 0.1 s",
             **_ASR,
         ),
         Metric(
