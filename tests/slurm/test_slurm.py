@@ -226,7 +226,15 @@ def test_the_smoke_study_runs_as_jobs(
         for name in (re.sub(r"^rule_|_wildcards.*", "", job["Comment"]) for job in site.submitted())
     )
     assert submitted == Counter(
-        corpus=1, reference=1, trunk=1, train=4, cost=1, lengths=2, precision=2, rates=2
+        corpus=1,
+        reference=1,
+        trunk=1,
+        train=4,
+        cost=1,
+        lengths=2,
+        robustness=2,
+        precision=2,
+        rates=2,
     ) + Counter(decode=2, decode_points=2, score=2, score_points=2, other_codec=2)
 
 

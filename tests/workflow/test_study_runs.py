@@ -26,17 +26,18 @@ UPSTREAM = (
     "codecs",
     "bitrates",
     "lengths",
+    "robustness",
     "cost",
 )
 VARIANTS = ["baseline", "window-32", "causal", "causal-conv"]
 CODECS = ["opus-6k", "codec2-2400"]
 # Four variants in two ablations, two of them at two operating points each, one seed.
 ANALYSIS = Counter(["scores_table", "comparisons_table", "findings_table", "bitrates_table"])
-ANALYSIS += Counter(["lengths_table", "plot", "page"])
+ANALYSIS += Counter(["lengths_table", "robustness_table", "plot", "page"])
 # What the models of a study are shown in together; one job draws all figures.
 OVERVIEWS = Counter(["training_table", "provenance_table", "spectra_table", "cost", "cost_table"])
 ONE_MODEL = Counter(train=1, decode_points=1, score_points=1, entropy_models=1, rates=1)
-ONE_MODEL += Counter(precision=1, lengths=1)
+ONE_MODEL += Counter(precision=1, lengths=1, robustness=1)
 ONE_STREAM = Counter(train=1, decode=1, score=1)
 TRUNK = Counter(trunk=1)  # of each seed
 MODELS = ONE_MODEL + ONE_MODEL + ONE_STREAM + ONE_STREAM + OVERVIEWS
@@ -86,7 +87,7 @@ def test_every_stage_left_what_the_results_folder_promises(clone: Clone) -> None
     lengths = pd.read_csv(results / "tables" / "lengths.csv")
     assert {"low", "high", "change", "worse"} <= set(lengths)
     whole = ("training", "spectrograms", "coverage", "cost", "lengths")
-    for figure in ("smoke/metrics", "streams/forest", *whole):
+    for figure in ("smoke/metrics", "smoke/robustness", "streams/forest", *whole):
         for kind in ("png", "pdf"):
             assert (results / "figures" / f"{figure}.{kind}").stat().st_size > 5000
     assert not list((results / "state").rglob("*.pt"))
@@ -156,7 +157,8 @@ def test_touching_a_source_file_reruns_nothing(clone: Clone) -> None:
         ),
         (
             "evaluation/scoring/signal_metrics.py",
-            Counter(score=2, score_points=2, score_other_codec=2, lengths=2) + ANALYSIS,
+            Counter(score=2, score_points=2, score_other_codec=2, lengths=2, robustness=2)
+            + ANALYSIS,
         ),
         ("page/arms.py", Counter(page=1)),
         ("training/train.py", TRUNK + MODELS + ANALYSIS),

@@ -80,6 +80,7 @@ MADE = {
             name=[
                 *where(STUDY.probed(), "points", "bd-rate"),
                 *where(STUDY.tests, "tests-comparisons"),
+                *where(STUDY.robustness_arms, "robustness-comparisons"),
             ],
         ),
         [table("findings.csv", "findings"), table("findings.md", "findings")],
@@ -112,6 +113,17 @@ MADE = {
             table("lengths-comparisons.csv", "lengths-comparisons"),
         ],
         [ANALYSED, canonical(asdict(STUDY.lengths))],
+    ),
+    "robustness": (
+        "robustness",
+        runs(f"{ROBUSTNESS}.csv", STUDY.robustness_arms)
+        + runs(f"{ROBUSTNESS}.silence.csv", SILENT_ARMS),
+        [
+            "results/tables/robustness.csv",
+            table("robustness-comparisons.csv", "robustness-comparisons"),
+            *where(SILENT_ARMS, "results/tables/robustness-silence.csv"),
+        ],
+        [ANALYSED, canonical(asdict(STUDY.robustness))],
     ),
     "cost": (
         "runs",

@@ -72,6 +72,7 @@ DECODED = "results/decoded/{variant}/seed{seed}/{point}"
 SCORES = "results/scores/{variant}/seed{seed}/{point}.csv"
 RATINGS = "results/scores/ratings.csv"
 BITRATES = "results/bitrates/{variant}/seed{seed}/{point}"
+ROBUSTNESS = "results/robustness/{variant}/seed{seed}"
 
 # Whether a recogniser is asked, and which one.
 RECOGNISED = not {"wer", "cer", "dwer"}.isdisjoint(STUDY.computed)
@@ -103,6 +104,7 @@ def where(condition, *names):
     return names if condition else ()
 
 
+SILENT_ARMS = STUDY.robustness_arms if STUDY.robustness.silence else []
 TABLES = expand(
     "results/tables/{name}",
     name=[
@@ -117,6 +119,8 @@ TABLES = expand(
         *where(STUDY.codecs, "codecs.csv"),
         *where(STUDY.cost_arms, "cost.csv"),
         *where(STUDY.length_arms, "lengths.csv", "lengths-comparisons.csv"),
+        *where(STUDY.robustness_arms, "robustness.csv", "robustness-comparisons.csv"),
+        *where(SILENT_ARMS, "robustness-silence.csv"),
         *where(STUDY.listening.tests, "listeners.csv"),
     ],
 )

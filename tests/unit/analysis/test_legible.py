@@ -16,10 +16,13 @@ from matplotlib.figure import Figure
 
 from taae.analysis.figures import ablations, study, style
 from taae.analysis.figures.rate_distortion import rate_distortion
+from taae.analysis.figures.robustness import robustness
 from taae.analysis.figures.tests import means_on_tests
 from taae.analysis.figures.utterances import distributions, scatter
 from taae.corpus import config
 from taae.evaluation.config import OtherCodec
+from taae.evaluation.robustness.conditions import conditions
+from taae.evaluation.robustness.config import Robustness
 from taae.study.study import Study
 from tests.unit.analysis import fake_scores
 from tests.unit.analysis.legible import illegible
@@ -37,6 +40,7 @@ CASES = {
 KINDS = [
     *("metrics", "windows", "forest", "points", "scatter", "distributions", "training", "coverage"),
     *("cost", "lengths", "codebook", "rate_distortion", "spectrograms", "tests", "means_on_tests"),
+    "robustness",
 ]
 
 
@@ -145,6 +149,16 @@ def draw(kind: str, arms: Sequence[str]) -> Figure:
             )
             tested = table(arms[1:], metric=METRICS[:6], seconds=known.lengths.seconds)
             return study.lengths(known, changes, tested)
+        case "robustness":
+            hard = list(conditions(Robustness()))
+            changes = pd.concat(
+                table(arms, metric=["stoi"]).assign(condition=name, amount=amount)
+                for name, amount in hard
+            )
+            names = {name: f"change_{name}" for name in ("low", "high")}
+            drawn = changes.rename(columns={"difference": "change", **names})
+            drawn = drawn.assign(low=drawn["change_low"])
+            return robustness(known, "window", drawn, changes)
         case "codebook":
             levels = [
                 {"variant": name, "stage": stage, "dimension": place, "level": level, "share": 0.25}

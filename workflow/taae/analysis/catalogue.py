@@ -7,7 +7,7 @@ from typing import NamedTuple
 from taae.study.study import Study
 
 TABLES = ["scores", "comparisons", "findings", "bitrates", "lengths", "cost", "training"]
-TABLES += ["provenance", "spectra", "tests"]
+TABLES += ["provenance", "spectra", "tests", "robustness"]
 
 
 class Figure(NamedTuple):
@@ -40,6 +40,9 @@ def figures(study: Study) -> list[Figure]:
             found.append(Figure("points", ("points.csv",), "Ablations", ablation))
         if study.tests:
             found.append(Figure("tests", ("tests-comparisons.csv",), "Ablations", ablation))
+        if ablation in study.robustness_ablations:
+            tables = ("robustness.csv", "robustness-comparisons.csv")
+            found.append(Figure("robustness", tables, "Ablations", ablation))
     found.append(Figure("distributions", ("scores.csv",)))
     found.append(Figure("spectrograms", ("spectra.npz",)))
     if study.tests and study.ablations:

@@ -18,6 +18,7 @@ from taae.analysis.tables.differences import difference_tables
 from taae.analysis.tables.factorial import COLUMNS as EFFECTS
 from taae.analysis.tables.lengths import length_tables
 from taae.analysis.tables.recognition import remarks
+from taae.analysis.tables.robustness import CONDITION, robustness_tables
 from taae.analysis.tables.runs import cost_table, provenance_table, training_table
 from taae.analysis.tables.spectra import write_spectra
 from taae.analysis.tables.tests import tables_by_test
@@ -42,6 +43,8 @@ def write_table(name: str, study: Study, results: Path) -> None:
         case "lengths":
             runs = _runs(study, study.length_arms)
             tables = length_tables([results / "lengths" / f"{run}.csv" for run in runs], study)
+        case "robustness":
+            tables = robustness_tables(results, study)
         case "cost":
             tables[name] = cost_table(results / "cost", study)
         case "training":
@@ -82,7 +85,11 @@ def _findings(study: Study, folder: Path) -> pd.DataFrame:
     tests = pd.DataFrame(columns=["test", *COLUMNS])
     if study.tests:
         tests = read_csv(folder / "tests-comparisons.csv", [*tests.columns])
-    found = findings(compared, points, crossed, study, tests)
+    hard = pd.DataFrame(columns=[*CONDITION, *COLUMNS])
+    if study.robustness_arms:
+        path = folder / "robustness-comparisons.csv"
+        hard = read_csv(path, [*hard.columns], ["condition"])
+    found = findings(compared, points, crossed, study, tests, hard)
     write_text(markdown(found, study, bd_rates), folder / "findings.md")
     return found
 

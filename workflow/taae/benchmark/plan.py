@@ -19,6 +19,7 @@ from taae.codec.operating_points import NATIVE
 from taae.corpus.prepare import PLANS
 from taae.corpus.recordings import audio_folder
 from taae.corpus.utterance import SPLITS
+from taae.evaluation.robustness.conditions import conditions
 from taae.study.load import DEMO, layered, resolve
 from taae.study.study import Study
 from taae.training.config import TRUNK, Variant
@@ -153,6 +154,7 @@ def job_seconds(job: Job, study: Study, found: Calibration, audio: dict[str, flo
     if cost:
         fitted = min(study.bitrates.fit_minutes * 60 or math.inf, audio["train"])
         encoding, lengths = cost.decoding / 2, study.lengths
+        hard, under = study.robustness.metrics, len(conditions(study.robustness))
         work |= {
             **dict.fromkeys(TRAININGS, training_seconds(study.variant(job.arm), cost)),
             **dict.fromkeys(DECODINGS, test * encoding * (1 + len(points))),
@@ -161,6 +163,7 @@ def job_seconds(job: Job, study: Study, found: Calibration, audio: dict[str, flo
             # All lengths but that of the training are scored beside it.
             "lengths": test * len(lengths.seconds) * cost.decoding
             + test * 2 * max(1, len(lengths.seconds) - 1) * scoring(lengths.metrics),
+            "robustness": test * under * (cost.decoding + scoring(hard)),
         }
     return found.start + work.get(job.rule, 0.0)
 

@@ -23,6 +23,7 @@ from taae.cli.shared import (
 )
 from taae.codec.operating_points import NATIVE
 from taae.study.load import DEMO, load_study
+from taae.study.study import Study as Resolved
 from taae.utils.errors import TaaeError
 from taae.utils.gpus import compute
 from taae.utils.options import Count, Whole
@@ -90,6 +91,17 @@ def power(
         print(table.to_markdown(index=False, floatfmt=".3g"))
 
 
+def _labels(study: Resolved, variant: str, seed: int) -> dict[str, str | int | float]:
+    """Return what every row of a model's scores says."""
+    return {
+        "run": f"{variant}/seed{seed}",
+        "variant": variant,
+        "seed": seed,
+        "bitrate": study.variant(variant).bitrate(),
+        "split": "test",
+    }
+
+
 @command()
 def lengths(
     *,
@@ -121,13 +133,40 @@ def lengths(
             names=resolved.lengths.metrics,
             max_seconds=resolved.metrics.max_seconds,
             speaker_weights=resolved.metrics.speaker,
-            labels={
-                "run": f"{variant}/seed{seed}",
-                "variant": variant,
-                "seed": seed,
-                "bitrate": resolved.variant(variant).bitrate(),
-                "split": "test",
-            },
+            labels=_labels(resolved, variant, seed),
+        )
+
+
+@command()
+def robustness(
+    *,
+    variant: str,
+    seed: Whole,
+    model: Model,
+    corpus: Corpus,
+    output: Path,
+    study: Study = DEMO,
+    threads: Threads = 1,
+    gpus: Gpus = 0,
+) -> None:
+    """Score the test speech under hard conditions.
+
+    Args:
+        output: CSV, one row per condition, utterance and metric; levels of silence go beside it.
+    """
+    from taae.evaluation.decode import load_halves
+    from taae.evaluation.robustness.run import score_robustness
+
+    resolved = load_study(study)
+    with compute(gpus) as device:
+        score_robustness(
+            load_halves(model, NATIVE, resolved.decoding.precision, threads, device),
+            corpus,
+            resolved.robustness,
+            output,
+            max_seconds=resolved.metrics.max_seconds,
+            speaker_weights=resolved.metrics.speaker,
+            labels=_labels(resolved, variant, seed),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,48 @@ from taae.utils.sample_rate import SAMPLE_RATE
 Coder = Callable[[Audio], tuple[Codes, Audio]]
 
 
+@dataclass(frozen=True)
+class Halves:
+    """A codec in two halves, for one utterance at a time and so without padding.
+
+    `encode` takes (samples,) to codes (frames, columns), `decode` codes and a number of samples
+    back to so many. `levels` are those of each column, and `hop` the samples of a frame.
+    """
+
+    encode: Callable[[Audio], Codes]
+    decode: Callable[[Codes, int], Audio]
+    levels: Sequence[int]
+    hop: int
+
+
+def load_halves(
+    model: Path,
+    point: str = NATIVE,
+    precision: str = "float32",
+    threads: int = 1,
+    device: str = "cpu",
+) -> Halves:
+    """Return the codec of a model folder at an operating point.
+
+    `point` is as in `taae.codec.operating_points`.
+    """
+    torch.set_num_threads(threads)
+    stages = stages_of(point)
+    codec = load_codec(model).with_bottleneck(stages).to(device)
+
+    def encode(audio: Audio) -> Codes:
+        with autocast(precision, device):
+            codes = codec.encode(torch.from_numpy(audio)[None].to(device))
+        return codes[0].to(torch.uint8).cpu().numpy()
+
+    def decode(codes: Codes, samples: int) -> Audio:
+        numbers = torch.from_numpy(codes)[None].to(device, torch.int64)
+        with autocast(precision, device):
+            return codec.decode(numbers, samples)[0].float().cpu().numpy()
+
+    return Halves(encode, decode, codec.config.bottleneck.alphabet(stages), codec.hop)
+
+
 def load_coder(
     model: Path,
     point: str = NATIVE,
@@ -31,18 +74,12 @@ def load_coder(
     threads: int = 1,
     device: str = "cpu",
 ) -> Coder:
-    """Return the codec of a model folder, for one utterance at a time and so without padding.
-
-    `point` is an operating point, see `taae.codec.operating_points`.
-    """
-    torch.set_num_threads(threads)
-    codec = load_codec(model).with_bottleneck(stages_of(point)).to(device)
+    """Return both halves of `load_halves` as one."""
+    halves = load_halves(model, point, precision, threads, device)
 
     def code(audio: Audio) -> tuple[Codes, Audio]:
-        with autocast(precision, device):
-            coded = codec.encode(torch.from_numpy(audio)[None].to(device))
-            decoded = codec.decode(coded, audio.size)[0].float().cpu().numpy()
-        return coded[0].to(torch.uint8).cpu().numpy(), decoded
+        codes = halves.encode(audio)
+        return codes, halves.decode(codes, audio.size)
 
     return code
 

@@ -13,15 +13,18 @@ import pandas as pd
 from taae.analysis.findings.table import CHECKPOINTS, DIFFERENCE
 from taae.analysis.findings.verdict import BETTER, EQUIVALENT, NOISES, UNDETERMINED, WORSE
 from taae.analysis.tables.comparisons import CONFIRMATORY, CONTROL
+from taae.analysis.tables.robustness import ROBUSTNESS
 from taae.codec.operating_points import NATIVE, point_label
 from taae.corpus.config import MAIN
 from taae.evaluation.metrics import METRICS
+from taae.evaluation.robustness.conditions import condition_label
 from taae.utils.files import read_csv
 
-TEXT = ["ablation", "variant", "reference", "effect", "metric", "point", "test", "role"]
-TEXT += ["verdict", "scope", "sentence", "beyond_noise"]
+TEXT = ["ablation", "variant", "reference", "effect", "metric", "point", "test", "condition"]
+TEXT += ["role", "verdict", "scope", "sentence", "beyond_noise"]
 KEY = ("ablation", "variant", "reference", "effect", "role")
-NUMBERS = ["n_speakers", "difference", "low", "high", "noise", "margin"]
+NUMBERS = ["amount", "n_speakers", "difference", "low", "high", "noise", "margin"]
+PLACE = ["ablation", "metric", "point", "test", "condition", "amount"]
 SYMBOLS = {WORSE: "▼", BETTER: "▲", EQUIVALENT: "=", UNDETERMINED: "?"}
 WIDTH = 160  # of a drawing, in its own units; zero is in the middle, better to the right
 
@@ -61,14 +64,13 @@ def read_findings(path: Path) -> pd.DataFrame:
 def findings(table: pd.DataFrame, primary: Mapping[str, str]) -> list[Finding]:
     """Return the rows of findings.csv, by the primary metric of each ablation.
 
-    Those of one ablation, metric, point and test set share the scale of their drawings.
+    Those of one ablation, metric and place share the scale of their drawings.
     """
-    shared = ["ablation", "metric", "point", "test"]
     scales = {
-        key: _largest(rows.to_dict("records")) for key, rows in table.groupby(shared, sort=False)
+        key: _largest(rows.to_dict("records")) for key, rows in table.groupby(PLACE, sort=False)
     }
     return [
-        _finding(row, scales[tuple(row[name] for name in shared)], primary)
+        _finding(row, scales[tuple(row[name] for name in PLACE)], primary)
         for row in table.to_dict("records")
     ]
 
@@ -97,7 +99,7 @@ def _finding(row: dict[Any, Any], largest: float, primary: Mapping[str, str]) ->
     ends |= {"noise": NOISES * row["noise"], "margin": row["margin"]}
     shown = {name: place(v) for name, v in ends.items() if math.isfinite(v) and abs(v) <= largest}
     of_primary = row["metric"] == primary.get(row["ablation"])
-    native = row["point"] == NATIVE and row["test"] == MAIN
+    native = row["point"] == NATIVE and row["test"] == MAIN and row["effect"] != ROBUSTNESS
     controls = row["role"] == CONTROL and of_primary and native
     main = controls or row["role"] == CONFIRMATORY
     differs = row["verdict"] in (WORSE, BETTER) and row["role"] != CONTROL
@@ -120,5 +122,7 @@ def _finding(row: dict[Any, Any], largest: float, primary: Mapping[str, str]) ->
 
 
 def _where(row: dict[Any, Any]) -> str:
+    if row["effect"] == ROBUSTNESS:
+        return f"with {condition_label(row['condition'], row['amount'])}"
     at = f"at {point_label(row['point'])}"
     return at if row["test"] == MAIN else f"on {row['test']}"

@@ -21,8 +21,11 @@ def check_study(study: Study) -> list[str]:
     # Where the study leaves a section out, its metrics do not matter.
     chosen = {"lengths": study.lengths.metrics if study.length_arms else []}
     chosen["bitrates"] = study.bitrates.metrics if study.probed() else []
-    # Each piece of the length study is another reference, without a transcript.
-    unfit = {"lengths": ("mosnet", "wer", "cer", "dwer"), "bitrates": ("mosnet",)}
+    chosen["robustness"] = study.robustness.metrics if study.robustness_arms else []
+    # Each piece of the length study is another reference, without a transcript; nor is decoded
+    # speech kept under hard conditions, which a recogniser would hear.
+    unscored = ("mosnet", "wer", "cer", "dwer")
+    unfit = {"lengths": unscored, "robustness": unscored, "bitrates": ("mosnet",)}
     for section, names in chosen.items():
         for metric in names:
             if metric not in study.computed or metric in unfit[section]:
@@ -31,6 +34,12 @@ def check_study(study: Study) -> list[str]:
                     " be scored here"
                 )
     _check_points(study)
+    for name, ablation in study.robustness_ablations.items():
+        if ablation.primary not in study.robustness.metrics:
+            raise TaaeError(
+                f"robustness.metrics: no {ablation.primary}, which is the primary metric of"
+                f" ablations.{name}"
+            )
     warnings = []
     for name, ablation in study.ablations.items():
         try:

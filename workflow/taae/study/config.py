@@ -12,6 +12,7 @@ from taae.corpus.config import Corpus, TestSet
 from taae.evaluation.config import Bitrates, Decoding, Lengths, Metrics
 from taae.evaluation.metrics import METRICS
 from taae.evaluation.other_codecs.config import OtherCodec
+from taae.evaluation.robustness.config import Robustness
 from taae.training.config import BASELINE, Training, Variant
 from taae.utils.settings import Distinct, Name, Settings, default
 
@@ -106,6 +107,7 @@ class StudyConfig(Settings):
     metrics: Metrics = Metrics()
     bitrates: Bitrates = Bitrates()
     lengths: Lengths = Lengths()
+    robustness: Robustness = Robustness()
     listening: Listening = Listening()
     statistics: Statistics = Statistics()
     page: Page = Page()

@@ -162,6 +162,7 @@ def _resolved(config: StudyConfig) -> Study:
         ablations=ablations,
         bitrates=_bitrates(config.bitrates),
         lengths=config.lengths,
+        robustness=config.robustness,
         listening=config.listening,
         codecs=config.codecs,
         warnings=[],
@@ -202,6 +203,7 @@ def _rated(listening: Listening) -> list[str]:
 def _check_names(config: StudyConfig) -> None:
     """Raise a `TaaeError` where a section names an ablation that is not defined."""
     named = {"bitrates.ablations": config.bitrates.ablations}
+    named["robustness.ablations"] = config.robustness.ablations
     if config.lengths.seconds:
         named["lengths.ablation"] = [config.lengths.ablation]
     for key, names in named.items():

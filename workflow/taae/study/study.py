@@ -11,6 +11,7 @@ from taae.corpus.config import Download, TestSet
 from taae.evaluation.config import Bitrates, Decoding, Lengths, Metrics
 from taae.evaluation.metrics import METRICS
 from taae.evaluation.other_codecs.config import OtherCodec
+from taae.evaluation.robustness.config import Robustness
 from taae.study.config import Ablation, Listening, Page, Statistics
 from taae.study.tests import unaltered
 from taae.training.config import TRUNK, Variant
@@ -44,6 +45,7 @@ class Study:
     ablations: dict[str, Ablation]
     bitrates: Bitrates
     lengths: Lengths
+    robustness: Robustness
     listening: Listening
     codecs: dict[str, OtherCodec]
     warnings: list[str]
@@ -117,6 +119,18 @@ class Study:
         """The variants of the length study; none where its ablation is not run."""
         ablation = self.ablations.get(self.lengths.ablation)
         return ablation.arms if ablation and self.lengths.seconds else []
+
+    @property
+    def robustness_ablations(self) -> dict[str, Ablation]:
+        """The ablations that are run whose arms are put through hard conditions."""
+        chosen = self.robustness.ablations
+        return {name: each for name, each in self.ablations.items() if name in chosen}
+
+    @property
+    def robustness_arms(self) -> list[str]:
+        """Their arms, which may have references in common."""
+        found = [arm for each in self.robustness_ablations.values() for arm in each.arms]
+        return list(dict.fromkeys(found))
 
     def home_length(self, variant: str) -> float:
         """The length of the length study that is nearest to the segments of training.

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from taae.analysis.catalogue import figures
 from taae.analysis.figures.ablations import forest, metrics, points, tests
 from taae.analysis.figures.rate_distortion import rate_distortion
+from taae.analysis.figures.robustness import robustness
 from taae.analysis.figures.study import codebook, cost, coverage, lengths, spectrograms, training
 from taae.analysis.figures.style import save, styled
 from taae.analysis.figures.tests import means_on_tests
@@ -25,7 +26,7 @@ from taae.utils.files import read_csv
 
 # Each takes the study, the name of an ablation where it is of one, and its tables in order.
 OF_ABLATIONS: dict[str, Callable[..., Figure]] = {
-    draw.__name__: draw for draw in (metrics, forest, points, scatter, tests)
+    draw.__name__: draw for draw in (metrics, forest, points, scatter, tests, robustness)
 }
 OF_ALL: dict[str, Callable[..., Figure]] = {
     "rate-distortion": rate_distortion,

@@ -14,14 +14,16 @@ from taae.analysis.findings.wording import sentence
 from taae.analysis.statistics import RANDOM_SEEDS, RunVariance, holm
 from taae.analysis.tables.comparisons import CONFIRMATORY, CONTROL, EXPLORATORY
 from taae.analysis.tables.factorial import INTERACTION
+from taae.analysis.tables.robustness import CONTROLS, ROBUSTNESS
 from taae.codec.operating_points import NATIVE
 from taae.corpus.config import MAIN as MAIN_SET
 from taae.evaluation.metrics import METRICS
+from taae.evaluation.robustness.conditions import CLEAN
 from taae.study.study import Study
 
 COLUMNS = [
-    *["ablation", "variant", "reference", "effect", "metric", "point", "test", "role"],
-    *["direction"],
+    *["ablation", "variant", "reference", "effect", "metric", "point", "test", "condition"],
+    *["amount", "role", "direction"],
     *["n_speakers", "n_seeds", "n_listeners"],
     *["difference", "low", "high", "confidence", "p", "p_adjusted"],
     *["family", "family_size", "noise", "noise_df", "beyond_noise", "margin", "equivalence_p"],
@@ -38,8 +40,11 @@ def findings(
     factorial: pd.DataFrame,
     study: Study,
     tests: pd.DataFrame | None = None,
+    robustness: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Return a row per arm, metric and operating point or test set, and per crossed effect.
+    """Return a row per arm, metric and place where it was measured, and per crossed effect.
+
+    A place is an operating point, a test set or a hard condition.
 
     results/README.md has the columns. Rows whose difference could not be tested are left out:
     comparisons.csv says why.
@@ -50,6 +55,7 @@ def findings(
         factorial: of `taae.analysis.tables.factorial`.
         study: with margins, and what its variants change.
         tests: of `taae.analysis.tables.tests`, on other test sets; the main one is skipped.
+        robustness: of `taae.analysis.tables.robustness`, differences of changes from clean speech.
     """
     native = comparisons.assign(point=NATIVE)
     elsewhere = points[(points["point"] != NATIVE) & (points["same_as"].fillna("") == "")]
@@ -57,13 +63,18 @@ def findings(
     if tests is not None:
         parts.append(tests[tests["test"] != MAIN_SET].assign(point=NATIVE))
     arms = pd.concat([part for part in parts if len(part)] or [native])
-    roles = {CONFIRMATORY: CONFIRMATORY, CONTROL: CONTROL}
-    arms = arms.assign(effect=DIFFERENCE, role=arms["family"].map(roles).fillna(EXPLORATORY))
+    arms = arms.assign(effect=DIFFERENCE, condition=CLEAN, amount=0.0)
+    if robustness is not None and len(robustness):
+        arms = pd.concat([arms, robustness.assign(point=NATIVE, effect=ROBUSTNESS)])
+    roles = {CONFIRMATORY: CONFIRMATORY, CONTROL: CONTROL, CONTROLS: CONTROL}
+    arms["role"] = arms["family"].map(roles).fillna(EXPLORATORY)
     references = {name: ablation.reference for name, ablation in study.ablations.items()}
     effects = factorial.assign(
         variant=factorial["effect"],
         reference=factorial["ablation"].map(references),
         effect=np.where(factorial["effect"] == INTERACTION, INTERACTION, MAIN),
+        condition=CLEAN,
+        amount=0.0,
         family=FACTORIAL,
         role=EXPLORATORY,
     )

@@ -13,9 +13,11 @@ import pandas as pd
 from taae.analysis.findings.verdict import BETTER, EQUIVALENT, UNDETERMINED, WORSE
 from taae.analysis.tables.comparisons import CONFIRMATORY, CONTROL
 from taae.analysis.tables.factorial import INTERACTION
+from taae.analysis.tables.robustness import ROBUSTNESS
 from taae.codec.operating_points import NATIVE, point_label
 from taae.corpus.config import MAIN
 from taae.evaluation.metrics import METRICS
+from taae.evaluation.robustness.conditions import condition_label
 from taae.study.checks import changed_keys, value_at
 from taae.study.study import Study
 
@@ -37,6 +39,13 @@ def sentence(row: Row, study: Study) -> str:
         f"{row['confidence']:.0%} interval {_signed(row, 'low')} to {_signed(row, 'high')},"
         f" {row['n_speakers']} speakers{_trainings(row)}"
     )
+    if row["effect"] == ROBUSTNESS:
+        worse = row["difference"] * METRICS[row["metric"]].better < 0
+        return (
+            f"{_subject(row, study)}: the change of {_label(row)} from clean speech is"
+            f" {_number(row, abs(row['difference']))} {'worse' if worse else 'better'}"
+            f" ({interval}), {_verdict(row)}; {_noise(row)}."
+        )
     return (
         f"{_subject(row, study)}: {_label(row)} changes by {_amount(row)} ({interval}),"
         f" {_verdict(row)}; {_noise(row)}."
@@ -49,7 +58,8 @@ def paragraphs(findings: pd.DataFrame, study: Study) -> dict[str, str]:
     for name in study.ablations:
         rows = cast("list[Row]", findings[findings["ablation"] == name].to_dict("records"))
         if rows:
-            parts = [_confirmed(rows), _explored(rows), _crossed(rows), _controls(rows)]
+            parts = [_confirmed(rows), _explored(rows), _crossed(rows)]
+            parts += [_controls(rows), _hardened(rows)]
             found[name] = " ".join(filter(None, parts))
     return found
 
@@ -137,15 +147,24 @@ def bits_at_equal_quality(rows: pd.DataFrame, metric: str) -> str:
 def _listed(rows: pd.DataFrame, study: Study) -> str:
     """Return confirmatory sentences, then controls on the primary metric, then the strongest."""
     primary = rows["metric"] == rows["ablation"].map(lambda name: study.ablations[name].primary)
-    native = (rows["point"] == NATIVE) & (rows["test"] == MAIN)
+    hard = rows["effect"] == ROBUSTNESS
+    native = (rows["point"] == NATIVE) & (rows["test"] == MAIN) & ~hard
     differ = rows["verdict"].isin([WORSE, BETTER])
     confirmatory, control = rows["role"] == CONFIRMATORY, rows["role"] == CONTROL
-    others = rows[differ & ~confirmatory & ~control].sort_values("p", kind="stable")
-    listed = [rows[confirmatory], rows[control & primary & native], others[:MOST_SENTENCES]]
-    lines = [f"- {each}" for each in pd.concat(listed)["sentence"]]
-    if len(others) > MOST_SENTENCES:
-        lines.append(f"- {len(others) - MOST_SENTENCES} more are worse or better: findings.csv.")
+    lines = rows[confirmatory]["sentence"].tolist()
+    lines += rows[control & primary & native]["sentence"].tolist()
+    lines += _strongest(rows[differ & ~confirmatory & ~control & ~hard])
+    lines += _strongest(rows[differ & ~control & hard & primary], "under hard conditions ")
+    lines = [f"- {each}" for each in lines]
     return "\n".join(lines)
+
+
+def _strongest(rows: pd.DataFrame, where: str = "") -> list[str]:
+    """Return the sentences with the least p, and how many more there are."""
+    rows = rows.sort_values("p", kind="stable")
+    more = len(rows) - MOST_SENTENCES
+    told = [f"{more} more {where}are worse or better: findings.csv."] if more > 0 else []
+    return [*rows[:MOST_SENTENCES]["sentence"], *told]
 
 
 def _preface(findings: pd.DataFrame, study: Study) -> str:
@@ -189,7 +208,7 @@ def _subject(row: Row, study: Study) -> str:
     if row["effect"] == INTERACTION:
         return f"Interaction of the crossed changes from {reference}, beyond the sum of both{at}"
     what = change(variant, reference, study)
-    if row["effect"] != "difference":
+    if row["effect"] not in ("difference", ROBUSTNESS):
         return f"{variant}, main effect ({what}){at}"
     control = "Control " if row["role"] == CONTROL else ""
     return f"{control}{variant} against {reference} ({what}){at}"
@@ -267,7 +286,7 @@ def _explored(rows: list[Row]) -> str:
 
 
 def _crossed(rows: list[Row]) -> str:
-    mine = [row for row in rows if row["effect"] != "difference"]
+    mine = [row for row in rows if row["effect"] not in ("difference", ROBUSTNESS)]
     differ = sorted(
         (row for row in mine if row["verdict"] in (WORSE, BETTER)), key=lambda row: row["p"]
     )
@@ -293,6 +312,28 @@ def _controls(rows: list[Row]) -> str:
     return f"None of {len(mine)} tests of controls finds a difference, as it should be."
 
 
+def _hardened(rows: list[Row]) -> str:
+    hard = [row for row in rows if row["effect"] == ROBUSTNESS]
+    mine = [row for row in hard if row["family"] == ROBUSTNESS]
+    if not mine:
+        return ""
+    controls = [row for row in hard if row["role"] == CONTROL]
+    wrong = sum(row["verdict"] in (WORSE, BETTER) for row in controls)
+    told = f" Of {len(controls)} tests of controls {wrong} find a difference." if controls else ""
+    differ = sorted(
+        (row for row in mine if row["verdict"] in (WORSE, BETTER)), key=lambda row: row["p"]
+    )
+    start = f"Under hard conditions, {_label(mine[0])} changes otherwise than it does in"
+    if not differ:
+        return f"{start} {mine[0]['reference']} nowhere, of {len(mine)} comparisons.{told}"
+    listed = "; ".join(_brief(row) for row in differ[:MOST_LISTED])
+    more = f", and {len(differ) - MOST_LISTED} more" if len(differ) > MOST_LISTED else ""
+    return (
+        f"{start} {mine[0]['reference']} in {len(differ)} of {len(mine)} comparisons:"
+        f" {listed}{more}.{told}"
+    )
+
+
 def _brief(row: Row) -> str:
     return (
         f"{row['variant']}{_where(row)} {_label(row)} {row['verdict']} ({_amount(row)}{_only(row)})"
@@ -300,7 +341,9 @@ def _brief(row: Row) -> str:
 
 
 def _where(row: Row) -> str:
-    """Return where a difference was measured; nothing for the native point and the main set."""
+    """Return where a difference was measured; nothing for clean speech of the main set, natively."""
+    if row["effect"] == ROBUSTNESS:
+        return f" with {condition_label(row['condition'], row['amount'])}"
     at = "" if row["point"] == NATIVE else f" at {point_label(row['point'])}"
     return at if row["test"] == MAIN else f"{at} on test set {row['test']}"
 

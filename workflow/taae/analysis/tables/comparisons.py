@@ -109,9 +109,14 @@ def with_families(table: pd.DataFrame, others: str = EXPLORATORY) -> pd.DataFram
     family = family.mask(unheard, "")  # arms that no listening test has
     if "same_as" in table:
         family = family.mask(table["same_as"] != "", "")
-    table = table.assign(family=family, p_holm=np.nan, family_size=0)
-    for name in (CONFIRMATORY, others):
-        here = family == name
+    return corrected(table.assign(family=family), (CONFIRMATORY, others))
+
+
+def corrected(table: pd.DataFrame, families: Iterable[str]) -> pd.DataFrame:
+    """Fill in p corrected (Holm) within each of these families, and their size."""
+    table = table.assign(p_holm=np.nan, family_size=0)
+    for name in families:
+        here = table["family"] == name
         table.loc[here, "p_holm"] = holm(table.loc[here, "p"])
         table.loc[here, "family_size"] = int(here.sum())
     return table

@@ -17,6 +17,7 @@ import pandas as pd
 
 from taae.analysis.run_files import SCORE_COLUMNS, SCORE_TEXT, share_seeds, usable
 from taae.analysis.statistics import compare, holm
+from taae.analysis.tables.changes import change_columns, changes, correct_changes
 from taae.analysis.tables.scores import summary
 from taae.evaluation.metrics import METRICS
 from taae.study.checks import coverage_at
@@ -24,7 +25,6 @@ from taae.study.study import Study
 from taae.utils.files import read_csv
 from taae.utils.sample_rate import SAMPLE_RATE
 
-PIECE = ["seed", "speaker", "utterance"]
 COMPARED = [
     *["ablation", "reference", "variant", "control", "seconds", "home", "vacuous"],
     *["metric", "direction", "n_utterances", "n_speakers", "n_seeds", "n_excluded"],
@@ -60,12 +60,10 @@ def length_summary(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
         for seconds, rows in here.groupby("seconds")
     }
     table = pd.concat(tables, names=["seconds"]).droplevel(-1).reset_index()
-    changes = _changes(scores, study)
-    rows = [_change(row, changes, study) for row in table.itertuples()]
+    known = _changes(scores, study)
+    rows = [_change(row, known, study) for row in table.itertuples()]
     table = table.join(pd.DataFrame(rows))
-    away = table["seconds"] != table["home"]
-    table["change_p_holm"] = pd.Series(holm(table.loc[away, "change_p"]), table.index[away])
-    return table
+    return correct_changes(table, table["seconds"] != table["home"])
 
 
 def length_comparisons(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -74,7 +72,7 @@ def length_comparisons(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
     results/README.md has the columns. Rows in which neither window removes anything at that length
     are `vacuous`: they test no window, and are not in the family of Holm's correction.
     """
-    name, changes = study.lengths.ablation, _changes(scores, study)
+    name, known = study.lengths.ablation, _changes(scores, study)
     ablation = study.ablations[name]
     rows = []
     for seconds, variant, metric in product(
@@ -84,7 +82,7 @@ def length_comparisons(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
         home, other = map(study.home_length, names)
         if seconds == home or home != other:  # the same pieces of both are needed
             continue
-        pair = {name: changes[name, metric, seconds] for name in names}
+        pair = {name: known[name, metric, seconds] for name in names}
         one, reference = share_seeds(pair, study.seedless)
         found = compare(one, reference, study.statistics)
         label = {
@@ -108,14 +106,11 @@ def length_comparisons(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _changes(scores: pd.DataFrame, study: Study) -> Changes:
-    """Return the values of each length's pieces minus the same pieces' values at home.
-
-    Columns: seed, speaker, utterance and value, NaN where one of the two has none.
-    """
+    """Return the values of each length's pieces minus the same pieces' values at home."""
     scores = scores.assign(value=scores["value"].where(usable(scores)))
     columns = ["variant", "metric", "seconds", "cut"]
-    groups = {key: rows[[*PIECE, "value"]] for key, rows in scores.groupby(columns)}
-    nothing = scores.iloc[:0][[*PIECE, "value"]]
+    groups = dict(iter(scores.groupby(columns)))
+    nothing = scores.iloc[:0]
     found: Changes = {}
     for variant, metric, seconds in product(
         study.length_arms, study.lengths.metrics, study.lengths.seconds
@@ -125,26 +120,18 @@ def _changes(scores: pd.DataFrame, study: Study) -> Changes:
         here, there = (
             groups.get((variant, metric, length, cut), nothing) for length in (seconds, home)
         )
-        pairs = here.merge(there, on=PIECE, how="outer", suffixes=("", "_home"))
-        change = pairs["value"] - pairs["value_home"]
-        found[variant, metric, seconds] = pairs.assign(value=change)
+        found[variant, metric, seconds] = changes(here, there)
     return found
 
 
-def _change(row: Any, changes: Changes, study: Study) -> dict[str, float | bool]:
+def _change(row: Any, known: Changes, study: Study) -> dict[str, float | bool]:
     """Return how a row's scores differ from those of the same pieces at home."""
-    change = changes[row.variant, row.metric, row.seconds]
-    found = compare(change, change.assign(value=0.0), study.statistics)
-    worst = found.high if row.direction == "higher" else -found.low
+    change = known[row.variant, row.metric, row.seconds]
     home = study.home_length(row.variant)
     return {
         "cut": min(row.seconds, home),
         "home": home,
-        "change": found.mean,
-        "change_low": found.low,
-        "change_high": found.high,
-        "change_p": found.p,
-        "worse": worst < 0,
+        **change_columns(change, row.metric, study.statistics),
         "sees_all": _sees_all(study, row.variant, row.seconds),
     }
 

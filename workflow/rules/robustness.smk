@@ -1,0 +1,35 @@
+# Hard conditions: wrong codes, lost frames, the codec's own output, altered input, silence.
+
+
+rule robustness:
+    input:
+        code("evaluation/robustness/run"),
+        corpus=f"{CORPUS}/corpus.json",
+        audio=ancient(f"{CORPUS}/test.npy"),
+        model=f"{MODEL}/model.safetensors",
+    output:
+        f"{ROBUSTNESS}.csv",
+        where(STUDY.robustness.silence, f"{ROBUSTNESS}.silence.csv"),
+    log:
+        "results/logs/robustness/{variant}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/robustness/{variant}/seed{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        **MODEL_RESOURCES,
+    params:
+        spec=canonical(
+            {
+                "conditions": asdict(STUDY.robustness) | {"ablations": None},
+                "max_seconds": STUDY.metrics.max_seconds,
+                "decoding": asdict(STUDY.decoding),
+                **({"speaker": SPEAKER_WEIGHTS} if SPEAKER_WEIGHTS else {}),
+            }
+        ),
+    shell:
+        "python -m taae robustness --study results/study.json --variant {wildcards.variant}"
+        " --seed {wildcards.seed} --corpus results/corpus"
+        " --model results/models/{wildcards.variant}/seed{wildcards.seed}"
+        " --output {output[0]} --threads {threads} --gpus {resources.gpu} &> {log}"
