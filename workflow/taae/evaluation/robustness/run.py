@@ -41,7 +41,14 @@ def score_robustness(
     one. Where silence is asked for, a second file has the rows of `silence_levels`.
     """
     trials = Trials(codec, Split.open(corpus, "test"), settings)
-    tables = [_scored(trials, condition, max_seconds, labels) for condition in conditions(settings)]
+    scoring: dict[str, Any] = {
+        "names": settings.metrics,
+        "max_failed": 1.0,
+        "max_seconds": max_seconds,
+        "labels": labels,
+        "speaker_weights": speaker_weights,
+    }
+    tables = [_scored(trials, condition, scoring) for condition in conditions(settings)]
     if settings.silence:
         levels = silence_levels(codec, settings.seed)
         levels = levels.assign(variant=labels["variant"], seed=labels["seed"])
