@@ -341,7 +341,7 @@ def _brief(row: Row) -> str:
 
 
 def _where(row: Row) -> str:
-    """Return where a difference was measured; nothing for clean speech of the main set, natively."""
+    """Return where a difference was measured; nothing for the native point of the main set."""
     if row["effect"] == ROBUSTNESS:
         return f" with {condition_label(row['condition'], row['amount'])}"
     at = "" if row["point"] == NATIVE else f" at {point_label(row['point'])}"
