@@ -267,7 +267,7 @@ METRICS: dict[str, Metric] = {
             " as `metrics.speaker.ge2e_weights`",
             modules=("resemblyzer",),
             optional=True,
-            rate=100,
+            rate=60,
         ),
         Metric(
             *("speaker_wavlm", "Speaker similarity (WavLM)", "", +1, "wavlm-xvector"),
@@ -290,7 +290,7 @@ METRICS: dict[str, Metric] = {
             needs="distillmos: `pip install --no-deps distillmos==0.9.1`",
             modules=("distillmos",),
             optional=True,
-            rate=10,
+            rate=12,
         ),
         Metric(
             *("wer", "WER", "", -1, _ASR_SETTINGS),
