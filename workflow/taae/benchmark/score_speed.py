@@ -11,7 +11,7 @@ import soundfile
 
 from taae.benchmark.shared import medians, report, speech_corpus, write_pairs
 from taae.evaluation.installed import check_installed
-from taae.evaluation.metrics import COMPUTED, METRICS, STANDARD, Status
+from taae.evaluation.metrics import COMPUTED, METRICS, STANDARD
 from taae.evaluation.scoring.score import score_folders
 from taae.evaluation.scoring.scorers import SCORERS
 from taae.utils.errors import TaaeError
@@ -89,11 +89,13 @@ def family_rates(folder: Path) -> tuple[dict[str, float], list[str]]:
     output = folder / "scores.csv"
     pair = folder / "reference", folder / "decoded"
     score_folders(*pair, output, names=names, max_failed=1.0, max_seconds=30.0)
-    rows = read_csv(output, ["metric", "status", "cpu_s", "n_ref"], ["utterance"])
+    rows = read_csv(output, ["metric", "value", "cpu_s", "n_ref"], ["utterance"])
     rows = rows[rows["utterance"] > rows["utterance"].min()]
     rates = {}
     for family in families():
-        own = rows[rows["metric"].isin(family) & (rows["status"] == Status.OK)]
+        own = rows[rows["metric"].isin(family)]
+        # Without a transcript a recogniser's rate may have no value beside one that has.
+        own = own[own["utterance"].isin(own["utterance"][own["value"].notna()])]
         if len(own):
             audio = own.groupby("utterance")["n_ref"].first().sum() / SAMPLE_RATE
             rates[", ".join(family)] = float(audio / own["cpu_s"].sum())
