@@ -62,7 +62,9 @@ MADE = {
             for test in STUDY.tests
             for path in runs(TEST_SCORES.replace("{test}", test))
             + expand(
-                f"{TEST}/scores/codecs/{{codec}}.csv", test=test, codec=STUDY.codecs
+                f"{TEST}/scores/codecs/{{codec}}.csv",
+                test=test,
+                codec=STUDY.tested_codecs,
             )
         ],
         [
