@@ -34,7 +34,7 @@ from taae.benchmark.calibrate import (
     measure,
 )
 from taae.benchmark.jobs import Job, total_time
-from taae.benchmark.plan import audio_seconds, job_mib, job_seconds, training_seconds
+from taae.benchmark.plan import audio_by_test, audio_seconds, job_mib, job_seconds, training_seconds
 from taae.benchmark.train_speed import (
     WARM,
     TimedTraining,
@@ -45,6 +45,7 @@ from taae.benchmark.train_speed import (
 from taae.codec.codec import Codec
 from taae.codec.complexity import profile
 from taae.codec.config import SHAPES
+from taae.corpus import config
 from taae.study.load import load_study, read_yaml, resolve
 from taae.study.study import Study
 from taae.training.adversarial import Adversary
@@ -53,6 +54,7 @@ from taae.training.losses import Terms
 from taae.utils import gpus as devices
 from taae.utils.errors import TaaeError
 from taae.utils.fingerprint import canonical
+from taae.utils.settings import validate
 from tests.unit.benchmark.smoke import SMOKE, smoke_jobs
 from tests.unit.training.trainings import ADVERSARIAL, ROOT, noise_corpus, tiny, tiny_config
 
@@ -314,6 +316,24 @@ def test_durations_of_files(study: Study, tmp_path: Path) -> None:
     folder |= {"validation_speakers": 1, "test_speakers": 1, "test_utterances": 1}
     corpus = {**study.corpus, "kind": "folder", "folder": folder}
     assert audio_seconds(corpus) == {"train": 2, "validation": 2, "test": 1}
+
+
+def test_jobs_of_another_test_set_take_its_audio_at_one_point(study: Study) -> None:
+    voices = {"train": {"minutes": 9.0}, "test": {"voices": 2, "utterances": 5}}
+    own = config.TestSet("synthetic", synthetic=validate(config.Synthetic, voices))
+    noisy = config.TestSet("altered", altered=config.Altered(of="own", noise_db=20.0))
+    quiet = config.TestSet("altered", altered=config.Altered(gain_db=-6.0))
+    known = replace(study, tests={"noisy": noisy, "own": own, "quiet": quiet})
+    audio = audio_by_test(known)
+    assert audio["own"] == audio["noisy"] == {"test": 10 * plan.UTTERANCE}
+    assert audio["quiet"] == {"test": audio["main"]["test"]}
+    found, outputs = calibration(study), ("file",)
+    arm = {"test": "noisy", "variant": "baseline", "seed": "1"}
+    decoding, scoring = (Job(rule, arm, outputs=outputs) for rule in ("decode_test", "score_test"))
+    here = {"test": 20.0}
+    assert job_seconds(decoding, known, found, here) == pytest.approx(2 + 20 * 0.1)
+    metrics = len(study.metrics.names)
+    assert job_seconds(scoring, known, found, here) == pytest.approx(3 + 20 * 0.01 * metrics)
 
 
 def test_a_training_takes_its_steps_and_validations() -> None:

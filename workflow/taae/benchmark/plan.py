@@ -16,12 +16,14 @@ from taae.benchmark.jobs import Job, list_jobs, total_time
 from taae.benchmark.train_speed import PASSES
 from taae.codec.layer_geometry import parameter_count
 from taae.codec.operating_points import NATIVE
+from taae.corpus.config import MAIN
 from taae.corpus.prepare import PLANS
 from taae.corpus.recordings import audio_folder
 from taae.corpus.utterance import SPLITS
 from taae.evaluation.robustness.conditions import conditions
 from taae.study.load import DEMO, layered, resolve
 from taae.study.study import Study
+from taae.study.tests import unaltered
 from taae.training.config import TRUNK, Variant
 from taae.training.trainer import VALIDATION_SEGMENTS
 from taae.utils.errors import TaaeError
@@ -60,12 +62,13 @@ def plan(
     """
     config, cores = layered(study), cores or os.cpu_count() or 1
     resolved, jobs = resolve(config), list_jobs(config, cores)
-    audio = audio_seconds(resolved.corpus)
+    audio = audio_by_test(resolved)
     found = calibrate(resolved, cores, rate=1e12 * gpu_tflops)
     rows = []
     for job in jobs:
         cost = found.trainings.get(job.arm)
-        seconds, spent = job_seconds(job, resolved, found, audio), _measured(job, results)
+        spoken = audio[job.wildcards.get("test", MAIN)]
+        seconds, spent = job_seconds(job, resolved, found, spoken), _measured(job, results)
         rows.append(
             {
                 "job": job.name,
@@ -73,7 +76,7 @@ def plan(
                 "arm": job.arm,
                 "seconds": round(seconds, 1),
                 "memory_mib": round(job_mib(job, resolved, found), 1),
-                "disk_mib": round(disk_mib(job, resolved, audio), 1),
+                "disk_mib": round(disk_mib(job, resolved, spoken), 1),
                 "threads": job.cores,
                 "gpus": job.gpus,
                 "basis": cost.basis if cost else "estimated",
@@ -101,28 +104,41 @@ def plan(
         print("note: what WavLM takes in the perceptual stage is not in these figures")
 
 
+def audio_by_test(study: Study) -> dict[str, dict[str, float]]:
+    """Return the seconds of each split, by test set; of the main one those of the whole corpus."""
+    found = {MAIN: audio_seconds(study.corpus)}
+    for name in study.tests:
+        origin = unaltered(study.tests, name)
+        if origin not in found:
+            found[origin] = audio_seconds(study.tests[origin].chosen())
+        found.setdefault(name, {"test": found[origin]["test"]})
+    return found
+
+
 def audio_seconds(corpus: dict[str, Any]) -> dict[str, float]:
-    """Return the seconds of each split, by the settings of a corpus or by its files.
+    """Return the seconds of each split, by the settings of a corpus or test set, or by its files.
 
     Raises:
         TaaeError: there are no files yet.
     """
     kind = corpus["kind"]
     settings = corpus[kind]
+    splits = corpus.get("splits", SPLITS)
     if kind == "synthetic":
         spoken = {
             split: settings[split]["voices"] * settings[split]["utterances"] * UTTERANCE
             for split in ("validation", "test")
         }
-        return {"train": settings["train"]["minutes"] * 60, **spoken}
+        spoken |= {"train": settings["train"]["minutes"] * 60}
+        return {split: spoken[split] for split in splits}
     folder = audio_folder(settings["path"], f"corpus.{kind}.path")
-    found = dict.fromkeys(SPLITS, 0.0)
+    found = dict.fromkeys(splits, 0.0)
     for recording in (each for batch in PLANS[kind](corpus).jobs for each in batch):
         try:
             found[recording.label.split] += soundfile.info(folder / recording.path).duration
         except (OSError, soundfile.SoundFileError):
             continue  # the corpus job rejects it
-    if not found["train"]:
+    if found.get("train") == 0:
         raise TaaeError("plan: the corpus has no training audio")
     return found
 
@@ -138,7 +154,10 @@ def training_seconds(variant: Variant, cost: TrainingCost) -> float:
 
 
 def job_seconds(job: Job, study: Study, found: Calibration, audio: dict[str, float]) -> float:
-    """Return the time of a job, start included; most take little else."""
+    """Return the time of a job, start included; most take little else.
+
+    `audio` has the seconds of the splits of its test set, of the main one of all splits.
+    """
     if not job.outputs:  # such as `all`, which runs nothing
         return 0.0
     test, cost = audio["test"], found.trainings.get(job.arm)
@@ -146,13 +165,13 @@ def job_seconds(job: Job, study: Study, found: Calibration, audio: dict[str, flo
     def scoring(metrics: list[str]) -> float:
         return sum(found.scoring.get(name, 0.0) for name in metrics)
 
-    points = study.points(job.arm) if job.arm in study.variants else [NATIVE]
-    if job.rule in ("score", "score_points", "score_other_codec"):
+    rule, points = _rule(job), _points(job, study)
+    if rule in ("score", "score_points", "score_other_codec"):
         each = (scoring(study.metrics_at(point)) for point in points)
         return found.start_scoring + test * sum(each)
     work = {"corpus": sum(audio.values()) * found.corpus / job.cores}
     if cost:
-        fitted = min(study.bitrates.fit_minutes * 60 or math.inf, audio["train"])
+        fitted = min(study.bitrates.fit_minutes * 60 or math.inf, audio.get("train", 0.0))
         encoding, lengths = cost.decoding / 2, study.lengths
         hard, under = study.robustness.metrics, len(conditions(study.robustness))
         work |= {
@@ -165,7 +184,18 @@ def job_seconds(job: Job, study: Study, found: Calibration, audio: dict[str, flo
             + test * 2 * max(1, len(lengths.seconds) - 1) * scoring(lengths.metrics),
             "robustness": test * under * (cost.decoding + scoring(hard)),
         }
-    return found.start + work.get(job.rule, 0.0)
+    return found.start + work.get(rule, 0.0)
+
+
+def _rule(job: Job) -> str:
+    """Return the rule of a job; of another test set that of the main one, which does the same."""
+    return job.rule.removesuffix("_test")
+
+
+def _points(job: Job, study: Study) -> list[str]:
+    """Return the operating points at which a job decodes or scores its arm."""
+    everywhere = job.arm in study.variants and "test" not in job.wildcards
+    return study.points(job.arm) if everywhere else [NATIVE]
 
 
 def job_mib(job: Job, study: Study, found: Calibration) -> float:
@@ -181,10 +211,10 @@ def disk_mib(job: Job, study: Study, audio: dict[str, float]) -> float:
     """Return about what a job leaves on the disk."""
     if job.rule in TRAININGS:
         return parameter_count(study.variant(job.arm).codec) * MODEL / MIB
-    if job.rule == "corpus":
+    if _rule(job) == "corpus":
         return PCM * sum(audio.values()) * SAMPLE_RATE / MIB
-    decoded = len(study.points(job.arm)) if job.rule in DECODINGS else 0
-    decoded += job.rule in ("other_codec", "reference")
+    decoded = len(_points(job, study)) if _rule(job) in DECODINGS else 0
+    decoded += _rule(job) in ("other_codec", "reference")
     return decoded * FLAC * audio["test"] * SAMPLE_RATE / MIB
 
 
