@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import zipfile
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -213,6 +215,17 @@ def test_what_is_edited_is_trained_again(
     finally:
         undo()
     assert jobs == expected
+
+
+def test_an_installed_program_runs_its_codec_again(
+    clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "opusenc").write_text("#!/bin/sh\n")
+    (tmp_path / "opusenc").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    jobs = clone.jobs()
+    assert (jobs["other_codec"], jobs["score_other_codec"], jobs["codecs_table"]) == (1, 1, 1)
+    assert not jobs.keys() & {"corpus", "train", "decode", "decode_points", "score", "lengths"}
 
 
 def test_an_added_variant_trains_alone(clone: Clone) -> None:

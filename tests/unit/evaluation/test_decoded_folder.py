@@ -115,7 +115,7 @@ def empty(folder: Path) -> None:
         (rename, "no audio of any test utterance; their names are such as b-1|a-1"),
         (stereo, "b-1.wav: 2 channels; mono"),
         (other_rate, "b-1.wav: 8000 Hz, but other files have 16000 Hz"),
-        (twice, "a-1.flac: the utterance is there twice, also as a-1.wav"),
+        (twice, "a-1.flac: is there twice, also as a-1.wav"),
         (short, r"a-1: mine gives 9 samples for 11360"),
         (no_audio, "b-1.wav: not a readable audio file"),
         (empty, "decoded: no .flac and no .wav file"),

@@ -169,6 +169,20 @@ def test_a_small_limit_leaves_utterances_out_and_says_so(results: Path, tmp_path
         write(Page(max_megabytes=0.5 * one))
 
 
+def test_an_utterance_that_an_arm_lacks_is_not_drawn(results: Path, tmp_path: Path) -> None:
+    """As of a codec whose audio was decoded elsewhere."""
+    heard = [arm for arm in arms(study(), results) if arm.key in ("reference", "baseline")]
+    names = sorted(path.stem for path in heard[1].audio.iterdir())
+    partial = tmp_path / "audio"
+    partial.mkdir()
+    for name in names[1:]:
+        (partial / f"{name}.flac").symlink_to(heard[1].audio / f"{name}.flac")
+    heard = [heard[0], replace(heard[1], audio=partial)]
+    page = Page(utterances=len(names))
+    found = write_listening(heard, [], results / "corpus", page, -20.0, tmp_path / "page")
+    assert sorted(utterance["name"] for utterance in found["utterances"]) == names[1:]
+
+
 def test_what_is_missing_is_one_line_and_leaves_the_page_as_it_was(results: Path) -> None:
     before = (results / "page" / "index.html").read_bytes()
     longer = replace(study(), lengths=Lengths(seconds=[1.0], ablation="window"))

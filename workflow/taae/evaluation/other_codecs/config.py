@@ -14,10 +14,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from taae.utils.errors import TaaeError
+from taae.utils.fingerprint import digest
 from taae.utils.programs import find_program, python_file, stamp
 from taae.utils.settings import Settings, default
 
 CODEC2_BITRATES = (700, 1200, 1300, 1400, 1600, 2400, 3200)
+AUDIO_SUFFIXES = (".flac", ".wav")  # of a folder
 PLACEHOLDERS = ("input", "coded", "output", "bitrate")  # of commands, in braces
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 CLASS = re.compile(r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*|.+\.py):(?P<name>[^\W\d]\w*)")
@@ -247,9 +249,15 @@ class FolderSettings(OtherCodecSettings):
         """Return the settings with the folder of a test set."""
         return replace(self, path=self.path.replace("{test}", test))
 
+    @property
+    def files(self) -> list[Path]:
+        """The audio files, sorted."""
+        there = Path(self.path).iterdir()
+        return sorted(path for path in there if path.suffix.lower() in AUDIO_SUFFIXES)
+
     def dependencies(self) -> list[str]:
-        """Return names, sizes and times of the files: hashing them all would take each job long."""
-        return [stamp(path) for path in sorted(Path(self.path).rglob("*")) if path.is_file()]
+        """Return a hash of the files' names, sizes and times: to read them all would take long."""
+        return [digest([stamp(path) for path in self.files])]
 
 
 @dataclass(frozen=True)

@@ -65,9 +65,10 @@ def run_other_codec(name: str, settings: OtherCodec, corpus: Path, output: Path)
     table = write_decoded(_coded(codec, data, name, late, delays, lag), output, columns)
     left, others = lag.samples(), lag.others()
     if left:
-        log(f"{name}: decoded speech is {left} samples late, which costs scores of waveforms")
+        side = "late" if left > 0 else "early"
+        log(f"{name}: decoded speech is {abs(left)} samples {side}, which costs waveform scores")
     if others:
-        log(f"{name}: {others} of {len(table)} utterances are late by another number of samples")
+        log(f"{name}: {others} of {len(table)} utterances have another delay than the others")
     if len(table) < len(data.utterances):
         log(f"{name}: no audio of {len(data.utterances) - len(table)} utterances")
     measured = float(table["bits"].sum() / (table["samples"].sum() / SAMPLE_RATE))
