@@ -120,6 +120,13 @@ def test_a_manifest_names_speakers(config: Callable[..., Config], tree: Path) ->
     assert len(labels(config(manifest=manifest, validation_speakers=1, test_speakers=1))) == 20
 
 
+def test_a_manifest_may_say_what_is_said(config: Callable[..., Config], tree: Path) -> None:
+    rows = ["p00/0.wav,A,train,", 'p01/0.wav,A,test,"One, two"', "p02/0.wav,A,validation"]
+    manifest = write_manifest(tree, "path,speaker,split,text", *rows)
+    entries = folder.read_manifest(Path(manifest), tree)
+    assert [entry.text for entry in entries] == ["", "One, two", ""]
+
+
 def test_a_manifest_with_splits_may_share_a_speaker(
     config: Callable[..., Config], tree: Path
 ) -> None:

@@ -21,6 +21,7 @@ from taae.corpus.prepare import PLANS
 from taae.corpus.recordings import audio_folder
 from taae.corpus.utterance import SPLITS
 from taae.evaluation.robustness.conditions import conditions
+from taae.evaluation.scoring.error_rates import ERROR_RATES
 from taae.study.load import DEMO, layered, resolve
 from taae.study.study import Study
 from taae.study.tests import unaltered
@@ -169,7 +170,11 @@ def job_seconds(job: Job, study: Study, found: Calibration, audio: dict[str, flo
     if rule in ("score", "score_points", "score_other_codec"):
         each = (scoring(study.metrics_at(point)) for point in points)
         return found.start_scoring + test * sum(each)
-    work = {"corpus": sum(audio.values()) * found.corpus / job.cores}
+    hearing = max(found.scoring.get(name, 0.0) for name in ERROR_RATES)  # an equal share each
+    work = {
+        "corpus": sum(audio.values()) * found.corpus / job.cores,
+        "hear": test * len(ERROR_RATES) * hearing,
+    }
     if cost:
         fitted = min(study.bitrates.fit_minutes * 60 or math.inf, audio.get("train", 0.0))
         encoding, lengths = cost.decoding / 2, study.lengths

@@ -51,8 +51,8 @@ class Folder(Settings):
     path: str = ""
     """Folder of the audio files."""
     manifest: str = ""
-    """CSV with the columns path (relative to folder.path) and speaker, optionally split; empty:
-    every audio file below path."""
+    """CSV with the columns path (relative to folder.path) and speaker, optionally split and text
+    (what is said); empty: every audio file below path."""
     speaker: str = "parent"
     """Without a manifest, the speaker of a file: parent (name of its folder), or a regular
     expression with one group, searched in the relative path."""

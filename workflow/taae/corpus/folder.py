@@ -74,7 +74,7 @@ def scan(folder: Path, rule: str) -> list[Entry]:
 
 
 def read_manifest(manifest: Path, folder: Path) -> list[Entry]:
-    """Read a CSV with the columns path and speaker, optionally split; sorted by path.
+    """Read a CSV with the columns path and speaker, optionally split and text; sorted by path.
 
     Raises:
         TaaeError: names the line that is wrong.
@@ -104,7 +104,8 @@ def read_manifest(manifest: Path, folder: Path) -> list[Entry]:
                     raise TaaeError(f"{manifest}, line {rows.line_num}: {problem}")
                 # Rows repeat their speakers and splits: one string for all of a kind.
                 speaker = sys.intern(printable(row["speaker"]))
-                entries[path] = Entry(path, speaker, sys.intern(split))
+                text = printable(row.get("text") or "")
+                entries[path] = Entry(path, speaker, sys.intern(split), text)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TaaeError(f"{manifest}: not a readable CSV ({error})") from error
     if not entries:

