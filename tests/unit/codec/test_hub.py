@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -105,6 +106,22 @@ copy_model(folder, Path("copy"))
     assert first.stdout.strip() == second.stdout.strip() == taken
     about = json.loads((tmp_path / "copy" / "provenance.json").read_text())
     assert about["pretrained"] == f"me/codec@{COMMIT}"
+
+
+def test_what_another_program_took_in_part_is_completed(model: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "home" / "hub" / "models--me--codec"
+    (cache / "snapshots" / COMMIT).mkdir(parents=True)
+    shutil.copy(model / "config.json", cache / "snapshots" / COMMIT)
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text(COMMIT)
+    code = "from taae.codec.hub import model_folder; print(model_folder('me/codec'))"
+    with hub() as server:
+        names = ("config.json", "model.safetensors")
+        server.files["me/codec"] = {name: (model / name).read_bytes() for name in names}
+        done = python(code, server, tmp_path / "home")
+    assert done.returncode == 0, done.stderr
+    weights = Path(done.stdout.strip()) / "model.safetensors"
+    assert weights.read_bytes() == (model / "model.safetensors").read_bytes()
 
 
 def test_a_missing_model_is_one_line(tmp_path: Path) -> None:

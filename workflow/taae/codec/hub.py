@@ -52,9 +52,12 @@ def model_folder(model: Path | str) -> Path:
 
     try:
         try:
-            return download(cached=True)
+            folder = download(cached=True)
+            if all((folder / file).is_file() for file in (WEIGHTS, CONFIG)):
+                return folder  # else another program took a part of it
         except LocalEntryNotFoundError:
-            return download(cached=False)
+            pass
+        return download(cached=False)
     except (OSError, ValueError, HTTPError) as error:
         raise TaaeError(
             f"{model}: no such folder, and no model of the hub: {_say(error)}"
