@@ -69,7 +69,8 @@ def _check_results(results: Path) -> None:
     seen = {entry.path: False for entry in readme.entries() if "tests" in entry.path}
     for path in sorted(results.rglob("*")):
         name = path.relative_to(results).as_posix()
-        if path.is_dir() or not name.startswith(("tests/", "tables/tests", "figures/")):
+        mine = name.startswith(("tests/", "tables/tests", "figures/"))
+        if path.is_dir() or path.name.startswith(".") or not mine:
             continue
         found = [entry for entry in readme.entries() if entry.matches(name)]
         assert found, f"{name} is not in results/README.md"
