@@ -1,5 +1,7 @@
 """Rates are pooled by what they are shares of; other metrics are averaged as if there were none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from taae.analysis.pooling import pooled
 from taae.analysis.run_files import SCORE_COLUMNS, collect, usable
 from taae.analysis.statistics import compare, mean_interval
+from taae.analysis.tables.bd_rate import Spent
 from taae.analysis.tables.comparisons import comparisons, noise_table
 from taae.analysis.tables.recognition import remarks
 from taae.analysis.tables.scores import failures, summary
@@ -81,6 +84,32 @@ class TestStatistics:
         expected = np.mean([rate(mine[s]) - rate(his[s]) for s in "abc"])
         assert found.mean == pytest.approx(expected) == pytest.approx(-other.mean)
         assert (found.n_utterances, found.n_excluded) == (5, 1)
+
+    def test_noise_of_training_and_differences_are_those_of_the_rates(self):
+        """Utterances of a speaker and one utterance with their rate say the same."""
+        here, draw = study(resamples=50), np.random.default_rng(5)
+        here = replace(here, seeds=[1, 2], metrics=replace(here.metrics, names=["wer"]))
+        words = {speaker: draw.integers(5, 40, 3) for speaker in "abcdef"}
+        apart, together = [], []
+        for variant in here.variants:
+            for seed in here.seeds:
+                counts = {s: [(draw.integers(0, n + 1), n) for n in words[s]] for s in words}
+                whole = {
+                    s: [(sum(e for e, _ in c), sum(n for _, n in c))] for s, c in counts.items()
+                }
+                apart.append(scores(rates(counts, seed), variant))
+                together.append(scores(rates(whole, seed), variant))
+        for make, column in ((noise_table, "noise"), (comparisons, "difference")):
+            one, other = (make(pd.concat(rows), here) for rows in (apart, together))
+            assert len(one) and one[column].notna().all()
+            assert one[column].to_list() == pytest.approx(other[column].to_list())
+
+    def test_points_of_a_curve_are_rates(self):
+        rows = rates(REFERENCE).set_index(["speaker", "utterance"])
+        quality = rows[["value"]].set_axis(["native"], axis=1)
+        spent = Spent(quality, quality, rows["weight"], rows["weight"])
+        found = spent.at(quality.index).quality
+        assert found[0] == pytest.approx([rate(counts) for counts in REFERENCE.values()])
 
     def test_tables_of_metrics_without_weights_are_the_same_to_the_byte(self):
         plain, here = fake_scores(seeds=(1, 2, 3), speakers=6), study(resamples=50)

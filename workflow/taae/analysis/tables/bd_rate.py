@@ -24,6 +24,7 @@ from taae.analysis.bjontegaard import (
     deltas,
     undominated,
 )
+from taae.analysis.pooling import WEIGHT, is_weighted
 from taae.analysis.run_files import collect, usable
 from taae.analysis.statistics import RunVariance
 from taae.codec.operating_points import NATIVE, OWN, stages_of
@@ -48,23 +49,31 @@ METHOD = "PCHIP, jackknife over speakers"
 class Spent:
     """What an arm reaches and spends, means over seeds; rows are (speaker, utterance).
 
-    `quality` and `bits` have a column per operating point, `seconds` is the length.
+    `quality` and `bits` have a column per operating point, `seconds` is the length; `weight` is
+    given where the quality is a rate, which is pooled (`taae.analysis.pooling`).
     """
 
     quality: pd.DataFrame
     bits: pd.DataFrame
     seconds: pd.Series
+    weight: pd.Series | None = None
 
     def on(self, points: list[str]) -> Spent:
         """Return the same at some operating points, over utterances with a value at all of them."""
         quality = self.quality[points].dropna()
-        return Spent(quality, self.bits[points].loc[quality.index], self.seconds)
+        bits = self.bits[points].loc[quality.index]
+        return Spent(quality, bits, self.seconds, self.weight)
 
     def at(self, utterances: pd.Index) -> Points:
         """Return the operating points by speaker, of some utterances."""
         quality, bits = self.quality.loc[utterances], self.bits.loc[utterances]
+        means = quality.groupby("speaker").mean()
+        if self.weight is not None:
+            weight = self.weight.loc[utterances]
+            total = weight.groupby("speaker").sum()
+            means = quality.mul(weight, axis=0).groupby("speaker").sum().div(total, axis=0)
         return Points(
-            quality.groupby("speaker").mean().to_numpy(dtype=np.float64).T,
+            means.to_numpy(dtype=np.float64).T,
             bits.groupby("speaker").sum().to_numpy(dtype=np.float64).T,
             self.seconds.loc[utterances].groupby("speaker").sum().to_numpy(dtype=np.float64),
         )
@@ -217,12 +226,16 @@ def _spent(
     lengths = own.groupby("utterance")["seconds"].first()
     found = {}
     for metric in metrics:
-        cells = values[values["metric"] == metric].groupby(["speaker", "utterance", "point"])
+        rows = values[values["metric"] == metric]
+        cells = rows.groupby(["speaker", "utterance", "point"])
         quality = cells["value"].mean(skipna=False).unstack()  # noqa: PD010 (pivot_table skips NaN)
         names = quality.index.get_level_values("utterance")
         seconds = lengths.loc[names].set_axis(quality.index)
+        weight = None
+        if is_weighted(rows):
+            weight = rows.groupby(["speaker", "utterance"])[WEIGHT].first()
         for bits, column in BITS.items():
             spent = pd.DataFrame(means[column]).loc[names].set_axis(quality.index)
             spent = spent.mul(seconds, axis=0)
-            found[metric, bits] = Spent(quality, spent, seconds)
+            found[metric, bits] = Spent(quality, spent, seconds, weight)
     return found
