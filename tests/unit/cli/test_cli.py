@@ -17,7 +17,7 @@ from taae import cli
 PEOPLE = {
     "A study": ["check", "download", "listen", "page", "plan", "power", "ratings"],
     "A codec": ["export", "import-stable-codec", "push", "train"],
-    "Audio": ["compare", "decode", "encode", "metrics", "other-codec", "score", "stream"],
+    "Audio": ["compare", "decode", "encode", "hear", "metrics", "other-codec", "score", "stream"],
     "What it takes": ["bench", "cost"],
 }
 RULES = ["corpus", "reference", "rates", "table", "plot"]

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from taae.utils.errors import TaaeError
+from taae.utils.files import file_sha256
 from taae.utils.fingerprint import digest
 from taae.utils.programs import find_program, python_file, stamp
 from taae.utils.settings import Settings, default
@@ -283,8 +284,8 @@ class PythonSettings(OtherCodecSettings):
             raise TaaeError(f"class: no file {self.file}")
 
     def dependencies(self) -> list[str]:
-        """Return the source file; what it imports is not looked at."""
-        return [stamp(self.file)]
+        """Return the source file, by its content; what it imports is not looked at."""
+        return [f"{self.file} {file_sha256(self.file) if self.file else ''}"]
 
 
 OtherCodec = Annotated[
