@@ -20,7 +20,7 @@ from taae.analysis.figures.robustness import robustness
 from taae.analysis.figures.tests import means_on_tests
 from taae.analysis.figures.utterances import distributions, scatter
 from taae.corpus import config
-from taae.evaluation.config import OtherCodec
+from taae.evaluation.other_codecs.config import Codec2Settings, OpusSettings
 from taae.evaluation.robustness.conditions import conditions
 from taae.evaluation.robustness.config import Robustness
 from taae.study.study import Study
@@ -64,8 +64,8 @@ def study_of(arms: Sequence[str], varies: str = "attention") -> Study:
             name: config.TestSet("altered", altered=config.Altered(gain_db=6.0)) for name in TESTS
         },
         codecs={
-            "opus-6k": OtherCodec("opus", bitrate=6000),
-            "codec2-2400": OtherCodec("codec2", bitrate=2400),
+            "opus-6k": OpusSettings("opus", bitrate=6000),
+            "codec2-2400": Codec2Settings("codec2", bitrate=2400),
         },
     )
 
