@@ -103,7 +103,8 @@ def test_a_figure_that_is_not_of_the_study_is_refused(tmp_path: Path) -> None:
 
 def test_every_kind_of_figure_has_a_caption_and_a_function() -> None:
     tests = {"louder": config.TestSet("altered", altered=config.Altered(gain_db=6.0))}
-    shown = catalogue.figures(replace(STUDY, tests=tests))
+    hard = replace(STUDY.robustness, ablations=["window"])
+    shown = catalogue.figures(replace(STUDY, tests=tests, robustness=hard))
     for drawn, of_one in ((OF_ABLATIONS, True), (OF_ALL, False)):
         assert {figure.kind for figure in shown if bool(figure.ablation) == of_one} == set(drawn)
     kinds = {*OF_ABLATIONS, *OF_ALL}
