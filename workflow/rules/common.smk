@@ -199,6 +199,32 @@ def manifest(corpus):
     return [listed] if listed and Path(listed).is_file() else []
 
 
+def corpus_of(test):
+    """The folder of the corpus that a test set is in."""
+    return CORPUS if test == MAIN else f"{TEST}/corpus".format(test=test)
+
+
+def test_set(wildcards):
+    """The settings of a test set."""
+    return STUDY.tests[wildcards.test]
+
+
+def made_of(wildcards):
+    """What a test set is made of: another one, downloaded files, a list of recordings."""
+    test = test_set(wildcards)
+    if test.kind == "altered":
+        return f"{corpus_of(test.altered.of)}/corpus.json"
+    receipts = test.download().subsets
+    return expand("results/download/{subset}.json", subset=receipts) + manifest(
+        test.chosen()
+    )
+
+
+def compared_with(wildcards):
+    """The corpus whose speech decoded speech of a test set is compared with."""
+    return corpus_of(STUDY.reference_of(wildcards.test))
+
+
 def variant_of(wildcards):
     """The settings of a model; without a variant those of the trunk."""
     return STUDY.variant(wildcards.get("variant", "trunk"))

@@ -26,7 +26,7 @@ rule corpus:
     output:
         expand(f"{CORPUS}/{{split}}.{{kind}}", split=SPLITS, kind=("npy", "csv")),
         f"{CORPUS}/rejected.csv",
-        f"{CORPUS}/corpus.json",
+        about=f"{CORPUS}/corpus.json",
     log:
         "results/logs/corpus.log",
     benchmark:
@@ -39,12 +39,11 @@ rule corpus:
         runtime=minutes(6 * 3600),
     params:
         spec=canonical(STUDY.corpus),
-        folder=CORPUS,
         test="",
     # What a job that was killed left, on whatever machine, is as large as the corpus.
     shell:
-        "rm -rf {params.folder}/.*.partial-*;"
-        " python -m taae corpus --study results/study.json --output {params.folder} {params.test}"
+        "folder=$(dirname {output.about}); rm -rf $folder/.*.partial-*;"
+        " python -m taae corpus --study results/study.json --output $folder {params.test}"
         " --jobs {threads} &> {log}"
 
 

@@ -8,8 +8,8 @@ rule robustness:
         audio=ancient(f"{CORPUS}/test.npy"),
         model=f"{MODEL}/model.safetensors",
     output:
-        f"{ROBUSTNESS}.csv",
         where(STUDY.robustness.silence, f"{ROBUSTNESS}.silence.csv"),
+        scores=f"{ROBUSTNESS}.csv",
     log:
         "results/logs/robustness/{variant}/seed{seed}.log",
     benchmark:
@@ -32,4 +32,4 @@ rule robustness:
         "python -m taae robustness --study results/study.json --variant {wildcards.variant}"
         " --seed {wildcards.seed} --corpus results/corpus"
         " --model results/models/{wildcards.variant}/seed{wildcards.seed}"
-        " --output {output[0]} --threads {threads} --gpus {resources.gpu} &> {log}"
+        " --output {output.scores} --threads {threads} --gpus {resources.gpu} &> {log}"

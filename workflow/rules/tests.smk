@@ -1,32 +1,6 @@
 # More test sets: prepared, decoded and scored as the corpus's own test split is, natively.
 
 
-def corpus_of(test):
-    """The folder of the corpus that a test set is in."""
-    return CORPUS if test == MAIN else f"{TEST}/corpus".format(test=test)
-
-
-def test_set(wildcards):
-    """The settings of a test set."""
-    return STUDY.tests[wildcards.test]
-
-
-def made_of(wildcards):
-    """What a test set is made of: another one, downloaded files, a list of recordings."""
-    test = test_set(wildcards)
-    if test.kind == "altered":
-        return f"{corpus_of(test.altered.of)}/corpus.json"
-    receipts = test.download().subsets
-    return expand("results/download/{subset}.json", subset=receipts) + manifest(
-        test.chosen()
-    )
-
-
-def compared_with(wildcards):
-    """The corpus whose speech decoded speech of a test set is compared with."""
-    return corpus_of(STUDY.reference_of(wildcards.test))
-
-
 use rule corpus as corpus_test with:
     input:
         code("corpus/prepare"),
@@ -35,14 +9,13 @@ use rule corpus as corpus_test with:
     output:
         expand(f"{TEST}/corpus/test.{{kind}}", kind=("npy", "csv"), allow_missing=True),
         f"{TEST}/corpus/rejected.csv",
-        f"{TEST}/corpus/corpus.json",
+        about=f"{TEST}/corpus/corpus.json",
     log:
         "results/logs/tests/{test}/corpus.log",
     benchmark:
         "results/benchmarks/tests/{test}/corpus.tsv"
     params:
         spec=lambda wildcards: canonical(test_set(wildcards).chosen()),
-        folder=f"{TEST}/corpus",
         test=lambda wildcards: [
             *("--test", wildcards.test),
             *where(
