@@ -279,6 +279,7 @@ METRICS: dict[str, Metric] = {
             needs="`pip install -e '.[codecs]'`, and weights as `metrics.speaker.wavlm_weights`",
             modules=("transformers",),
             optional=True,
+            rate=2,
         ),
         Metric(
             *("distillmos", "DistillMOS", "MOS", +1, "distill_mos_v7-b18b3ac6"),
