@@ -156,6 +156,6 @@ class TestRecogniser:
         assert table["n_failed"].to_list() == [0, 0]
         assert table["n_utterances"].to_list() == [0, 2]
         assert remarks(pd.concat([wer, dwer])) == [
-            "WER is left out: its rate is 1.2, above 0.5.",
+            "Left out: WER: its rate is 1.2, above 0.5.",
             "dWER where the recogniser loops, capped at 1 and counted: baseline 1.",
         ]

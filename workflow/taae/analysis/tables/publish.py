@@ -94,7 +94,8 @@ def _latex(grid: pd.DataFrame, caption: str) -> str:
 def _caption(summary: pd.DataFrame) -> str:
     summary = summary[summary["note"] == ""]
     known = summary.dropna(subset="low")
-    counts = f"{_span(summary['n_speakers'])} speakers, {_span(summary['n_utterances'])} utterances"
+    there = summary.dropna(subset="mean") if summary["mean"].notna().any() else summary
+    counts = f"{_span(there['n_speakers'])} speakers, {_span(there['n_utterances'])} utterances"
     marks = "Arrows point to better; the best variant of each column is bold."
     if known.empty:
         return (

@@ -9,11 +9,12 @@ from taae.evaluation.metrics import LEFT_OUT, METRICS, Status
 
 def remarks(scores: pd.DataFrame) -> list[str]:
     """Return sentences on the metrics that are left out, and on values that are capped."""
+    left_out: dict[str, list[str]] = {}
     found = []
     for metric, rows in scores.groupby("metric", sort=False):
         label, without = METRICS[str(metric)].label, rows[rows["status"].isin(LEFT_OUT)]
         if len(without) == len(rows):
-            found.append(f"{label} is left out: {without['message'].iloc[0]}.")
+            left_out.setdefault(str(without["message"].iloc[0]), []).append(label)
         elif len(without):
             n_utterances = without["utterance"].nunique()
             found.append(f"{label} is without {n_utterances} utterances: see failures.csv.")
@@ -21,4 +22,4 @@ def remarks(scores: pd.DataFrame) -> list[str]:
         if len(loops):
             counts = ", ".join(f"{variant} {n}" for variant, n in loops.items())
             found.append(f"{label} where the recogniser loops, capped at 1 and counted: {counts}.")
-    return found
+    return [f"Left out: {', '.join(names)}: {why}." for why, names in left_out.items()] + found
