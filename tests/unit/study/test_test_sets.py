@@ -33,8 +33,8 @@ def librispeech(**settings: Any) -> dict[str, Any]:
         ({"main": altered(**NOISY)}, "tests.main: the name stands for the corpus's own test split"),
         ({"noise": {}}, "tests.noise.kind: must be given"),
         ({"Noise": altered(**NOISY)}, "tests.Noise: "),
-        ({"noise": {"kind": "altered"}}, "tests.noise.altered.changes nothing; give gain_db,"),
-        ({"a": altered(noise="pink")}, "tests.a.altered.noise: pink has no level; give noise_db"),
+        ({"noise": {"kind": "altered"}}, "tests.noise.altered: changes nothing; give gain_db,"),
+        ({"a": altered(noise="pink")}, "tests.a.altered: noise: pink has no level; give noise_db"),
         ({"a": altered(noise_db=20, noize="pink")}, "unknown key 'noize'; did you mean 'noise'"),
         (
             {"a": altered(of="b", **NOISY)},

@@ -21,7 +21,7 @@ Audio = NDArray[np.float32]
 Samples = NDArray[np.float64]
 AnyAudio = NDArray[Any]
 
-TALKERS = 6  # of babble; with more it tends to noise of a long-term spectrum, with fewer to words
+TALKERS = 6  # of babble: with more it tends to stationary noise, with fewer to words
 ROOM, NOISE = range(2)  # draws of their own, so that a room does not change the noise in it
 
 

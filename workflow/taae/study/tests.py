@@ -20,7 +20,7 @@ def check_tests(tests: Mapping[str, TestSet]) -> None:
         try:
             test.altered.check()
         except TaaeError as error:
-            raise TaaeError(f"tests.{name}.altered.{error}") from None
+            raise TaaeError(f"tests.{name}.altered: {error}") from None
         line = [name]
         while line[-1] in tests and tests[line[-1]].kind == "altered":
             line.append(tests[line[-1]].altered.of)
