@@ -15,12 +15,12 @@ from scipy import stats
 from taae.analysis.statistics import holm
 from taae.analysis.tables import publish
 from taae.analysis.tables import scores as tables
-from taae.evaluation.config import OtherCodec
+from taae.evaluation.other_codecs.config import DacSettings, OpusSettings
 from tests.unit.analysis.fake_scores import fake_scores, study
 
 CODECS = {
-    "opus-6k": OtherCodec("opus", bitrate=6000),
-    "dac": OtherCodec("dac", quantizers=2, weights="w_x"),
+    "opus-6k": OpusSettings("opus", bitrate=6000),
+    "dac": DacSettings("dac", quantizers=2, weights="w_x"),
 }
 STUDY = replace(study(), codecs=CODECS)
 

@@ -14,7 +14,7 @@ from taae.analysis.figures import rate_distortion
 from taae.analysis.figures.study import codebook
 from taae.analysis.figures.style import BLACK, GREY, save, styled
 from taae.evaluation.bitrates import histogram
-from taae.evaluation.config import OtherCodec
+from taae.evaluation.other_codecs.config import DacSettings, OpusSettings
 from tests.unit.analysis.fake_scores import study
 
 METRICS = ["si_sdr", "stoi", "estoi"]
@@ -23,7 +23,7 @@ METRICS = ["si_sdr", "stoi", "estoi"]
 STUDY = replace(
     study(),
     seeds=[2, 3],
-    codecs={"opus-6k": OtherCodec("opus", bitrate=6000), "dac": OtherCodec("dac", quantizers=2)},
+    codecs={"opus-6k": OpusSettings("opus", bitrate=6000), "dac": DacSettings("dac", quantizers=2, weights="w")},
 )
 VARIANT_COLOURS = {colour for colour, _ in rate_distortion.VARIANTS}
 

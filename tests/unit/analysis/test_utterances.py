@@ -12,14 +12,14 @@ from matplotlib.figure import Figure
 
 from taae.analysis.figures.draw import plot
 from taae.analysis.figures.utterances import distributions, scatter
-from taae.evaluation.config import OtherCodec
+from taae.evaluation.other_codecs.config import OpusSettings
 from tests.unit.analysis.fake_scores import fake_scores, study
 
 STUDY = study()
 STUDY = replace(
     STUDY,
     metrics=replace(STUDY.metrics, names=["mel_distance", "stoi"]),
-    codecs={"opus-6k": OtherCodec("opus", bitrate=6000)},
+    codecs={"opus-6k": OpusSettings("opus", bitrate=6000)},
 )
 
 

@@ -309,7 +309,8 @@ def test_every_metric_can_be_chosen_and_by_default_those_of_dac_are_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(installed, "find_spec", lambda module: module)
-    metrics = {"names": list(COMPUTED), "mosnet": {"weights": "w"}}
+    weights = {"mosnet": {"weights": "w"}, "speaker": {"wavlm_weights": "w"}}
+    metrics = {"names": list(COMPUTED), **weights}
     assert resolve({"metrics": metrics}).metrics.names == list(COMPUTED)
     names = resolve({"metrics": {"mosnet": {"weights": "w"}}}).metrics.names
     assert names == [name for name in STANDARD if not name.endswith("_dac")]
