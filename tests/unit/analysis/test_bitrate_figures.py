@@ -23,7 +23,10 @@ METRICS = ["si_sdr", "stoi", "estoi"]
 STUDY = replace(
     study(),
     seeds=[2, 3],
-    codecs={"opus-6k": OpusSettings("opus", bitrate=6000), "dac": DacSettings("dac", quantizers=2, weights="w")},
+    codecs={
+        "opus-6k": OpusSettings("opus", bitrate=6000),
+        "dac": DacSettings("dac", quantizers=2, weights="w"),
+    },
 )
 VARIANT_COLOURS = {colour for colour, _ in rate_distortion.VARIANTS}
 

@@ -20,8 +20,8 @@ PACKAGE = Path(__file__).parents[1]
 # of, since every rule has its own part of it among its params; their few formulas are not tracked.
 STUDY = {
     *("codec/config", "corpus/config", "evaluation/config", "training/config"),
-    "evaluation/other_codecs/config",
-    *("study/config", "study/load", "study/study"),
+    *("evaluation/other_codecs/config", "evaluation/robustness/config"),
+    *("study/config", "study/load", "study/study", "study/tests"),
     *("utils/sample_rate", "utils/settings"),
 }
 PLUMBING = {
