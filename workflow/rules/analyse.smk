@@ -118,8 +118,8 @@ MADE = {
     ),
     "robustness": (
         "robustness",
-        runs(f"{ROBUSTNESS}.csv", STUDY.robustness_arms)
-        + runs(f"{ROBUSTNESS}.silence.csv", SILENT_ARMS),
+        runs(ROBUSTNESS, STUDY.robustness_arms)
+        + runs(SILENCE, SILENT_ARMS),
         [
             "results/tables/robustness.csv",
             table("robustness-comparisons.csv", "robustness-comparisons"),

@@ -72,7 +72,8 @@ DECODED = "results/decoded/{variant}/seed{seed}/{point}"
 SCORES = "results/scores/{variant}/seed{seed}/{point}.csv"
 RATINGS = "results/scores/ratings.csv"
 BITRATES = "results/bitrates/{variant}/seed{seed}/{point}"
-ROBUSTNESS = "results/robustness/{variant}/seed{seed}"
+ROBUSTNESS = "results/robustness/{variant}/seed{seed}.csv"
+SILENCE = "results/robustness/{variant}/silence-seed{seed}.csv"
 
 # Whether a recogniser is asked, and which one.
 RECOGNISED = not {"wer", "cer", "dwer"}.isdisjoint(STUDY.computed)

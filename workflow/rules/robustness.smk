@@ -8,8 +8,8 @@ rule robustness:
         audio=ancient(f"{CORPUS}/test.npy"),
         model=f"{MODEL}/model.safetensors",
     output:
-        where(STUDY.robustness.silence, f"{ROBUSTNESS}.silence.csv"),
-        scores=f"{ROBUSTNESS}.csv",
+        where(STUDY.robustness.silence, SILENCE),
+        scores=ROBUSTNESS,
     log:
         "results/logs/robustness/{variant}/seed{seed}.log",
     benchmark:

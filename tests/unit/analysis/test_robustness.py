@@ -72,7 +72,7 @@ def found(
         path.parent.mkdir(parents=True)
         rows.to_csv(path, index=False)
         silence = pd.DataFrame({"variant": [variant], "seed": 1, "output_dbfs": -70.0})
-        silence.to_csv(path.with_suffix(".silence.csv"), index=False)
+        silence.to_csv(path.with_name("silence-seed1.csv"), index=False)
     return tables.robustness_tables(results, STUDY)
 
 

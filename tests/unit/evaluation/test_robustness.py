@@ -192,7 +192,7 @@ def test_every_condition_has_a_row_and_scores_are_against_what_was_given(
     assert changed[["clean", "gain", "noise", "band"]].isna().all()
     assert changed["pass"] == 0
     assert changed["flip-random"] == pytest.approx(0.1, abs=0.01)
-    levels = pd.read_csv(tmp_path / "seed1.silence.csv")
+    levels = pd.read_csv(tmp_path / "silence-seed1.csv")
     assert levels["variant"].tolist() == ["a", "a"]
 
 

@@ -44,7 +44,9 @@ def robustness_tables(results: Path, study: Study) -> dict[str, pd.DataFrame]:
         "robustness-comparisons": robustness_comparisons(scores, study),
     }
     if study.robustness.silence:
-        levels = [read_csv(path.with_suffix(SILENCE), ["variant"], ["variant"]) for path in runs]
+        levels = [
+            read_csv(path.with_name(SILENCE + path.name), ["variant"], ["variant"]) for path in runs
+        ]
         tables["robustness-silence"] = pd.concat(levels)
     return tables
 

@@ -12,7 +12,7 @@ from taae.utils.settings import Distinct, Name, Settings, default
 
 Rate = Annotated[float, Field(gt=0, le=1)]
 NEIGHBOUR, RANDOM = "neighbour", "random"
-SILENCE = ".silence.csv"  # what the name of the file of levels ends in
+SILENCE = "silence-"  # what the name of the file of levels begins with
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,10 @@ def score_robustness(
     if settings.silence:
         levels = silence_levels(codec, settings.seed)
         levels = levels.assign(variant=labels["variant"], seed=labels["seed"])
-        write_csv(levels[["variant", "seed", *levels.columns[:-2]]], output.with_suffix(SILENCE))
+        write_csv(
+            levels[["variant", "seed", *levels.columns[:-2]]],
+            output.with_name(SILENCE + output.name),
+        )
     write_csv(pd.concat(tables, ignore_index=True), output)
 
 
