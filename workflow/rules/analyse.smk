@@ -118,8 +118,7 @@ MADE = {
     ),
     "robustness": (
         "robustness",
-        runs(ROBUSTNESS, STUDY.robustness_arms)
-        + runs(SILENCE, SILENT_ARMS),
+        runs(ROBUSTNESS, STUDY.robustness_arms) + runs(SILENCE, SILENT_ARMS),
         [
             "results/tables/robustness.csv",
             table("robustness-comparisons.csv", "robustness-comparisons"),
