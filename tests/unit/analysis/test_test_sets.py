@@ -52,7 +52,7 @@ def compared(scores: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return tables.comparisons_on(others, STUDY, comparisons(scores["main"], STUDY))
 
 
-def test_the_main_set_is_as_without_others_and_the_others_are_one_family(
+def test_the_main_set_is_as_without_others_and_the_others_are_two_families(
     scores: dict[str, pd.DataFrame], compared: pd.DataFrame
 ) -> None:
     main = comparisons(scores["main"], study())
@@ -60,11 +60,13 @@ def test_the_main_set_is_as_without_others_and_the_others_are_one_family(
         compared[compared["test"] == "main"].drop(columns="test"), main, check_dtype=False
     )
     others = compared[(compared["test"] != "main") & ~compared["control"].astype(bool)]
-    assert set(others["family"]) == {"tests"}
-    assert set(others["family_size"]) == {len(others)}
-    ordered = others.sort_values("p")
-    steps = np.maximum.accumulate(ordered["p"] * np.arange(len(ordered), 0, -1)).clip(upper=1)
-    assert ordered["p_holm"].to_numpy() == pytest.approx(steps.to_numpy())
+    assert set(others["family"]) == {"tests", "tests-secondary"}
+    for family, rows in others.groupby("family"):
+        assert set(rows["primary"].astype(bool)) == {family == "tests"}
+        assert set(rows["family_size"]) == {len(rows)}
+        ordered = rows.sort_values("p")
+        steps = np.maximum.accumulate(ordered["p"] * np.arange(len(ordered), 0, -1)).clip(upper=1)
+        assert ordered["p_holm"].to_numpy() == pytest.approx(steps.to_numpy())
     controls = compared[compared["control"].astype(bool)]
     assert set(controls["test"]) == {"main", "noise", "room"}
     assert controls["p_holm"].isna().all()

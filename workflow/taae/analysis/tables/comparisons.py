@@ -2,8 +2,8 @@
 
 Families of tests are corrected (Holm) each by itself: `confirmatory`, the primary metrics of the
 arms that the study declares, natively; `exploratory`, the other metrics; `points`, other operating
-points; `tests`, other test sets than the main one. Rows of a `control`, whose effect is nil by
-construction, are in none of them.
+points; `tests` and `tests-secondary`, primary and other metrics on test sets beside the main one.
+Rows of a `control`, whose effect is nil by construction, are in none of them.
 """
 
 from __future__ import annotations

@@ -8,11 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from taae.analysis.run_files import collect
-from taae.analysis.tables.comparisons import COLUMNS, TESTS, compared, with_families
+from taae.analysis.tables.comparisons import COLUMNS, TESTS, compared, corrected, with_families
 from taae.analysis.tables.scores import SUMMARY_COLUMNS, summary
 from taae.corpus.config import MAIN
 from taae.study.study import Study
 from taae.utils.files import read_csv
+
+SECONDARY = f"{TESTS}-secondary"
 
 
 def tables_by_test(results: Path, study: Study) -> dict[str, pd.DataFrame]:
@@ -48,14 +50,17 @@ def comparisons_on(
 ) -> pd.DataFrame:
     """Return the comparisons on each test set, below `main`, whose families stay as they are.
 
-    All tests on the other sets together are a family of their own. The noise of training is that on
-    the set itself.
+    Tests on the other sets are two families: `tests`, of the primary metrics of the ablations, and
+    `tests-secondary`. The noise of training is that on the set itself.
     """
     others = [
         compared(rows, study, study.ablations, study.computed).assign(test=test)
         for test, rows in scores.items()
     ]
     parts = [main[main["metric"].isin(study.computed)].assign(test=MAIN)]
-    parts.append(with_families(pd.concat(others, ignore_index=True), TESTS))
+    elsewhere = with_families(pd.concat(others, ignore_index=True), TESTS)
+    secondary = (elsewhere["family"] == TESTS) & ~elsewhere["primary"].astype(bool)
+    elsewhere["family"] = elsewhere["family"].mask(secondary, SECONDARY)
+    parts.append(corrected(elsewhere, (TESTS, SECONDARY)))
     filled = [part for part in parts if len(part)] or parts[:1]
     return pd.concat(filled, ignore_index=True)[["test", *COLUMNS]]
