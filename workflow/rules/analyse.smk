@@ -64,7 +64,7 @@ MADE = {
             + expand(
                 f"{TEST}/scores/codecs/{{codec}}.csv",
                 test=test,
-                codec=STUDY.tested_codecs,
+                codec=STUDY.codecs,
             )
         ],
         [

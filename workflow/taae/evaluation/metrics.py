@@ -100,7 +100,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             *("si_sdr", "SI-SDR", "dB", +1, "zero-mean"),
             definition="scale-invariant signal-to-distortion ratio, means removed, float64",
-            use="how well the waveform is kept; one sample of delay costs 11 dB",
+            use="how well the waveform is kept; a delay of one sample lowers it by far",
             missing="identical: no error to measure, SI-SDR is +inf",
             source="Le Roux et al., ICASSP 2019",
             rate=31_000,

@@ -28,10 +28,12 @@ def check_study(study: Study) -> list[str]:
     unfit = {"lengths": unscored, "robustness": unscored, "bitrates": ("mosnet",)}
     for section, names in chosen.items():
         for metric in names:
-            if metric not in study.computed or metric in unfit[section]:
+            if metric in unfit[section]:
+                raise TaaeError(f"{section}.metrics: '{metric}' cannot be scored here")
+            if metric not in study.computed:
                 raise TaaeError(
-                    f"{section}.metrics: '{metric}' is not among metrics.names, or cannot"
-                    " be scored here"
+                    f"{section}.metrics: '{metric}' is not among metrics.names; add it there, or"
+                    f" give {section}.metrics"
                 )
     _check_points(study)
     for name, ablation in study.robustness_ablations.items():

@@ -73,11 +73,6 @@ class Study:
         """The seeds that a variant is run with; a pretrained one has no more than a number."""
         return self.seeds[:1] if self.variants[variant].pretrained else self.seeds
 
-    @property
-    def tested_codecs(self) -> list[str]:
-        """The other codecs on other test sets: all but audio that was decoded elsewhere."""
-        return [name for name, codec in self.codecs.items() if codec.kind != "folder"]
-
     def reference_of(self, test: str) -> str:
         """The test set whose speech the decoded speech of one is compared with."""
         clean = test in self.tests and self.tests[test].altered.reference == "clean"

@@ -32,14 +32,14 @@ def tables_by_test(results: Path, study: Study) -> dict[str, pd.DataFrame]:
 
 def _score_files(folder: Path, study: Study) -> list[Path]:
     runs = [f"{name}/seed{seed}" for name in study.variants for seed in study.seeds_of(name)]
-    runs += [f"codecs/{codec}" for codec in study.tested_codecs]
+    runs += [f"codecs/{codec}" for codec in study.codecs]
     return [folder / "scores" / f"{run}.csv" for run in runs]
 
 
 def summaries(scores: Mapping[str, pd.DataFrame], study: Study, main: pd.DataFrame) -> pd.DataFrame:
     """Return `taae.analysis.tables.scores.summary` of each test set, below `main`."""
     parts = [main[main["metric"].isin(study.computed)].assign(test=MAIN)]
-    names = [*study.variants, *study.tested_codecs]
+    names = [*study.variants, *study.codecs]
     for test, rows in scores.items():
         parts.append(summary(rows, study, names, study.computed).assign(test=test))
     return pd.concat(parts, ignore_index=True)[["test", *SUMMARY_COLUMNS]]
