@@ -5,6 +5,7 @@ import os
 import shlex
 import sys
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -78,8 +79,12 @@ SILENCE = "results/robustness/{variant}/silence-seed{seed}.csv"
 # Whether a recogniser is asked, and which one.
 RECOGNISED = not {"wer", "cer", "dwer"}.isdisjoint(STUDY.computed)
 ASR = STUDY.metrics.asr
-ASR_MODEL = f"--asr-language {ASR.language}"
+ASR_MODEL = f"--asr-language {shlex.quote(ASR.language)}"
+RECOGNISER = []
 if ASR.model:
+    RECOGNISER = [
+        f"{ASR.model}/{name}" for name in ("model.bin", "config.json", "tokenizer.json")
+    ]
     ASR_MODEL += f" --asr-model {shlex.quote(ASR.model)}"
 
 # One job decodes a model at all of its operating points, and another scores it. How many files they

@@ -105,7 +105,7 @@ rule score_other_codec:
 rule hear:
     input:
         code("evaluation/scoring/heard"),
-        branch(bool(ASR.model), then=f"{ASR.model}/model.bin"),
+        RECOGNISER,
         manifest=f"{CORPUS}/test.csv",
         reference="results/reference/audio",
     output:

@@ -39,7 +39,7 @@ use rule reference as reference_test with:
 use rule hear as hear_test with:
     input:
         code("evaluation/scoring/heard"),
-        branch(bool(ASR.model), then=f"{ASR.model}/model.bin"),
+        RECOGNISER,
         manifest=f"{TEST}/corpus/test.csv",
         reference=f"{TEST}/reference/audio",
     output:

@@ -2,8 +2,10 @@
 
 import csv
 import math
+import zlib
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -121,6 +123,12 @@ class TestLoops:
     def test_repetitions_are(self):
         assert "repeats" in loop_in(" ".join(HUNDRED), 100, 30.0)
 
+    def test_a_long_text_is_judged_in_pieces(self):
+        """Of plain text zlib makes less and less, the longer it is."""
+        text = Path(__file__).parents[3].joinpath("docs", "metrics.md").read_text()
+        assert len(text.encode()) / len(zlib.compress(text.encode())) > 2.4
+        assert loop_in(text, len(text.split()), 1e9) == ""
+
     def test_more_words_than_anybody_says_are(self):
         assert "24 words a second" in loop_in("any dozen of words", 12, 0.5)
 
@@ -190,7 +198,7 @@ class TestRows:
         rows, _ = scored(["the cat sat", "on the mat all day"], (1, 2))
         folder = tmp_path / "decoded"
         for samples, status in {
-            (0.0,) * RATE: "silent_deg",
+            (0.0,) * RATE: "ok",  # all words are lost
             (math.nan,) * RATE: "nonfinite",
             (0.1, -0.1) * 600: "too_short",
         }.items():
@@ -202,6 +210,9 @@ class TestRows:
             )  # fmt: skip
             rows = pd.read_csv(tmp_path / "again.csv").set_index(["utterance", "metric"])
             assert rows.loc[("a", "wer"), "status"] == status
+            if status == "ok":
+                assert rows.loc[("a", "wer"), "value"] == 1
+                assert rows.loc[("a", "dwer"), "status"] == "silent_ref"
             assert rows.loc[("b", "wer"), "value"] == 0
 
 

@@ -42,6 +42,15 @@ def exported(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_folder_of_anything_else_is_left_alone(
+    model: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    assert main(["export", "--model", str(model), "--output", str(tmp_path)]) == 1
+    assert "no earlier export" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
 def test_the_folder_says_what_it_is(model: Path, exported: Path) -> None:
     names = ["README.md", "config.json", "decoder.onnx", "encoder.onnx"]
     assert sorted(path.name for path in exported.iterdir()) == names

@@ -68,8 +68,9 @@ def hear(
     from taae.evaluation.scoring.recogniser import load_recogniser
     from taae.utils.files import write_csv
 
-    check_installed(["wer"])
-    recogniser = load_recogniser(ASR(str(asr_model or ""), asr_language))
+    asr = ASR(str(asr_model or ""), asr_language)
+    check_installed(["wer"], asr=asr)
+    recogniser = load_recogniser(asr)
     transcripts = read_transcripts(manifest) if manifest else {}
     write_csv(hear_references(reference, transcripts, recogniser, jobs), output)
 

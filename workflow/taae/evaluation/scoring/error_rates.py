@@ -65,6 +65,20 @@ class ErrorRates:
             cpu_s = round((time.process_time() - start) / len(ERROR_RATES), 6)
         found = self.recogniser.words(str(text))
         loop = loop_in(str(text), len(found), degraded.size / SAMPLE_RATE)
+        return self._heard(utterance, found, loop, float(cpu_s)), {key: (text, cpu_s)}
+
+    def silent(self, utterance: str) -> list[dict[str, Any]]:
+        """Return the rows of a silent signal: all words are lost."""
+        return self._heard(utterance, [], "", 0.0)
+
+    def failed(self, failure: Failure) -> list[dict[str, Any]]:
+        """Return the rows of a signal that cannot be scored."""
+        outcome = _outcome(math.nan, failure.status, failure.message) | {"cpu_s": 0.0}
+        return [self._about(metric) | outcome for metric in ERROR_RATES]
+
+    def _heard(
+        self, utterance: str, found: list[str], loop: str, cpu_s: float
+    ) -> list[dict[str, Any]]:
         rows = []
         for metric in ERROR_RATES:
             try:
@@ -73,12 +87,7 @@ class ErrorRates:
             except Failure as failure:
                 outcome = _outcome(math.nan, failure.status, failure.message)
             rows.append(self._about(metric) | outcome | {"cpu_s": cpu_s})
-        return rows, {key: (text, cpu_s)}
-
-    def failed(self, failure: Failure) -> list[dict[str, Any]]:
-        """Return the rows of a signal that cannot be scored."""
-        outcome = _outcome(math.nan, failure.status, failure.message) | {"cpu_s": 0.0}
-        return [self._about(metric) | outcome for metric in ERROR_RATES]
+        return rows
 
     def _true_words(self, metric: str, utterance: str) -> list[str]:
         """Return what should have been heard.

@@ -70,11 +70,12 @@ def read_heard(path: Path, recogniser: Recogniser) -> pd.DataFrame:
     """
     table = read_csv(path, COLUMNS, TEXT)
     table[TEXT] = table[TEXT].fillna("")
-    for settings in table["settings"].unique():
-        if settings != recogniser.settings:
+    here = f"{recogniser.settings}, {recogniser.version}"
+    for heard in (table["settings"] + ", " + table["version"]).unique():
+        if heard != here:
             raise TaaeError(
-                f"{path}: heard by another recogniser ({settings}, here {recogniser.settings});"
-                " run `taae hear` again"
+                f"{path}: heard by another recogniser ({heard}, here {here}); run `taae hear`"
+                " again, or in a study `snakemake --forcerun hear`"
             )
     return table
 

