@@ -14,8 +14,10 @@ from scipy import stats
 
 from taae.analysis.bjontegaard import Points, between_trainings, deltas, gap, undominated
 from taae.analysis.findings.wording import bits_at_equal_quality
+from taae.analysis.run_files import RUN, read_runs
 from taae.analysis.statistics import RunVariance
 from taae.analysis.tables.bd_rate import BITS, COLUMNS, bd_rate_table, curves_of
+from taae.analysis.tables.bitrates import _bitrates
 from taae.codec.operating_points import NATIVE
 from taae.study.study import Study
 from tests.unit.analysis.fake_scores import fake_scores, study
@@ -75,6 +77,8 @@ def test_trainings_of_one_thing_differ_by_twice_the_variance_of_one() -> None:
     found = between_trainings([0.1, -0.2, 0.4])
     assert found == RunVariance(pytest.approx(2 * statistics.variance([0, 0.1, -0.2, 0.4])), 3)
     assert between_trainings([]) is None
+    assert between_trainings([0.1, np.nan, -0.2, 0.4]) == found  # a control may reach no quality
+    assert between_trainings([np.nan]) is None
 
 
 def test_dominated_points_are_not_on_the_curve() -> None:
@@ -194,6 +198,45 @@ def test_noise_is_what_controls_differ_by_and_no_control_vouches_for_itself(
     assert np.isnan(of.loc["odd-no-symmetric", "noise"])
     assert table.loc[table["reference"] == "even", "noise"].isna().all()
     assert (table["scope"] == "fixed checkpoint").all()  # one degree of freedom tells too little
+
+
+def test_utterances_may_have_numbers_for_names(tmp_path: Path) -> None:
+    some = replace(study(), seeds=[1])
+    some = replace(some, bitrates=replace(some.bitrates, metrics=["si_sdr"]))
+    folder, rates = written(tmp_path / "scores", some)
+    expected = bd_rate_table(folder, rates, some)
+    for path in folder.rglob("*.csv"):
+        numbered(pd.read_csv(path)).to_csv(path, index=False)
+    runs = []
+    for (variant, seed, point), rows in rates.groupby(RUN):
+        runs.append((variant, seed, point))
+        path = tmp_path / variant / f"seed{seed}" / point / "rates.csv"
+        path.parent.mkdir(parents=True)
+        numbered(rows.drop(columns=RUN)).to_csv(path, index=False)
+    found = bd_rate_table(folder, read_runs(tmp_path, runs, "rates.csv"), some)
+    pd.testing.assert_frame_equal(found, expected)
+
+
+def numbered(table: pd.DataFrame) -> pd.DataFrame:
+    """Name utterances 001 and not v00-1."""
+    return table.assign(utterance=table["utterance"].str.replace(r"\D", "", regex=True))
+
+
+def test_bitrates_are_weighted_by_length_and_leave_the_rates_alone() -> None:
+    run = {"variant": "a", "seed": 1, "point": NATIVE}
+    rates = pd.DataFrame({"utterance": ["1", "2"], "seconds": [1.0, 3.0], **run})
+    rates = rates.assign(coded_bps=[100.0, 200.0], nominal_bps=[200.0, 400.0])
+    before = rates.copy()
+    assert _bitrates(rates)["coded_bps"].tolist() == [175]
+    pd.testing.assert_frame_equal(rates, before)
+
+
+def test_three_seeds_make_no_more_of_one_control(tmp_path: Path) -> None:
+    some = replace(study(), seeds=[1, 2, 3])
+    some = replace(some, bitrates=replace(some.bitrates, metrics=["si_sdr"]))
+    found = bd_rate_table(*written(tmp_path, some), some).set_index(["variant", "bits"])
+    row = found.loc["odd-no-hybrid", "coded"]
+    assert (row["noise_df"], row["n_seeds"], row["scope"]) == (1, 3, "fixed checkpoint")
 
 
 def test_intervals_hold_the_noise_that_three_controls_tell(tmp_path: Path) -> None:

@@ -52,7 +52,10 @@ def results(tmp_path: Path) -> Path:
     rows = {"variant": "mine", "seed": [3, 4], "point": "native", "coded_bps": [3333.3, 1.0]}
     write_csv(pd.DataFrame(rows), folder / "tables" / "bitrates.csv")
     train = {"seconds": 36_000, "speakers": 40}
-    corpus = {"sha256": PROVENANCE["corpus"], "settings": {"kind": "librispeech"}}
+    corpus = {
+        "sha256": PROVENANCE["corpus"],
+        "settings": {"kind": "librispeech", "loudness": -26.0},
+    }
     write_json({**corpus, "splits": {"train": train}}, folder / "corpus" / "corpus.json")
     return folder
 
@@ -79,6 +82,7 @@ def test_a_card_with_results(results: Path, tmp_path: Path) -> None:
     assert "95% confidence" in card
     assert 'from_pretrained("me/codec")' in card
     assert "causal, so that it can stream" in card
+    assert "speech at about -26 LUFS" in card
 
 
 def test_the_hub_can_read_its_metadata(results: Path) -> None:
@@ -97,12 +101,23 @@ def test_without_results_there_are_no_scores(results: Path) -> None:
     assert rows(card)["speech"] == [f"corpus {'abc' * 4}"]
     assert rows(card)["native"] == ["3483", "–"]
     assert "## Scores" not in card
+    assert "speech at about the loudness of its training speech" in card
+
+
+def test_a_study_without_operating_points_has_no_measured_bitrates(results: Path) -> None:
+    (results / "tables" / "bitrates.csv").unlink()
+    card = model_card(results / "models" / "mine" / "seed3", "me/codec", results)
+    assert rows(card)["native"] == ["3483", "–"]
+    assert "## Scores" in card
 
 
 def test_another_studys_results_are_refused(results: Path, tmp_path: Path) -> None:
     codec().save_pretrained(tmp_path / "stranger")
     write_json({**PROVENANCE, "seed": 5}, tmp_path / "stranger" / "provenance.json")
     with pytest.raises(TaaeError, match="no model with the provenance"):
+        model_card(tmp_path / "stranger", "me/codec", results)
+    (tmp_path / "stranger" / "provenance.json").unlink()
+    with pytest.raises(TaaeError, match=r"stranger/provenance\.json: .* leave out --results"):
         model_card(tmp_path / "stranger", "me/codec", results)
 
 

@@ -162,6 +162,39 @@ def test_the_noise_of_training_is_told_by_the_changes_of_arms_that_are_the_same(
     assert row["noise"] == pytest.approx(np.sqrt(2 * np.var(means, ddof=1)))
 
 
+@pytest.mark.parametrize(("silent", "status"), [(12, "too_many_failed"), (2, "ok")])
+def test_the_utterances_that_survive_do_not_speak_for_an_arm_that_falls_silent(
+    scores: pd.DataFrame, silent: int, status: str
+) -> None:
+    """A tenth of the 24 utterances may fail, and no arm but the silent one is concerned."""
+    here = (scores["variant"] == "window-32") & (scores["condition"] == "pass")
+    names = sorted(scores["utterance"].unique(), key=lambda name: name[::-1])[:silent]
+    gone = here & scores["utterance"].isin(names)
+    table = tables.robustness_comparisons(scores.assign(value=scores["value"].mask(gone)), STUDY)
+    own = (table["variant"] == "window-32") & (table["condition"] == "pass")
+    assert set(table.loc[own, "status"]) == {status}
+    assert set(table.loc[own, "n_excluded"]) == {silent}
+    assert set(table.loc[~own, "status"]) == {"ok"}
+    hard = found_findings({"robustness-comparisons": table})
+    judged = (hard["variant"] == "window-32") & (hard["condition"] == "pass")
+    assert judged.any() == (status == "ok")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"settings": "a2"}, "several settings"), ({"amount": 0.1}, "twice")],
+)
+def test_scores_that_do_not_compare_are_refused(
+    scores: pd.DataFrame, tmp_path: Path, change: dict, words: str
+) -> None:
+    rows = scores[scores["variant"] == "baseline"]
+    changed = rows["amount"] == 0.01
+    parts = [rows[~changed], rows[changed].assign(**change)]
+    pd.concat(parts).to_csv(tmp_path / "seed1.csv", index=False)
+    with pytest.raises(TaaeError, match=words):
+        tables.read_conditions([tmp_path / "seed1.csv"])
+
+
 def found_findings(found: dict[str, pd.DataFrame]) -> pd.DataFrame:
     native = comparisons(fake_scores(), STUDY)
     points = pd.DataFrame(columns=["point", "same_as", *COLUMNS])
@@ -222,6 +255,14 @@ def test_the_figure_has_two_panels_for_each_condition(found: dict[str, pd.DataFr
         ({"ablations": ["fsq"], "metrics": ["si_sdr", "visqol"]}, ["robustness.metrics", "visqol"]),
         ({"losses": [1.5]}, ["robustness.losses"]),
         ({"passes": [1]}, ["robustness.passes"]),
+        (
+            {
+                "ablations": ["fsq"],
+                "flips": {"to": []},
+                **{key: [] for key in ("losses", "passes", "gains_db", "noise_db", "band_hz")},
+            },
+            ["robustness", "switched off", "flips.rates", "losses", "band_hz"],
+        ),
     ],
 )
 def test_a_section_that_cannot_be_run_is_refused(change: dict, words: list[str]) -> None:

@@ -10,11 +10,14 @@ import pandas as pd
 import pytest
 
 from taae.analysis.figures.ablations import tests as figure_of
+from taae.analysis.figures.draw import read_content
 from taae.analysis.findings.table import findings
 from taae.analysis.findings.wording import headlines, markdown
 from taae.analysis.tables import tests as tables
 from taae.analysis.tables.comparisons import comparisons
+from taae.analysis.tables.factorial import COLUMNS as EFFECTS_COLUMNS
 from taae.analysis.tables.scores import summary
+from taae.analysis.write import write_table
 from taae.corpus import config
 from taae.study.study import Study
 from taae.utils.files import write_csv
@@ -103,6 +106,31 @@ def test_the_tables_come_from_the_files_of_each_set(
     again = found["tests-comparisons"]
     assert again["difference"].to_numpy() == pytest.approx(compared["difference"].to_numpy())
     assert list(again["family"].fillna("")) == list(compared["family"])
+
+
+def test_names_that_are_numbers_stay_as_they_are(
+    scores: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    """Variants named 007 and 64, on a test set named 1."""
+    names = {"baseline": "64", "window-32": "007"}
+    rows = scores["main"][scores["main"]["variant"].isin(names)].replace({"variant": names})
+    variants = {new: STUDY.variants[name] for name, new in names.items()}
+    window = replace(STUDY.ablations["window"], reference="64", variants=["007"], controls=[])
+    some = replace(with_tests("1"), variants=variants, ablations={"32": window})
+    for variant, own in rows.groupby("variant"):
+        write_csv(own, tmp_path / f"tests/1/scores/{variant}/seed1.csv")
+    write_csv(summary(rows, some), tmp_path / "tables/summary.csv")
+    write_csv(comparisons(rows, some), tmp_path / "tables/comparisons.csv")
+    write_csv(pd.DataFrame(columns=EFFECTS_COLUMNS), tmp_path / "tables/factorial.csv")
+    write_table("tests", some, tmp_path)
+    write_table("findings", some, tmp_path)
+    compared = read_content(tmp_path / "tables/tests-comparisons.csv")
+    assert set(compared["reference"]) == {"64"}
+    found = read_content(tmp_path / "tables/findings.csv")
+    for column, expected in (("ablation", {"32"}), ("variant", {"007"}), ("test", {"main", "1"})):
+        assert set(found[column]) == expected
+    means = read_content(tmp_path / "tables/tests.csv")
+    assert len(means.drop_duplicates(["test", "variant"])) == 4
 
 
 def test_findings_name_the_test_set(

@@ -81,9 +81,10 @@ def test_lengths_are_scored_on_the_same_samples_in_the_same_cuts(tmp_path: Path)
         home=1,
         names=["si_sdr", "stoi"],
         max_seconds=30,
-        labels={"run": "a/seed1", "variant": "a", "seed": 1},
+        labels={"run": "007/seed1", "variant": "007", "seed": 1},
     )
-    table = pd.read_csv(tmp_path / "scores.csv")
+    table = pd.read_csv(tmp_path / "scores.csv", dtype={"variant": str})
+    assert set(table["variant"]) == {"007"}
     assert list(table.columns[:3]) == ["seconds", "cut", "run"]
     sizes = table.groupby(["seconds", "cut"])["n_ref"].unique().map(list).to_dict()
     assert sizes == {(0.5, 0.5): [8000], (1, 0.5): [8000], (1, 1): [16_000], (2, 1): [16_000]}

@@ -173,10 +173,11 @@ SETTINGS = Robustness(
 def test_every_condition_has_a_row_and_scores_are_against_what_was_given(
     corpus: Path, tmp_path: Path
 ) -> None:
-    labels = {"run": "a/seed1", "variant": "a", "seed": 1, "bitrate": 1.0, "split": "test"}
+    labels = {"run": "007/seed1", "variant": "007", "seed": 1, "bitrate": 1.0, "split": "test"}
     output = tmp_path / "seed1.csv"
     score_robustness(toy(255), corpus, SETTINGS, output, max_seconds=30, labels=labels)
-    table = pd.read_csv(output)
+    table = pd.read_csv(output, dtype={"variant": str})
+    assert set(table["variant"]) == {"007"}
     assert table.groupby(["condition", "amount"], sort=False).size().to_dict() == {
         ("clean", 0): 3, ("flip-random", 0.1): 3, ("loss", 0.1): 3, ("pass", 2): 3, ("pass", 3): 3,
         ("gain", -10): 3, ("noise", 10): 3, ("band", 4000): 3,
@@ -192,8 +193,8 @@ def test_every_condition_has_a_row_and_scores_are_against_what_was_given(
     assert changed[["clean", "gain", "noise", "band"]].isna().all()
     assert changed["pass"] == 0
     assert changed["flip-random"] == pytest.approx(0.1, abs=0.01)
-    levels = pd.read_csv(tmp_path / "silence-seed1.csv")
-    assert levels["variant"].tolist() == ["a", "a"]
+    levels = pd.read_csv(tmp_path / "silence-seed1.csv", dtype={"variant": str})
+    assert levels["variant"].tolist() == ["007", "007"]
 
 
 def test_the_level_of_what_a_codec_makes_of_silence() -> None:

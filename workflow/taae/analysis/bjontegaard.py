@@ -147,10 +147,11 @@ def between_trainings(controls: Sequence[float]) -> RunVariance | None:
     """Return the variance of a gap between trainings where nothing is changed.
 
     Args:
-        controls: the gaps of controls from the reference, whose own gap is nil.
+        controls: the gaps of controls from the reference, whose own gap is nil; NaN is no gap.
     """
-    runs = np.array([0.0, *controls])
-    return RunVariance(2 * float(runs.var(ddof=1)), len(controls)) if len(controls) else None
+    found = [each for each in controls if np.isfinite(each)]
+    runs = np.array([0.0, *found])
+    return RunVariance(2 * float(runs.var(ddof=1)), len(found)) if found else None
 
 
 def _gaps(reference: Points, arm: Points, left_out: int | None = None) -> tuple[Gap, Gap]:

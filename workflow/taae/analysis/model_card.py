@@ -26,7 +26,7 @@ USE = """```python
 from taae.codec.codec import Codec
 
 codec = Codec.from_pretrained("{repository}")
-# wave: (batch, samples) at {rate} Hz, speech at about -20 LUFS
+# wave: (batch, samples) at {rate} Hz, speech at about {loudness}
 codes = codec.encode(wave)  # (batch, frames, {columns})
 wave = codec.decode(codes, wave.shape[1])
 ```
@@ -64,6 +64,7 @@ def model_card(model: Path, repository: str, results: Path | None = None, licenc
             repository=repository,
             rate=config.sample_rate,
             columns=config.bottleneck.dimensions,
+            loudness=_loudness(about, results),
         ),
         "## Training",
         _table(["", ""], _training(about, results)) or "Not known.",
@@ -120,22 +121,46 @@ def _training(about: dict[str, Any], results: Path | None) -> list[tuple[str, st
 
 def _speech(sha256: str, results: Path | None) -> str:
     """Describe the training speech, where the results hold the corpus with this hash."""
-    path = results / "corpus" / "corpus.json" if results else None
-    corpus = _read_json(path) if path and path.is_file() else {}
-    if corpus.get("sha256") != sha256:
+    corpus = _corpus(sha256, results)
+    if not corpus:
         return f"corpus {sha256[:12]}"
     train, kind = corpus["splits"]["train"], corpus["settings"]["kind"]
     source = SOURCES.get(kind, "recordings")
     return f"{train['seconds'] / 3600:.3g} h of {train['speakers']} speakers, {source}"
 
 
+def _loudness(about: dict[str, Any], results: Path | None) -> str:
+    """Say how loud the training speech was, where the results hold its corpus."""
+    corpus = _corpus(about.get("corpus", ""), results)
+    if not corpus:
+        return "the loudness of its training speech"
+    return f"{corpus['settings']['loudness']:g} LUFS"
+
+
+def _corpus(sha256: str, results: Path | None) -> dict[str, Any]:
+    """Return the corpus.json of the results; nothing where it is of another hash."""
+    corpus = _read_json(results / "corpus" / "corpus.json") if results else {}
+    return corpus if corpus.get("sha256") == sha256 else {}
+
+
 def _run(model: Path, results: Path) -> tuple[Path, str, int]:
     """Return the results, and variant and seed of the model in them that `model` is."""
-    own = (model / PROVENANCE).read_bytes()
+    own = _provenance(model)
     for path in sorted((results / "models").glob(f"*/seed*/{PROVENANCE}")):
-        if path.read_bytes() == own:
+        if _provenance(path.parent) == own:
             return results, path.parent.parent.name, int(path.parent.name.removeprefix("seed"))
     raise TaaeError(f"{results}: has no model with the {PROVENANCE} of {model}; give its own study")
+
+
+def _provenance(model: Path) -> bytes:
+    path = model / PROVENANCE
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TaaeError(
+            f"{path}: cannot be read ({error.strerror}); without it no study's scores are the"
+            " model's: leave out --results"
+        ) from error
 
 
 def _bitrates(
@@ -143,10 +168,10 @@ def _bitrates(
 ) -> list[tuple[str, str, str]]:
     """Return the nominal bitrate at every point with an entropy model, and the measured one."""
     measured: dict[str, float] = {}
-    if run:
-        results, variant, seed = run
-        columns = ["variant", "seed", "point", "coded_bps"]
-        table = read_csv(results / "tables" / "bitrates.csv", columns, ["variant", "point"])
+    path = run[0] / "tables" / "bitrates.csv" if run else None
+    if run and path and path.is_file():  # a study need not have operating points
+        _, variant, seed = run
+        table = read_csv(path, ["variant", "seed", "point", "coded_bps"], ["variant", "point"])
         rows = table[(table["variant"] == variant) & (table["seed"] == seed)]
         measured = dict(zip(rows["point"], rows["coded_bps"], strict=True))
     points = [path.parent.name for path in sorted(model.glob("entropy-models/*/order1.npz"))]

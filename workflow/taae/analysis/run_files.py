@@ -18,23 +18,34 @@ SCORE_COLUMNS = [*SCORE_KEY, "settings", "value", "message"]
 LISTENER = "listener"  # a column that scores from a listening test have besides
 SCORE_TEXT = [name for name in [*SCORE_COLUMNS, LISTENER] if name not in ("seed", "value")]
 RUN = ["variant", "seed", "point"]
+# Columns that are text whatever a person calls an arm, a speaker or a test set: 32 and 007 too.
+NAMES = ["ablation", "reference", "variant", "effect", "key", "point", "same_as", "test"]
+NAMES += ["condition", "arms", "note", *SCORE_TEXT]
+
+
+def read_table(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a table of the analysis or of a run as `read_csv` does, names as text."""
+    return read_csv(path, columns, NAMES)
 
 
 def read_runs(folder: Path, runs: Sequence[tuple[str | int, ...]], name: str) -> pd.DataFrame:
     """Read `folder`/VARIANT/seedSEED[/POINT]/`name` of each run; the run is the first columns."""
     tables = [
-        read_csv(folder.joinpath(str(variant), f"seed{seed}", *map(str, point), name), [])
+        read_table(folder.joinpath(str(variant), f"seed{seed}", *map(str, point), name))
         for variant, seed, *point in runs
     ]
     joined = pd.concat(tables, keys=runs, names=RUN[: len(runs[0])])
     return joined.droplevel(-1).reset_index()
 
 
-def collect(paths: Iterable[Path]) -> pd.DataFrame:
-    """Read score files into one table, checked: what cannot be compared is refused."""
+def collect(paths: Iterable[Path], place: Sequence[str] = ()) -> pd.DataFrame:
+    """Read score files into one table, checked: what cannot be compared is refused.
+
+    `place` are more columns of the files, by which scores of one utterance may differ.
+    """
     tables = []
     for path in paths:
-        table = read_csv(path, SCORE_COLUMNS, SCORE_TEXT)
+        table = read_table(path, [*place, *SCORE_COLUMNS])
         if not len(table):
             raise TaaeError(f"{path}: has no rows; score again")
         for column in SCORE_KEY:
@@ -44,7 +55,8 @@ def collect(paths: Iterable[Path]) -> pd.DataFrame:
         tables.append(table)
     scores = pd.concat(tables, ignore_index=True)
     # They would be paired each with each.
-    one = [name for name in ("variant", "seed", "utterance", "metric", LISTENER) if name in scores]
+    one = ["variant", "seed", "utterance", "metric", LISTENER, *place]
+    one = [name for name in one if name in scores]
     twice = scores[scores.duplicated(one, keep=False)]
     if len(twice):
         row = twice.iloc[0]

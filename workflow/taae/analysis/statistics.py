@@ -95,6 +95,7 @@ class Comparison(Interval):
 
     n_utterances: int
     n_excluded: int
+    n_pairs: int
     status: str
     statistic: float = np.nan
     df: float = np.nan
@@ -102,6 +103,11 @@ class Comparison(Interval):
     wilcoxon_p: float = np.nan
     d_z: float = np.nan
     rank_biserial: float = np.nan
+
+    @property
+    def excluded(self) -> float:
+        """The share of the rows of either variant that are in no pair."""
+        return self.n_excluded / max(self.n_excluded + self.n_pairs, 1)
 
 
 def complete(values: pd.DataFrame) -> pd.DataFrame:
@@ -204,6 +210,7 @@ def contrast(
         **vars(mean_interval(values, statistics, runs)),
         n_utterances=usable["utterance"].nunique(),
         n_excluded=len(wide) - len(usable),
+        n_pairs=len(usable),
         status="ok",
     )
     if found.n_speakers < 2:

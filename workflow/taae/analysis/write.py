@@ -9,7 +9,7 @@ import pandas as pd
 
 from taae.analysis.findings.table import findings
 from taae.analysis.findings.wording import markdown
-from taae.analysis.run_files import collect
+from taae.analysis.run_files import collect, read_table
 from taae.analysis.tables import publish, scores
 from taae.analysis.tables.bd_rate import COLUMNS as BD_RATES
 from taae.analysis.tables.bitrates import bitrate_tables
@@ -25,7 +25,7 @@ from taae.analysis.tables.tests import tables_by_test
 from taae.codec.operating_points import NATIVE
 from taae.evaluation.decoded_files import codec_table
 from taae.study.study import Study
-from taae.utils.files import read_csv, write_csv, write_text
+from taae.utils.files import write_csv, write_text
 
 
 def write_table(name: str, study: Study, results: Path) -> None:
@@ -76,19 +76,19 @@ def _score_tables(study: Study, results: Path) -> dict[str, pd.DataFrame]:
 
 def _findings(study: Study, folder: Path) -> pd.DataFrame:
     """Return the findings, and write them in words."""
-    compared = read_csv(folder / "comparisons.csv", COLUMNS)
-    crossed = read_csv(folder / "factorial.csv", EFFECTS)
+    compared = read_table(folder / "comparisons.csv", COLUMNS)
+    crossed = read_table(folder / "factorial.csv", EFFECTS)
     points, bd_rates = pd.DataFrame(columns=["point", "same_as", *COLUMNS]), None
     if study.probed():
-        points = read_csv(folder / "points.csv", [*points.columns])
-        bd_rates = read_csv(folder / "bd-rate.csv", BD_RATES)
+        points = read_table(folder / "points.csv", [*points.columns])
+        bd_rates = read_table(folder / "bd-rate.csv", BD_RATES)
     tests = pd.DataFrame(columns=["test", *COLUMNS])
     if study.tests:
-        tests = read_csv(folder / "tests-comparisons.csv", [*tests.columns])
+        tests = read_table(folder / "tests-comparisons.csv", [*tests.columns])
     hard = pd.DataFrame(columns=[*CONDITION, *COLUMNS])
     if study.robustness_arms:
         path = folder / "robustness-comparisons.csv"
-        hard = read_csv(path, [*hard.columns], ["condition"])
+        hard = read_table(path, [*hard.columns])
     found = findings(compared, points, crossed, study, tests, hard)
     write_text(markdown(found, study, bd_rates), folder / "findings.md")
     return found

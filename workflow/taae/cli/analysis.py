@@ -81,10 +81,11 @@ def power(
         output: CSV; by itself a table is printed.
     """
     from taae.analysis.findings.power import power_table
+    from taae.analysis.run_files import read_table
     from taae.analysis.tables.comparisons import COLUMNS
-    from taae.utils.files import read_csv, write_csv
+    from taae.utils.files import write_csv
 
-    table = power_table(read_csv(comparisons, COLUMNS), load_study(study), speakers, seeds)
+    table = power_table(read_table(comparisons, COLUMNS), load_study(study), speakers, seeds)
     if output:
         write_csv(table, output)
     else:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from taae.corpus.store import Split
 from taae.evaluation.config import Speaker
 from taae.evaluation.decode import Coder
-from taae.evaluation.scoring.score import score_folders
+from taae.evaluation.scoring.score import TEXT, score_folders
 from taae.utils.audio import write_flac
 from taae.utils.errors import TaaeError
 from taae.utils.files import read_csv, write_csv
@@ -83,7 +83,7 @@ def score_lengths(
                     speakers=speakers,
                     speaker_weights=speaker_weights,
                 )
-                table = read_csv(folder / "scores.csv", ["run"], ["utterance", "speaker"])
+                table = read_csv(folder / "scores.csv", ["run"], TEXT)
                 table.insert(0, "seconds", length)
                 table.insert(1, "cut", cut)
                 tables.append(table)

@@ -31,8 +31,8 @@ from taae.utils.files import atomic, file_sha256, write_json, write_text
 from taae.utils.log import log
 from taae.utils.sample_rate import SAMPLE_RATE
 
-LOUDNESS = -20.0  # LUFS that codecs are trained at
 SPEECH = 8.0  # s of synthetic speech that graphs are checked with, about
+LOUDNESS = -20.0  # LUFS of that speech
 SECONDS = (0.5, 1.3, 3.1)  # lengths beside those around a hop, and all of the speech
 MOST_DIFFERENT = 1e-3  # share of the codes: latents on the border of two levels, by rounding
 MOST_DEVIATION = 1e-4  # of decoded samples, full scale 1
@@ -53,7 +53,8 @@ assert rate == $rate and audio.ndim == 1
 soundfile.write("out.wav", decoded[0, : len(audio)], rate)
 ```
 
-- Audio: $rate Hz, one channel, float32, full scale 1; speech at about $loudness LUFS, as trained.
+- Audio: $rate Hz, one channel, float32, full scale 1; speech as loud as the codec's training speech
+  (`corpus.loudness` of its study, -20 LUFS unless set otherwise).
 - Codes: one frame per $hop samples, $columns numbers each, with $levels values: $bitrate bit/s.
 - The last frame is filled up with silence; cut the decoded audio to the length of the input.
 - $delay
@@ -101,7 +102,6 @@ def _describe(codec: Codec, point: str) -> dict[str, Any]:
     alphabet = config.bottleneck.alphabet(stages_of(point))
     return {
         "sample_rate": config.sample_rate,
-        "loudness": LOUDNESS,
         "hop": codec.hop,
         "point": point,
         "levels": alphabet,
@@ -128,7 +128,6 @@ def _readme(about: dict[str, Any]) -> str:
         rate=about["sample_rate"],
         columns=len(about["levels"]),
         hop=about["hop"],
-        loudness=f"{about['loudness']:g}",
         levels=" or ".join(str(count) for count in dict.fromkeys(about["levels"])),
         bitrate=f"{about['bitrate']:.0f}",
         delay=causal if about["causal"] else whole,

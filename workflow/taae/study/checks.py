@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from taae.codec.attention_window import removed_share
 from taae.codec.operating_points import NATIVE, OWN, Stage, stages_of
+from taae.evaluation.robustness.conditions import ORIGINAL, conditions
 from taae.utils.errors import TaaeError
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ def check_study(study: Study) -> list[str]:
                     f" give {section}.metrics"
                 )
     _check_points(study)
+    if study.robustness_arms and conditions(study.robustness) == [ORIGINAL]:
+        raise TaaeError(
+            "robustness: every condition is switched off; give one of flips.rates (and flips.to),"
+            " losses, passes, gains_db, noise_db or band_hz, or no robustness.ablations"
+        )
     for name, ablation in study.robustness_ablations.items():
         if ablation.primary not in study.robustness.metrics:
             raise TaaeError(

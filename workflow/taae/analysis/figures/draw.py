@@ -19,10 +19,9 @@ from taae.analysis.figures.study import codebook, cost, coverage, lengths, spect
 from taae.analysis.figures.style import save, styled
 from taae.analysis.figures.tests import means_on_tests
 from taae.analysis.figures.utterances import distributions, scatter
-from taae.analysis.run_files import SCORE_TEXT
+from taae.analysis.run_files import read_table
 from taae.study.study import Study
 from taae.utils.errors import TaaeError
-from taae.utils.files import read_csv
 
 # Each takes the study, the name of an ablation where it is of one, and its tables in order.
 OF_ABLATIONS: dict[str, Callable[..., Figure]] = {
@@ -45,7 +44,7 @@ def plot(study: Study, tables: Path, folder: Path, names: Sequence[str] = ()) ->
     for name in names:
         if name not in found:
             raise TaaeError(f"plot: no figure '{name}'; the study has {', '.join(found)}")
-    read = cache(lambda name: read_table(tables / name))
+    read = cache(lambda name: read_content(tables / name))
     with styled():
         for name in names or found:
             figure = found[name]
@@ -55,10 +54,10 @@ def plot(study: Study, tables: Path, folder: Path, names: Sequence[str] = ()) ->
             save(draw(study, *ablation, *content), folder / name)
 
 
-def read_table(path: Path) -> Any:
+def read_content(path: Path) -> Any:
     """Read a CSV, or the arrays that `taae.analysis.tables.spectra` has written."""
     if path.suffix == ".csv":  # every table has variants: another file in its place is told
-        return read_csv(path, ["variant"], SCORE_TEXT if path.name == "scores.csv" else ())
+        return read_table(path, ["variant"])
     try:
         with np.load(path) as content:
             return {name: content[name] for name in ("utterance", "labels", "hop", "top", "levels")}

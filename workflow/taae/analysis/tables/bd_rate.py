@@ -149,7 +149,6 @@ def _compared(
                 found[row["variant"]],
                 between_trainings([found[name].log_rate.value for name in others]),
                 between_trainings([found[name].quality.value for name in others]),
-                row["n_seeds"],
                 better,
                 study.statistics.confidence,
             )
@@ -179,13 +178,13 @@ def _columns(
     found: Deltas,
     rate_noise: RunVariance | None,
     quality_noise: RunVariance | None,
-    seeds: int,
     better: int,
     confidence: float,
 ) -> dict[str, Any]:
     """Return deltas as columns: rates in per cent, quality in the direction of the metric."""
+    # The means over seeds of each control are one value, however many seeds there are.
     noises = [
-        noise if noise and noise.is_known(seeds) else None for noise in (rate_noise, quality_noise)
+        noise if noise and noise.is_known(1) else None for noise in (rate_noise, quality_noise)
     ]
     low, high = found.log_rate.interval(confidence, noises[0])
     quality = sorted(better * one for one in found.quality.interval(confidence, noises[1]))

@@ -47,8 +47,9 @@ def _bitrates(rates: pd.DataFrame) -> pd.DataFrame:
     `saved` is the share of the nominal bits that the files save, headers included.
     """
     columns = [name for name in rates.columns if name.endswith("_bps")]
-    rates[columns] = rates[columns].mul(rates["seconds"], axis=0)
-    runs = rates.groupby(RUN, sort=False)
+    bits = rates.copy()
+    bits[columns] = rates[columns].mul(rates["seconds"], axis=0)
+    runs = bits.groupby(RUN, sort=False)
     table = runs[columns].sum().div(runs["seconds"].sum(), axis=0)
     table.insert(0, "n_utterances", runs["utterance"].nunique())
     table["saved"] = 1 - table["coded_bps"] / table["nominal_bps"]

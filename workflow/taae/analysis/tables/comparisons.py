@@ -176,19 +176,26 @@ def contrast_row(
     metric: str,
     runs: Runs,
     study: Study,
+    most_excluded: float = 1.0,
 ) -> dict[str, Any]:
     """Return the columns of a contrast of variants, noise included.
 
-    The variance over trainings is part of its interval and test, where it is known.
+    The variance over trainings is part of its interval and test, where it is known. Nothing is
+    tested where more than the share `most_excluded` of the rows is excluded.
     """
     noise = noise_of(weights, metric, runs, study)
     trainings = _trainings(metric, study)
     pooled = noise if noise and noise.is_known(trainings) else None
     one = contrasted(dict(found), weights, metric, study.seedless, study.statistics, pooled)
     trained = any(name not in study.seedless for name in weights)
-    if trained and one.status == "ok" and one.n_seeds < trainings:
+    status = one.status
+    if status == "ok" and trained and one.n_seeds < trainings:
+        status = "missing_seed"
+    elif status == "ok" and one.excluded > most_excluded:
+        status = "too_many_failed"
+    if status != one.status:
         unknown: Any = dict.fromkeys(("low", "high", "statistic", "p"), np.nan)
-        one = replace(one, status="missing_seed", **unknown)
+        one = replace(one, status=status, **unknown)
     noisy = {"noise": noise.variance**0.5, "noise_df": noise.df} if noise else {}
     return vars(one) | {"difference": one.mean} | noisy
 
@@ -227,9 +234,16 @@ def compare_against(scores: pd.DataFrame, baseline: str, statistics: Statistics)
 
 
 def compared(
-    scores: pd.DataFrame, study: Study, ablations: Mapping[str, Ablation], metrics: Iterable[str]
+    scores: pd.DataFrame,
+    study: Study,
+    ablations: Mapping[str, Ablation],
+    metrics: Iterable[str],
+    most_excluded: float = 1.0,
 ) -> pd.DataFrame:
-    """Return the rows of `comparisons` of some ablations and metrics, without families."""
+    """Return the rows of `comparisons` of some ablations and metrics, without families.
+
+    `most_excluded` as in `contrast_row`.
+    """
     found, known = groups(scores), by_arm(training_noise(scores, study))
     controls = {name for ablation in ablations.values() for name in ablation.controls}
     others = {name: by_arm(training_noise(scores, study, [name])) for name in controls}
@@ -251,7 +265,7 @@ def compared(
                 runs = dict(others[variant])
                 if (ablation.reference, metric) in runs:
                     runs[variant, metric] = runs[ablation.reference, metric]
-            rows.append(label | contrast_row(found, weights, metric, runs, study))
+            rows.append(label | contrast_row(found, weights, metric, runs, study, most_excluded))
     return with_settings(pd.DataFrame(rows, columns=COLUMNS), study.statistics)
 
 

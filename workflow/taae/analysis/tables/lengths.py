@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from taae.analysis.run_files import SCORE_COLUMNS, SCORE_TEXT, share_seeds, usable
+from taae.analysis.run_files import collect, share_seeds, usable
 from taae.analysis.statistics import compare, holm
 from taae.analysis.tables.changes import change_columns, changes, correct_changes
 from taae.analysis.tables.scores import summary
 from taae.evaluation.metrics import METRICS
 from taae.study.checks import coverage_at
 from taae.study.study import Study
-from taae.utils.files import read_csv
 from taae.utils.sample_rate import SAMPLE_RATE
 
 COMPARED = [
@@ -37,8 +36,7 @@ Changes = dict[tuple[str, str, float], pd.DataFrame]  # by variant, metric and l
 
 def length_tables(paths: Iterable[Path], study: Study) -> dict[str, pd.DataFrame]:
     """Return the tables of the length study by name, from the scores of `taae lengths`."""
-    columns = ["seconds", "cut", *SCORE_COLUMNS]
-    scores = pd.concat([read_csv(path, columns, SCORE_TEXT) for path in paths])
+    scores = collect(paths, ["seconds", "cut"])
     return {
         "lengths": length_summary(scores, study),
         "lengths-comparisons": length_comparisons(scores, study),

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from taae.analysis.run_files import SCORE_COLUMNS, SCORE_TEXT, usable
+from taae.analysis.run_files import collect, read_table, usable
 from taae.analysis.tables.changes import change_columns, changes, correct_changes
 from taae.analysis.tables.comparisons import COLUMNS, compared, corrected
 from taae.analysis.tables.scores import summary
@@ -24,7 +24,6 @@ from taae.evaluation.metrics import Status
 from taae.evaluation.robustness.conditions import CLEAN
 from taae.evaluation.robustness.config import SILENCE
 from taae.study.study import Study
-from taae.utils.files import read_csv
 
 ROBUSTNESS, SECONDARY, CONTROLS = "robustness", "robustness-secondary", "robustness-control"
 CONDITION = ["condition", "amount"]
@@ -44,19 +43,14 @@ def robustness_tables(results: Path, study: Study) -> dict[str, pd.DataFrame]:
         "robustness-comparisons": robustness_comparisons(scores, study),
     }
     if study.robustness.silence:
-        levels = [
-            read_csv(path.with_name(SILENCE + path.name), ["variant"], ["variant"]) for path in runs
-        ]
+        levels = [read_table(path.with_name(SILENCE + path.name), ["variant"]) for path in runs]
         tables["robustness-silence"] = pd.concat(levels)
     return tables
 
 
 def read_conditions(paths: Iterable[Path]) -> pd.DataFrame:
     """Read the scores of several runs; `value` is NaN where no mean could contain it."""
-    columns = [*CONDITION, "codes_changed", *SCORE_COLUMNS]
-    scores = pd.concat(
-        [read_csv(path, columns, ["condition", *SCORE_TEXT]) for path in paths], ignore_index=True
-    )
+    scores = collect(paths, CONDITION)
     return scores.assign(value=scores["value"].where(usable(scores)))
 
 
@@ -83,10 +77,20 @@ def robustness_summary(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 def robustness_comparisons(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Return comparisons of the changes from clean speech, under each condition: the
-    variant's change minus the reference's."""
+    variant's change minus the reference's.
+
+    An arm that is silent has no value, and would be judged by the utterances that survive: where
+    more than `metrics.max_failed` are missing nothing is tested.
+    """
     parts = []
     for rows in _by_condition(changed_scores(scores)):
-        table = compared(rows, study, study.robustness_ablations, study.robustness.metrics)
+        table = compared(
+            rows,
+            study,
+            study.robustness_ablations,
+            study.robustness.metrics,
+            study.metrics.max_failed,
+        )
         parts.append(table.assign(**rows[CONDITION].iloc[0]))
     table = pd.concat(parts, ignore_index=True)[[*CONDITION, *COLUMNS]]
     family = np.where(table["primary"], ROBUSTNESS, SECONDARY)

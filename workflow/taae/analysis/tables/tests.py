@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from taae.analysis.run_files import collect
+from taae.analysis.run_files import collect, read_table
 from taae.analysis.tables.comparisons import COLUMNS, TESTS, compared, corrected, with_families
 from taae.analysis.tables.scores import SUMMARY_COLUMNS, summary
 from taae.corpus.config import MAIN
 from taae.study.study import Study
-from taae.utils.files import read_csv
 
 SECONDARY = f"{TESTS}-secondary"
 
@@ -21,7 +20,7 @@ def tables_by_test(results: Path, study: Study) -> dict[str, pd.DataFrame]:
     """Return the tables by name; the rows of the main set are those of its own tables."""
     scores = {test: collect(_score_files(results / "tests" / test, study)) for test in study.tests}
     main = {
-        name: read_csv(results / "tables" / f"{name}.csv", columns)
+        name: read_table(results / "tables" / f"{name}.csv", columns)
         for name, columns in (("summary", SUMMARY_COLUMNS), ("comparisons", COLUMNS))
     }
     return {

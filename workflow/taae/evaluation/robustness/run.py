@@ -15,7 +15,7 @@ from taae.evaluation.robustness.conditions import Condition, conditions
 from taae.evaluation.robustness.config import SILENCE, Robustness
 from taae.evaluation.robustness.silence import silence_levels
 from taae.evaluation.robustness.trials import Trials
-from taae.evaluation.scoring.score import score_folders
+from taae.evaluation.scoring.score import TEXT, score_folders
 from taae.utils.audio import write_flac
 from taae.utils.files import read_csv, write_csv
 from taae.utils.log import log
@@ -75,7 +75,7 @@ def _scored(trials: Trials, condition: Condition, scoring: dict[str, Any]) -> pd
             speakers=speakers,
             **scoring,
         )
-        table = read_csv(folder / "scores.csv", ["run"], ["utterance", "speaker"])
+        table = read_csv(folder / "scores.csv", ["run"], TEXT)
     table.insert(0, "condition", condition.name)
     table.insert(1, "amount", condition.amount)
     table.insert(2, "codes_changed", table["utterance"].map(changed))

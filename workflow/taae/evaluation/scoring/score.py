@@ -27,6 +27,8 @@ COLUMNS = [
     "run", "variant", "seed", "bitrate", "utterance", "speaker", "split", *COUNTS,
     "metric", "settings", "value", "weight", "status", "message", "version", "cpu_s",
 ]  # fmt: skip
+TEXT = ["run", "variant", "utterance", "speaker", "split", "metric", "settings", "status"]
+TEXT += ["message", "version"]  # that stay so where they look like numbers
 SHOWN = 5  # utterances named in an error
 
 
