@@ -20,7 +20,7 @@ from matplotlib.text import Text
 
 from taae.analysis import catalogue
 from taae.analysis.figures import ablations as figures
-from taae.analysis.figures.draw import OF_ABLATIONS, OF_ALL, plot, read_table
+from taae.analysis.figures.draw import OF_ABLATIONS, OF_ALL, plot, read_content
 from taae.analysis.figures.study import spectrograms
 from taae.analysis.tables import comparisons as comparing
 from taae.analysis.tables import scores as tables
@@ -50,7 +50,7 @@ def history(end: float) -> pd.DataFrame:
 
 
 def drawn(spectra: Path) -> Figure:
-    return spectrograms(STUDY, read_table(spectra))
+    return spectrograms(STUDY, read_content(spectra))
 
 
 def points(figure: Figure, panel: int) -> dict[tuple[float, float], tuple[str, bool]]:
