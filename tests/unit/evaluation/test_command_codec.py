@@ -99,6 +99,12 @@ def test_a_delay_is_taken_out_or_told(folder: Path, delay: int) -> None:
     assert (about["delay_samples"], about["lag_samples"]) == (delay, 0 if delay else 300)
 
 
+@pytest.mark.parametrize("change", ["data = data[1600:] + bytes(1600)", "data = data[1600:]"])
+def test_a_codec_that_is_very_early(folder: Path, change: str) -> None:
+    about, _ = coded(decoder(folder, change, delay=-800), folder)
+    assert (about["delay_samples"], about["lag_samples"]) == (-800, 0)
+
+
 def test_what_a_delayed_codec_would_cut_is_coded(folder: Path) -> None:
     """A codec that is late and keeps the length: the end is there all the same."""
     coded(decoder(folder, "data = (bytes(600) + data)[:-600]", delay=300), folder)

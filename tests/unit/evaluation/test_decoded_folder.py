@@ -55,6 +55,27 @@ def test_a_delay_is_taken_out_where_it_is_asked(folder: Path) -> None:
     np.testing.assert_array_equal(written, given_[123:])
 
 
+@pytest.mark.parametrize("late", [800, -800])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_long_delay_is_taken_out_of_files_of_any_length(
+    folder: Path, late: int, whole: bool
+) -> None:
+    """Files as long as the references, and files that are longer or shorter by the delay."""
+    for path in (folder / "decoded").iterdir():
+        audio, rate = soundfile.read(folder / f"reference/audio/{path.stem}.flac")
+        moved = np.concatenate([np.zeros(max(0, late)), audio[max(0, -late) :]])
+        soundfile.write(path, moved if whole else np.resize(moved, audio.size), rate)
+    about, _ = coded(settings(folder, align=True), folder)
+    assert (about["delay_samples"], about["lag_samples"]) == (late, 0)
+    for path in (folder / "decoded").iterdir():
+        expected, written = (
+            soundfile.read(folder / f"{place}/audio/{path.stem}.flac", dtype="int16")[0]
+            for place in ("reference", "out")
+        )
+        assert written.size == expected.size
+        np.testing.assert_array_equal(written[800:-800], expected[800:-800])
+
+
 def test_files_of_another_rate_are_resampled_and_it_is_told(folder: Path) -> None:
     for path in (folder / "decoded").iterdir():
         audio, rate = soundfile.read(path)

@@ -37,6 +37,11 @@ def fit(audio: Audio, samples: int) -> Audio:
     return np.pad(audio[:samples], (0, max(0, samples - audio.size)))
 
 
+def without_delay(audio: Audio, delay: int) -> Audio:
+    """Return (n - delay,): without the first samples, or after as many zeros where it is early."""
+    return np.pad(audio, (max(0, -delay), 0))[max(0, delay) :]
+
+
 def write_decoded(
     utterances: Iterable[tuple[str, Coded]], output: Path, columns: list[str] = COLUMNS
 ) -> pd.DataFrame:
@@ -66,12 +71,21 @@ def write_decoded(
     return table
 
 
-def write_reference(corpus: Path, output: Path) -> None:
-    """Write the test utterances of a corpus as FLAC files, to compare decoded ones with."""
+def write_reference(corpus: Path, output: Path, tested: Path | None = None) -> None:
+    """Write the test utterances of a corpus as FLAC files, to compare decoded ones with.
+
+    Args:
+        corpus: its folder.
+        output: folder for audio/.
+        tested: folder of the corpus that is decoded, where it is another one: what is not in its
+            test split has no reference.
+    """
     data = Split.open(corpus, "test")
+    wanted = {record.utterance for record in Split.open(tested or corpus, "test").utterances}
     with atomic(output / AUDIO) as folder:
         for index, record in enumerate(data.utterances):
-            write_flac(folder / f"{record.utterance}.flac", data.audio(index))
+            if record.utterance in wanted:
+                write_flac(folder / f"{record.utterance}.flac", data.audio(index))
 
 
 def read_about(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from taae.evaluation.decoded_files import Audio, Coded, fit
+from taae.evaluation.decoded_files import Audio, Coded, fit, without_delay
 from taae.evaluation.other_codecs.config import PLACEHOLDER, CommandSettings
 from taae.utils.audio import RejectedError, read_audio
 from taae.utils.errors import NotInstalled, TaaeError
@@ -54,7 +54,8 @@ class CommandCodec:
                 self._check_written(folder, "output" if last else "coded", command)
             decoded = self._read(folder / FILES["output"])
             bits = self._bits(folder, audio.size)
-        aligned = np.pad(decoded, (max(0, -delay), 0))[max(0, delay) :]
+        # Early speech that is as long as the input is followed by what is no part of it.
+        aligned = without_delay(decoded, delay)[: max(decoded.size, audio.size)]
         return Coded(aligned, None, bits, delay)
 
     def _filled(self, command: list[str], folder: Path) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from taae.evaluation.decoded_files import Audio, Coded, fit
+from taae.evaluation.decoded_files import Audio, Coded, fit, without_delay
 from taae.evaluation.other_codecs.config import Codec2Settings, OpusSettings
 from taae.utils.audio import from_int16, to_int16
 from taae.utils.errors import NotInstalled, TaaeError
@@ -61,8 +61,7 @@ class Opus:
             decoded, _ = soundfile.read(folder / "out.wav", dtype="float32")
             packets = audio_packets((folder / "coded.opus").read_bytes())
         delay = OPUS_DELAY[opus_coder(packets)]
-        aligned = np.pad(decoded, (max(0, -delay), 0))[max(0, delay) :]
-        return Coded(aligned, len(packets), 8 * sum(map(len, packets)), delay)
+        return Coded(without_delay(decoded, delay), len(packets), 8 * sum(map(len, packets)), delay)
 
 
 class Codec2:
@@ -92,7 +91,7 @@ class Codec2:
             frames = (folder / "coded.bit").stat().st_size // CODEC2_BYTES[self.nominal]
             decoded = from_int16(np.fromfile(folder / "out.raw", "<i2"))
         bits = frames * self.nominal * frame // CODEC2_RATE
-        return Coded(decoded[delay:], frames, bits, delay)
+        return Coded(without_delay(decoded, delay), frames, bits, delay)
 
 
 def opus_coder(packets: Sequence[bytes]) -> str:

@@ -19,6 +19,7 @@ from taae.evaluation.decoded_files import (
     Audio,
     Coded,
     fit,
+    without_delay,
     write_decoded,
 )
 from taae.evaluation.other_codecs.config import OtherCodec
@@ -115,13 +116,14 @@ def _coded(
 ) -> Iterator[tuple[str, Coded]]:
     """Yield what is written of each utterance; fill `delays` and `lag`."""
     for utterance, reference, coded in _each(codec, data, name):
-        audio = np.pad(coded.audio, (max(0, -late), 0))[max(0, late) :]
-        if abs(audio.size - reference.size) > SLACK:
+        more = coded.audio.size - reference.size
+        # With a delay it may be longer by it, or, cut off at its end, as long as the reference.
+        if not min(0, late) - SLACK <= more <= max(0, late) + SLACK:
             raise TaaeError(
-                f"{utterance}: {name} gives {audio.size} samples for {reference.size};"
+                f"{utterance}: {name} gives {coded.audio.size} samples for {reference.size};"
                 f" up to {SLACK} more or less would be cut or filled with zeros"
             )
-        audio = fit(audio, reference.size)
+        audio = fit(without_delay(coded.audio, late), reference.size)
         delays.append(coded.delay + late)
         lag.add(reference, audio)
         yield utterance, coded._replace(audio=audio)
