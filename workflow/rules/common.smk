@@ -31,6 +31,7 @@ from taae.training.kept import keep
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_text
 from taae.utils.fingerprint import canonical, sources
+from taae.utils.shipped import shipped
 from taae.utils.slurm import largest_nodes, too_few_cpus
 
 PACKAGE = str(Path(taae.__file__).parents[1])  # folder of taae
@@ -201,7 +202,7 @@ def keep_replaced_models():
 
 def manifest(corpus):
     """The list of a corpus's recordings, where there is one; the rule says where it is missing."""
-    listed = corpus["kind"] == "folder" and corpus["folder"]["manifest"]
+    listed = corpus["kind"] == "folder" and shipped(corpus["folder"]["manifest"])
     return [listed] if listed and Path(listed).is_file() else []
 
 

@@ -1,3 +1,4 @@
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -6,6 +7,7 @@ import pytest
 
 from taae.corpus import folder
 from taae.corpus.config import Corpus
+from taae.study.load import read_yaml
 from taae.utils.errors import TaaeError
 from taae.utils.settings import validate
 
@@ -118,6 +120,24 @@ def test_a_manifest_names_speakers(config: Callable[..., Config], tree: Path) ->
     found = speakers(config(manifest=manifest, validation_speakers=1, test_speakers=1))
     assert set.union(*found.values()) == {"speaker 0", "speaker 1", "speaker 2"}
     assert len(labels(config(manifest=manifest, validation_speakers=1, test_speakers=1))) == 20
+
+
+def test_a_manifest_that_comes_with_the_project_is_found_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    studies = Path(__file__).parents[3] / "workflow" / "studies"
+    corpus = read_yaml(studies / "librispeech-hour.yaml")["corpus"]
+    with (studies / "librispeech-hour.csv").open() as file:
+        for row in csv.DictReader(file):
+            path = tmp_path / corpus["folder"]["path"] / row["path"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    chosen = validate(Corpus, corpus).chosen()
+    found = speakers(chosen)
+    assert len(found["test"]) == 20
+    # Where the project lies is no part of a corpus.
+    assert chosen["folder"]["manifest"] == "{workflow}/studies/librispeech-hour.csv"
 
 
 def test_a_manifest_may_say_what_is_said(config: Callable[..., Config], tree: Path) -> None:

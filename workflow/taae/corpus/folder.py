@@ -15,6 +15,7 @@ from taae.corpus import recordings
 from taae.corpus.recordings import SUFFIXES, Entry, audio_folder, find_audio
 from taae.corpus.utterance import SPLITS, Plan, printable
 from taae.utils.errors import TaaeError
+from taae.utils.shipped import shipped
 
 UNDRAWN = ""  # split of a file before the splits are drawn
 
@@ -28,7 +29,7 @@ def plan(corpus: dict[str, Any]) -> Plan:
     settings = corpus["folder"]
     folder = audio_folder(settings["path"], "corpus.folder.path")
     if settings["manifest"]:
-        entries = read_manifest(Path(settings["manifest"]), folder)
+        entries = read_manifest(Path(shipped(settings["manifest"])), folder)
     else:
         entries = scan(folder, settings["speaker"])
     splits = corpus.get("splits", SPLITS)

@@ -11,9 +11,7 @@ from taae.codec.pretrained import read_config
 from taae.study.checks import differing_keys
 from taae.training.config import Variant, trunk_misfit
 from taae.utils.errors import TaaeError
-
-SHIPPED = "{workflow}"  # in a path: the folder workflow/ of this repository
-WORKFLOW = str(Path(__file__).parents[2])
+from taae.utils.shipped import shipped
 
 
 def as_variant(sections: dict[str, Any]) -> dict[str, Any]:
@@ -22,7 +20,7 @@ def as_variant(sections: dict[str, Any]) -> dict[str, Any]:
     if isinstance(training, dict):
         sections = {**sections, "training": {**training, "start": "scratch"}}
     if isinstance(model, str):
-        folder = model_folder(model.replace(SHIPPED, WORKFLOW)) if model else ""
+        folder = model_folder(shipped(model)) if model else ""
         sections = {**sections, "pretrained": str(folder)}
     return sections
 
