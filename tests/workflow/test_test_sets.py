@@ -19,6 +19,7 @@ ROOM = "room: {kind: altered, altered: {of: noise, reverb_seconds: 0.3, referenc
 # Of one set: four variants and two other codecs.
 ONE_SET = Counter(corpus_test=1, reference_test=1, decode_test=4, score_test=4)
 ONE_SET += Counter(other_codec_test=2, score_other_codec_test=2)
+COMPARED = Counter(reference_test=1, score_test=4, score_other_codec_test=2)
 TOLD = Counter(["tests_table", "findings_table", "plot", "page"])
 
 
@@ -51,6 +52,15 @@ def test_one_more_test_set_scores_what_is_new_and_trains_nothing(copy: Clone) ->
     assert copy.jobs(study=overlay) == Counter()
     assert copy.jobs(study=write_overlay(copy, NOISE, ROOM)) == ONE_SET + TOLD
     _check_results(copy.folder / "results")
+    # Compared with other speech: nothing is decoded again.
+    clean = NOISE.replace("noise_db: 20", "noise_db: 20, reference: clean")
+    assert copy.jobs(study=write_overlay(copy, clean)) == COMPARED + TOLD
+    copy.snakemake("results/tests/noise/reference/audio", study="study.yaml")
+    written, main = (
+        {path.name: path.read_bytes() for path in (copy.folder / "results" / audio).iterdir()}
+        for audio in ("tests/noise/reference/audio", "reference/audio")
+    )
+    assert written == main
 
 
 def _check_results(results: Path) -> None:

@@ -61,6 +61,8 @@ rule reference:
     resources:
         mem_mb=megabytes(2000),
         runtime=minutes(600),
+    params:
+        tested="",
     shell:
-        'python -m taae reference --corpus "$(dirname {input.corpus})"'
+        'python -m taae reference --corpus "$(dirname {input.corpus})" {params.tested}'
         ' --output "$(dirname {output})" &> {log}'

@@ -30,10 +30,13 @@ use rule reference as reference_test with:
         code("evaluation/decoded_files"),
         corpus=lambda wildcards: f"{compared_with(wildcards)}/corpus.json",
         audio=lambda wildcards: ancient(f"{compared_with(wildcards)}/test.npy"),
+        tested=f"{TEST}/corpus/corpus.json",
     output:
         directory(f"{TEST}/reference/audio"),
     log:
         "results/logs/tests/{test}/reference.log",
+    params:
+        tested=f"--tested {TEST}/corpus",
 
 
 use rule hear as hear_test with:

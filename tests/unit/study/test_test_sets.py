@@ -72,6 +72,28 @@ def test_a_mistake_is_one_line_with_its_key(tests: dict[str, Any], message: str)
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_speech_that_training_hears_is_no_test_set(split: str) -> None:
+    corpus = librispeech(path="data", **{split: ["dev-other"]})
+    tests = {"x": librispeech(path="data", test=["test-other", "dev-other"])}
+    with pytest.raises(TaaeError, match=rf"tests.x.librispeech.test: dev-other .*\.{split}\)$"):
+        resolve({"corpus": corpus, "tests": tests})
+    tests["x"]["librispeech"]["test"] = ["test-clean"]  # as the corpus's own
+    assert resolve({"corpus": corpus, "tests": tests}).warnings == []
+
+
+def test_the_folder_of_the_corpus_is_doubtful_as_a_test_set() -> None:
+    def warnings(path: str) -> list[str]:
+        corpus = {"kind": "folder", "folder": {"path": "data/mine"}}
+        test = {"kind": "folder", "folder": {"path": path}}
+        return resolve({"corpus": corpus, "tests": {"x": test}}).warnings
+
+    assert warnings("data/others") == []
+    for same in ("data/mine", str(Path("data/mine").absolute())):
+        assert len(warnings(same)) == 1
+        assert "tests.x.folder.path is the corpus's own folder" in warnings(same)[0]
+
+
 def test_a_chain_is_compared_with_its_input_or_with_what_no_alteration_has_touched() -> None:
     found = study(
         own={"kind": "folder", "folder": {"path": "speech"}},

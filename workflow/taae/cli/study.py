@@ -99,13 +99,13 @@ def prepare_corpus(
         known = ", ".join(resolved.tests) or "none"
         raise TaaeError(f"no test set '{test}'; the study has {known} (tests:)")
     settings = resolved.tests[test].chosen()
-    if settings["kind"] != "altered":
-        with at_key(test):
+    with at_key(test):
+        if settings["kind"] != "altered":
             prepare(settings, output, jobs)
-    elif source:
-        alter_corpus(source, settings, output)
-    else:
-        raise TaaeError(f"corpus: test set '{test}' is an altered one; give --source")
+        elif source:
+            alter_corpus(source, test, settings, output)
+        else:
+            raise TaaeError(f"corpus: test set '{test}' is an altered one; give --source")
 
 
 @command()

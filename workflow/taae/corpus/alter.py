@@ -35,7 +35,8 @@ def altered(
     Args:
         audio: (samples,) at 16 kHz, full scale 1.
         alteration: what is done; its seed and `key` determine all that is drawn.
-        key: name of the utterance.
+        key: name of the utterance, with the name of the set where sets are made of each other: one
+            key and seed give one noise, which would add up with itself.
         others: other utterances at any scale, for babble; those of other speakers are best.
 
     Raises:

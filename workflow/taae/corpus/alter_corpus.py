@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from taae.corpus.alter import Audio, altered
 from taae.corpus.config import Alteration
+from taae.corpus.prepare import check
 from taae.corpus.store import Record, Split
 from taae.corpus.utterance import Label, Outcome, Rejected, Utterance
 from taae.corpus.writer import write_store
@@ -19,7 +20,7 @@ from taae.utils.log import log, progress
 from taae.utils.sample_rate import SAMPLE_RATE
 
 
-def alter_corpus(source: Path, settings: dict[str, Any], output: Path) -> None:
+def alter_corpus(source: Path, name: str, settings: dict[str, Any], output: Path) -> None:
     """Write the test split of the corpus in `source`, altered, as a corpus of that split alone.
 
     Its `loudness` is measured, `gain_db` has the gain of the alteration too, and `peak_limited` is
@@ -27,11 +28,13 @@ def alter_corpus(source: Path, settings: dict[str, Any], output: Path) -> None:
 
     Args:
         source: folder of a corpus.
+        name: of the test set, on which the draws depend: a set of a set gets other noise.
         settings: of the test set, as `taae.corpus.config.TestSet.chosen` gives them.
         output: folder of the new corpus.
 
     Raises:
-        TaaeError: nothing can be heard once altered, or there is no other utterance for babble.
+        TaaeError: nothing can be heard once altered, more is rejected than `max_rejected` allows,
+            or there is no other utterance for babble.
     """
     how = {name: settings["altered"][name] for name in Alteration.__dataclass_fields__}
     alteration, data = Alteration(**how), Split.open(source, "test")
@@ -39,11 +42,18 @@ def alter_corpus(source: Path, settings: dict[str, Any], output: Path) -> None:
     with write_store(output, settings, ["test"]) as store:
         for index, record in enumerate(progress(data.utterances, len(data.utterances), "altering")):
             others = _others(data, record) if alteration.noise == "babble" else []
-            audio = altered(data.audio(index), alteration, record.utterance, others)
+            key = f"{name}/{record.utterance}"
+            audio = altered(data.audio(index), alteration, key, others)
             clipped += int((np.abs(audio) > 1).sum())
             store.add(_outcome(record, audio, alteration.gain_db))
         if not store.rates:
             raise TaaeError(f"{source}: none of its test utterances can be heard once altered")
+        check(store, settings["max_rejected"], "make them louder")
+    if store.rejected:
+        log(
+            f"{output}: warning: {len(store.rejected)} of {len(data.utterances)} utterances are too"
+            " soft once altered, and left out"
+        )
     if clipped:
         log(f"{output}: warning: {clipped} samples beyond full scale were clipped")
 

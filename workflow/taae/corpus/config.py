@@ -52,7 +52,8 @@ class Folder(Settings):
     """Folder of the audio files."""
     manifest: str = ""
     """CSV with the columns path (relative to folder.path) and speaker, optionally split and text
-    (what is said); empty: every audio file below path."""
+    (what is said); empty: every audio file below path. {workflow} in it is the folder workflow/ of
+    this repository."""
     speaker: str = "parent"
     """Without a manifest, the speaker of a file: parent (name of its folder), or a regular
     expression with one group, searched in the relative path."""
@@ -219,7 +220,9 @@ class TestSet(Corpus):
     def chosen(self) -> dict[str, Any]:
         """Return what determines the set, as for a corpus; an altered one needs the other set."""
         if self.kind == "altered":
-            return {"kind": self.kind, "altered": asdict(self.altered)}
+            how = asdict(self.altered)
+            del how["reference"]  # what is compared with the set changes nothing in it
+            return {"kind": self.kind, "max_rejected": self.max_rejected, "altered": how}
         settings = super().chosen() | {"splits": ["test"]}
         del settings["altered"]
         if self.kind == "librispeech":

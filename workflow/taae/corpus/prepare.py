@@ -45,7 +45,7 @@ def prepare(corpus: dict[str, Any], output: Path, workers: int = 1) -> None:
         for outcomes in progress(done, len(plan.jobs), "corpus"):
             for outcome in outcomes:
                 store.add(outcome)
-        _check(store, corpus["max_rejected"])
+        check(store, corpus["max_rejected"], "repair or remove them")
     for split, writer in store.splits.items():
         about = writer.summary()
         log(
@@ -54,8 +54,11 @@ def prepare(corpus: dict[str, Any], output: Path, workers: int = 1) -> None:
         )
 
 
-def _check(store: StoreWriter, max_rejected: float) -> None:
-    """Raise a `TaaeError` for a corpus that is of no use, and warn of a doubtful one."""
+def check(store: StoreWriter, max_rejected: float, remedy: str) -> None:
+    """Raise a `TaaeError` for a corpus that is of no use, and warn of a doubtful one.
+
+    `remedy` says what to do about rejected files.
+    """
     rejected, accepted = store.rejected, store.rates.total()
     total = accepted + len(rejected)
     if len(rejected) > max_rejected * total or not accepted:
@@ -64,7 +67,7 @@ def _check(store: StoreWriter, max_rejected: float) -> None:
         raise TaaeError(
             f"corpus: {len(rejected)} of {total} files are rejected"
             f" ({', '.join(f'{count} {reason}' for reason, count in reasons)}){limit};"
-            " repair or remove them. First: "
+            f" {remedy}. First: "
             + "; ".join(f"{each.label.source} ({each.detail})" for each in rejected[:SHOWN])
         )
     for split, writer in store.splits.items():

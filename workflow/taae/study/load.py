@@ -142,7 +142,7 @@ def _resolved(config: StudyConfig) -> Study:
     _check_names(config)
     variants = _variants(config, ablations)
     _check_codecs(config, variants)
-    check_tests(config.tests)
+    warnings = check_tests(config.tests, config.corpus)
     download = config.corpus.download()
     metrics, notes = _metrics(config.metrics)
     metrics = replace(metrics, names=[*metrics.names, *_rated(config.listening)])
@@ -165,7 +165,7 @@ def _resolved(config: StudyConfig) -> Study:
         robustness=config.robustness,
         listening=config.listening,
         codecs=config.codecs,
-        warnings=[],
+        warnings=warnings,
         notes=notes,
     )
     study.warnings.extend(check_study(study))

@@ -5,16 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
-from taae.corpus.config import MAIN, Download, TestSet
+from taae.corpus.config import MAIN, Corpus, Download, TestSet
 from taae.utils.errors import TaaeError
 
 
-def check_tests(tests: Mapping[str, TestSet]) -> None:
-    """Raise a `TaaeError`, which names the key, for a test set that cannot be made."""
+def check_tests(tests: Mapping[str, TestSet], corpus: Corpus) -> list[str]:
+    """Return warnings of test sets that training speakers may be in.
+
+    Raises:
+        TaaeError: names the key of a test set that cannot be made, or that training hears.
+    """
+    warnings = []
     for name, test in tests.items():
         if name == MAIN:
             raise TaaeError(f"tests.{MAIN}: the name stands for the corpus's own test split")
+        if test.kind == corpus.kind == "librispeech":
+            _check_unheard(name, test, corpus)
+        if test.kind == corpus.kind == "folder" and _is_same(test.folder.path, corpus.folder.path):
+            warnings.append(
+                f"tests.{name}.folder.path is the corpus's own folder: unless manifests keep them"
+                " apart, speakers of the training are in the test set too"
+            )
         if test.kind != "altered":
             continue
         try:
@@ -31,6 +44,21 @@ def check_tests(tests: Mapping[str, TestSet]) -> None:
                 )
             if line[-1] in line[:-1]:
                 raise TaaeError(f"tests.{name}.altered.of: goes in a circle: {' of '.join(line)}")
+    return warnings
+
+
+def _check_unheard(name: str, test: TestSet, corpus: Corpus) -> None:
+    for split in ("train", "validation"):
+        for subset in getattr(corpus.librispeech, split):
+            if subset in test.librispeech.test:
+                raise TaaeError(
+                    f"tests.{name}.librispeech.test: {subset} serves the {split} already"
+                    f" (corpus.librispeech.{split})"
+                )
+
+
+def _is_same(path: str, other: str) -> bool:
+    return bool(path) and Path(path).resolve() == Path(other).resolve()
 
 
 def unaltered(tests: Mapping[str, TestSet], name: str) -> str:
