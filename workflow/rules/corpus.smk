@@ -38,7 +38,7 @@ rule corpus:
         mem_mb=megabytes(2000),
         runtime=minutes(6 * 3600),
     params:
-        spec=canonical(STUDY.corpus),
+        spec=lambda wildcards: canonical(STUDY.corpus),  # which may have {workflow} in it
         test="",
     # What a job that was killed left, on whatever machine, is as large as the corpus.
     shell:

@@ -17,7 +17,7 @@ if STUDY.listening.tests:
             "../../envs/figures.yaml"
         params:
             tests=STUDY.listening.tests,
-            spec=canonical(
+            spec=lambda wildcards: canonical(  # which may have {words} of commands in it
                 {
                     "corpus": STUDY.corpus,
                     "variants": {

@@ -54,9 +54,7 @@ class CommandCodec:
                 self._check_written(folder, "output" if last else "coded", command)
             decoded = self._read(folder / FILES["output"])
             bits = self._bits(folder, audio.size)
-        # Early speech that is as long as the input is followed by what is no part of it.
-        aligned = without_delay(decoded, delay)[: max(decoded.size, audio.size)]
-        return Coded(aligned, None, bits, delay)
+        return Coded(without_delay(decoded, delay), None, bits, delay)
 
     def _filled(self, command: list[str], folder: Path) -> list[str]:
         """Return a command with its placeholders filled in, within words that are split already."""

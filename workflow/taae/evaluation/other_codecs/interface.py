@@ -25,7 +25,8 @@ class Codec(Protocol):
     def __call__(self, audio: Audio, utterance: str, /) -> Coded | None:
         """Encode and decode an utterance (n,) at `rate`; None where there is no audio of it.
 
-        Returns about (n,) at `rate`, in time with the input but for a delay that is not known.
+        Returns about (n,) at `rate`, longer by `delay` where that is negative, and in time with the
+        input but for a delay that is not known.
 
         Raises:
             TaaeError: it failed.

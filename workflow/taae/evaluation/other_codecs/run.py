@@ -116,9 +116,9 @@ def _coded(
 ) -> Iterator[tuple[str, Coded]]:
     """Yield what is written of each utterance; fill `delays` and `lag`."""
     for utterance, reference, coded in _each(codec, data, name):
-        more = coded.audio.size - reference.size
-        # With a delay it may be longer by it, or, cut off at its end, as long as the reference.
-        if not min(0, late) - SLACK <= more <= max(0, late) + SLACK:
+        # A delay may have made it longer or shorter, or else moved its end out of it.
+        least, most = min(0, late) - SLACK, max(0, late) + max(0, -coded.delay) + SLACK
+        if not least <= coded.audio.size - reference.size <= most:
             raise TaaeError(
                 f"{utterance}: {name} gives {coded.audio.size} samples for {reference.size};"
                 f" up to {SLACK} more or less would be cut or filled with zeros"
