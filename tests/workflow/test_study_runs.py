@@ -224,7 +224,7 @@ def test_an_installed_program_runs_its_codec_again(
     (tmp_path / "opusenc").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     jobs = clone.jobs()
-    assert (jobs["other_codec"], jobs["score_other_codec"], jobs["codecs_table"]) == (1, 1, 1)
+    assert (jobs["other_codec"], jobs["score_other_codec"], jobs["scores_table"]) == (1, 1, 1)
     assert not jobs.keys() & {"corpus", "train", "decode", "decode_points", "score", "lengths"}
 
 
