@@ -36,7 +36,7 @@ def alter_corpus(source: Path, name: str, settings: dict[str, Any], output: Path
         TaaeError: nothing can be heard once altered, more is rejected than `max_rejected` allows,
             or there is no other utterance for babble.
     """
-    how = {name: settings["altered"][name] for name in Alteration.__dataclass_fields__}
+    how = {field: settings["altered"][field] for field in Alteration.__dataclass_fields__}
     alteration, data = Alteration(**how), Split.open(source, "test")
     clipped = 0
     with write_store(output, settings, ["test"]) as store:

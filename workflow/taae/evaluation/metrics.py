@@ -90,7 +90,8 @@ _ASR_SETTINGS = "tiny.en float32 beam5 whisper-normalizer"
 _LOOP = "hallucination: the recogniser loops, and the value says that at most all is wrong"
 _NO_TEXT = (
     f"{_LOOP}; no_transcript; unrecognisable: the recogniser's own rate on the references is above"
-    " metrics.asr.max_reference_wer; too_short: less than 0.1 s"
+    " metrics.asr.max_reference_wer; too_short: less than 0.1 s. A silent signal has a value: all"
+    " words are lost"
 )
 _LISTENERS = "a listening test"
 

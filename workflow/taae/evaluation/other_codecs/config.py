@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -71,7 +71,6 @@ def _class_name(written: str) -> str:
     return written
 
 
-Weights = Annotated[str, Field(min_length=1)]
 CommandLine = Annotated[str, AfterValidator(_placeholders)]
 
 
@@ -107,8 +106,10 @@ class Codec2Settings(OtherCodecSettings):
         return [stamp(find_program(name)) for name in ("c2enc", "c2dec")]
 
 
+@dataclass(frozen=True)
 class _PublishedWeights(OtherCodecSettings):
-    weights: Weights
+    weights: Annotated[str, Field(min_length=1)] = field(kw_only=True)
+    """Folder that from_pretrained reads, or a repository of the Hugging Face hub."""
 
     def dependencies(self) -> list[str]:
         """Return whether the package and a folder of weights are there."""
@@ -123,8 +124,6 @@ class EncodecSettings(_PublishedWeights):
     """Names this kind."""
     bitrate: PositiveFloat
     """[bit/s] One of the bitrates of the weights, such as 1500."""
-    weights: Weights
-    """Folder that from_pretrained reads, or a repository of the Hugging Face hub."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +134,6 @@ class DacSettings(_PublishedWeights):
     """Names this kind."""
     quantizers: PositiveInt
     """Codebooks used."""
-    weights: Weights
-    """Folder that from_pretrained reads, or a repository of the Hugging Face hub."""
 
 
 @dataclass(frozen=True)
@@ -147,8 +144,6 @@ class MimiSettings(_PublishedWeights):
     """Names this kind."""
     quantizers: PositiveInt
     """Codebooks used."""
-    weights: Weights
-    """Folder that from_pretrained reads, or a repository of the Hugging Face hub."""
 
 
 @dataclass(frozen=True)

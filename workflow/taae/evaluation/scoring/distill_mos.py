@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from taae.evaluation.metrics import METRICS
-from taae.evaluation.scoring.shipped_weights import read_state, shipped
+from taae.evaluation.scoring.packaged_weights import packaged, read_state
 from taae.evaluation.scoring.signal_metrics import Signal
 from taae.utils.sample_rate import SAMPLE_RATE
 
@@ -108,7 +108,7 @@ def _compressed(audio: Tensor) -> Tensor:
 def _network() -> DistillMOS:
     torch.set_num_threads(1)  # workers share the machine
     needs = METRICS["distillmos"].needs
-    path = shipped("distillmos", "weights/distill_mos_v7.pt", needs)
+    path = packaged("distillmos", "weights/distill_mos_v7.pt", needs)
     network = DistillMOS()
     network.load_state_dict(_renamed(read_state(path, PUBLISHED, "model", needs)))
     return network.eval()

@@ -8,12 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from taae.evaluation.metrics import Failure, Status
-from taae.evaluation.scoring.pairing import Pair, find_pairs, is_silent, read_pair, respelled
+from taae.evaluation.scoring.pairing import Pair, find_pairs, given, read_pair, respelled
 from taae.evaluation.scoring.recogniser import SHORTEST, Recogniser, loop_in
 from taae.evaluation.scoring.words import edit_distance
 from taae.utils.errors import TaaeError
@@ -113,17 +112,9 @@ def _hear(pair: Pair, texts: Mapping[str, str], recogniser: Recogniser) -> dict[
 def _heard_in(pair: Pair, recogniser: Recogniser) -> tuple[str, float]:
     """Return what is heard in a reference, and how many seconds it is long."""
     signals = read_pair(Pair(pair.utterance, pair.speaker, pair.reference, pair.reference), 0)
-    if signals.problem:
-        raise signals.problem
-    seconds = signals.reference.size / SAMPLE_RATE
-    if not np.isfinite(signals.reference).all():
-        raise Failure(Status.NONFINITE, "NaN or infinity in the reference signal")
-    if seconds < SHORTEST:
-        raise Failure(Status.TOO_SHORT, f"{seconds:.3f} s; needs {SHORTEST:g} s")
-    if is_silent(signals.reference):
-        raise Failure(Status.SILENT_REF, "the reference signal is silent")
+    reference, _ = given(signals, shortest=SHORTEST, intrusive=True)
     try:
         with threadpool_limits(limits=1):
-            return recogniser.hear(signals.reference), seconds
+            return recogniser.hear(reference), reference.size / SAMPLE_RATE
     except Exception as error:  # whatever a library raises concerns this utterance alone
         raise Failure(Status.CRASH, f"{type(error).__name__}: {error}") from error

@@ -197,3 +197,32 @@ def _read(path: Path) -> tuple[Signal, float]:
         raise Failure(Status.CHANNELS, f"{_text(path)}: {channels} channels; mono is needed")
     bits = re.fullmatch(r"PCM_[SU]?(\d+)", subtype)
     return samples, 1 - 1.5 * 2.0 ** (1 - int(bits[1])) if bits else 1.0
+
+
+def given(
+    signals: Signals, shortest: float, longest: float = np.inf, *, intrusive: bool = False
+) -> list[Signal]:
+    """Return the reference, where `intrusive`, and the decoded signal; lengths in seconds.
+
+    Raises:
+        Failure: a metric would crash on these signals, or misjudge them.
+    """
+    if signals.problem:
+        raise signals.problem
+    sides = {"reference": signals.reference} if intrusive else {}
+    sides["decoded"] = signals.degraded
+    for side, samples in sides.items():
+        if not np.isfinite(samples).all():
+            raise Failure(Status.NONFINITE, f"NaN or infinity in the {side} signal")
+    seconds = signals.degraded.size / SAMPLE_RATE
+    if seconds == 0:
+        raise Failure(Status.TOO_SHORT, "no samples")
+    if seconds < shortest:
+        raise Failure(Status.TOO_SHORT, f"{seconds:.3f} s; needs {shortest:g} s")
+    if seconds > longest:
+        raise Failure(Status.TOO_LONG, f"{seconds:.1f} s; is given at most {longest:g} s")
+    for side, samples in sides.items():
+        if is_silent(samples):
+            status = Status.SILENT_REF if side == "reference" else Status.SILENT_DEG
+            raise Failure(status, f"the {side} signal is silent")
+    return list(sides.values())

@@ -18,7 +18,7 @@ from taae.evaluation.scoring import signal_metrics
 from taae.evaluation.scoring.cache import Known, digest, value_id
 from taae.evaluation.scoring.dnsmos import dnsmos_p808, dnsmos_p835
 from taae.evaluation.scoring.error_rates import ErrorRates, Texts
-from taae.evaluation.scoring.pairing import Pair, Signals, is_silent, read_pair
+from taae.evaluation.scoring.pairing import Pair, Signals, given, read_pair
 from taae.evaluation.scoring.pesq_stoi import cpu_time, pesq, stoi
 from taae.evaluation.scoring.pitch import WINDOW as PITCH_WINDOW
 from taae.evaluation.scoring.pitch import pitch
@@ -164,7 +164,7 @@ def _error_rates(
     error_rates: ErrorRates, utterance: str, signals: Signals, known: Texts
 ) -> tuple[list[dict[str, Any]], Texts]:
     try:
-        (degraded,) = _given(signals, shortest=SHORTEST)
+        (degraded,) = given(signals, shortest=SHORTEST)
     except Failure as failure:
         if failure.status == Status.SILENT_DEG:
             return error_rates.silent(utterance), {}
@@ -187,10 +187,10 @@ def _rows(
     start = cpu_time()
     try:
         longest = max_seconds if scorer.limited else np.inf
-        given = _given(signals, scorer.shortest, longest, intrusive=scorer.intrusive)
+        arguments = given(signals, scorer.shortest, longest, intrusive=scorer.intrusive)
         found = [known[value_id(row)] for row in rows if value_id(row) in known]
         if len(found) < len(rows):
-            values = np.atleast_1d(scorer.compute(*given)).tolist()
+            values = np.atleast_1d(scorer.compute(*arguments)).tolist()
             cpu_s = round((cpu_time() - start) / len(rows), 6)
             found = [(value, cpu_s) for value in values]
         outcomes = [_outcome(float(value)) | {"cpu_s": cpu_s} for value, cpu_s in found]
@@ -201,35 +201,6 @@ def _rows(
         cpu_s = round((cpu_time() - start) / len(rows), 6)
         outcomes = [outcome | {"cpu_s": cpu_s}] * len(rows)
     return [row | outcome for row, outcome in zip(rows, outcomes, strict=True)]
-
-
-def _given(
-    signals: Signals, shortest: float, longest: float = np.inf, *, intrusive: bool = False
-) -> list[Signal]:
-    """Return a scorer's arguments; lengths in seconds.
-
-    Raises:
-        Failure: it would crash on these signals, or misjudge them.
-    """
-    if signals.problem:
-        raise signals.problem
-    given = {"reference": signals.reference} if intrusive else {}
-    given["decoded"] = signals.degraded
-    for side, samples in given.items():
-        if not np.isfinite(samples).all():
-            raise Failure(Status.NONFINITE, f"NaN or infinity in the {side} signal")
-    seconds = signals.degraded.size / SAMPLE_RATE
-    if seconds == 0:
-        raise Failure(Status.TOO_SHORT, "no samples")
-    if seconds < shortest:
-        raise Failure(Status.TOO_SHORT, f"{seconds:.3f} s; needs {shortest:g} s")
-    if seconds > longest:
-        raise Failure(Status.TOO_LONG, f"{seconds:.1f} s; is given at most {longest:g} s")
-    for side, samples in given.items():
-        if is_silent(samples):
-            status = Status.SILENT_REF if side == "reference" else Status.SILENT_DEG
-            raise Failure(status, f"the {side} signal is silent")
-    return list(given.values())
 
 
 def _outcome(value: float) -> dict[str, Any]:

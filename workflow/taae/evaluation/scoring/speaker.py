@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from taae.evaluation.metrics import METRICS
-from taae.evaluation.scoring.shipped_weights import read_state, shipped
+from taae.evaluation.scoring.packaged_weights import packaged, read_state
 from taae.evaluation.scoring.signal_metrics import Signal
 from taae.utils.errors import NotInstalled, TaaeError
 from taae.utils.huggingface import load_network, weights_identity
@@ -116,7 +116,7 @@ def stretches(signal: Signal) -> NDArray[np.float32]:
 
 def _load_ge2e(weights: str) -> Encoder:
     needs = METRICS["speaker_ge2e"].needs
-    path = Path(weights) if weights else shipped("resemblyzer", "pretrained.pt", needs)
+    path = Path(weights) if weights else packaged("resemblyzer", "pretrained.pt", needs)
     network = GE2E()
     state = read_state(path, PUBLISHED, "model_state", needs)
     network.load_state_dict({name: state[name] for name in network.state_dict()})

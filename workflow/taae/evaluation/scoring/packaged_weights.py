@@ -16,7 +16,7 @@ import torch
 from taae.utils.errors import TaaeError
 
 
-def shipped(package: str, name: str, needs: str) -> Path:
+def packaged(package: str, name: str, needs: str) -> Path:
     """Return where a package that can be imported has the file `name`.
 
     Raises:
