@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 import os
 import signal
@@ -139,6 +140,15 @@ def test_few_items_are_under_way(tmp_path):
     time.sleep(0.5)
     assert len(list(tmp_path.iterdir())) <= 4
     results.close()
+
+
+def test_items_are_read_as_they_are_needed():
+    """Items without end, such as a stream has them: read ahead by 2 * workers, in their order."""
+    numbers = itertools.count()
+    results = ordered_map(operator.neg, numbers, 2)
+    assert [next(results) for _ in range(5)] == [0, -1, -2, -3, -4]
+    results.close()
+    assert next(numbers) <= 9
 
 
 @pytest.mark.parametrize("preload", [(), ("taae.utils.errors",)])

@@ -41,8 +41,8 @@ def prepare(corpus: dict[str, Any], output: Path, workers: int = 1) -> None:
     """
     plan = PLANS[corpus["kind"]](corpus)
     with write_store(output, corpus, corpus.get("splits", SPLITS)) as store:
-        done = ordered_map(plan.work, plan.jobs, workers, preload=PRELOAD)
-        for outcomes in progress(done, len(plan.jobs), "corpus"):
+        jobs = progress(plan.jobs, len(plan.jobs), "corpus")
+        for outcomes in ordered_map(plan.work, plan.batches(jobs), workers, preload=PRELOAD):
             for outcome in outcomes:
                 store.add(outcome)
         check(store, corpus["max_rejected"], "repair or remove them")

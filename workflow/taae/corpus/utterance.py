@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -56,13 +57,20 @@ Outcome = Utterance | Rejected
 
 @dataclass(frozen=True)
 class Plan:
-    """How to prepare a corpus: `work(job)` returns the utterances of a job.
+    """How to prepare a corpus: `work(batch)` returns the utterances of a batch.
 
-    The jobs are independent of each other and in the order of the corpus.
+    The jobs are independent of each other and in the order of the corpus. A job is a batch itself,
+    or `read(job)` yields its batches one by one: of a job whose audio is too much for the memory,
+    such as a tar. One process reads, others work.
     """
 
     work: Callable[[Any], list[Outcome]]
     jobs: Sequence[Any]
+    read: Callable[[Any], Iterable[Any]] | None = None
+
+    def batches(self, jobs: Iterable[Any]) -> Iterator[Any]:
+        """Yield the batches of some of the jobs; the next is read when it is asked for."""
+        return chain.from_iterable(map(self.read, jobs)) if self.read else iter(jobs)
 
 
 def printable(text: str) -> str:

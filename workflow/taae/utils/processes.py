@@ -6,10 +6,10 @@ import multiprocessing
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from itertools import islice
+from itertools import count, islice
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.util import Finalize
@@ -96,7 +96,7 @@ def _serve(connection: Connection, function: Callable[..., Any]) -> None:
 
 def ordered_map(
     function: Callable[[Item], Result],
-    items: Sequence[Item],
+    items: Iterable[Item],
     workers: int,
     size: Callable[[Item], float] | None = None,
     preload: Sequence[str] = (),
@@ -106,15 +106,16 @@ def ordered_map(
     Args:
         function, items: picklable.
         size: items of large size begin first, so that no process ends long after the others.
-            Without it at most 2 * `workers` items are begun and not yet taken, whatever their
-            number: memory stays bounded.
+            Without it items are taken as they are needed: at most 2 * `workers` are begun and
+            their results not yet taken, whatever their number, so memory stays bounded.
         preload: modules. With them each item has a process of its own, forked from a server that
             has imported them once: no item sees what a C library keeps of another.
 
     Raises:
         TaaeError: a process died; names the item.
     """
-    workers = min(workers, len(items))
+    if isinstance(items, Sized):
+        workers = min(workers, len(items))
     if workers <= 1 and not preload:
         yield from map(function, items)
         return
@@ -139,17 +140,19 @@ def ordered_map(
                 process.close()
             idle.put(process)
 
-    order = list(range(len(items)))
+    waiting: Iterator[tuple[int, Item]] = enumerate(items)
+    ahead = 2 * workers
     if size:
-        order.sort(key=lambda index: size(items[index]), reverse=True)
-    waiting = iter(order)
-    ahead = len(items) if size else 2 * workers
+        largest_first = sorted(waiting, key=lambda each: size(each[1]), reverse=True)
+        waiting, ahead = iter(largest_first), len(largest_first)
     futures: dict[int, Future[Result]] = {}
     with ThreadPoolExecutor(max(1, workers)) as threads:
         try:
-            for index in range(len(items)):
-                for begun in islice(waiting, ahead - len(futures)):
-                    futures[begun] = threads.submit(call, items[begun])
+            for index in count():
+                for begun, item in islice(waiting, ahead - len(futures)):
+                    futures[begun] = threads.submit(call, item)
+                if not futures:
+                    break
                 yield futures.pop(index).result()
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
