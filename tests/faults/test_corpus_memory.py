@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,20 @@ import pytest
 from taae.corpus import folder, prepare
 from taae.corpus.config import Corpus
 from taae.corpus.store import COLUMNS, Split
-from taae.corpus.utterance import SPLITS, Label, Outcome, Plan, Utterance
+from taae.corpus.utterance import SPLITS, Kind, Label, Outcome, Plan, Utterance
 from taae.utils.settings import validate
 
 SAMPLES = 500_000  # of a job: 1 MB
 
 
-def work(number: int) -> list[Outcome]:
+@dataclass(frozen=True)
+class Noise:
+    number: int
+    seconds: float = SAMPLES / 16_000
+
+
+def work(items: Sequence[Noise]) -> list[Outcome]:
+    number = items[0].number
     label = Label(f"u{number}", f"s{number % 3}", SPLITS[number % 3], "", "")
     noise = np.random.default_rng(number).integers(-100, 100, SAMPLES).astype(np.int16)
     return [Utterance(label, noise, -20.0, 0.0, False, 16_000)]
@@ -38,7 +46,8 @@ def peak(function: Callable[[], object]) -> int:
 
 def test_six_times_the_audio_takes_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def run(jobs: int) -> int:
-        monkeypatch.setitem(prepare.PLANS, "folder", lambda _: Plan(work, range(jobs)))
+        kind = Kind(lambda _: Plan([*map(Noise, range(jobs))], {}), work, Noise)
+        monkeypatch.setitem(prepare.KINDS, "folder", kind)
         corpus = {"kind": "folder", "max_rejected": 0.0}
         found = peak(lambda: prepare.prepare(corpus, tmp_path / str(jobs), workers=2))
         written = sum(path.stat().st_size for path in (tmp_path / str(jobs)).iterdir())

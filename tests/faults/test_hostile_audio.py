@@ -20,8 +20,8 @@ import soundfile
 import yaml
 
 from taae.cli import main
-from taae.corpus.normalise import REASONS, Target
-from taae.corpus.recordings import Recording, read_batch
+from taae.corpus.normalise import REASONS
+from taae.corpus.recordings import Recording, read_files
 from taae.corpus.store import Split
 from taae.corpus.utterance import SPLITS, Label, Rejected, printable
 from tests.unit.evaluation.speechlike import noisy, speech
@@ -324,8 +324,8 @@ def test_one_speaker_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 def one_of(content: bytes, folder: Path, suffix: str) -> object:
     (folder / f"x.{suffix}").write_bytes(content)
-    recording = Recording(f"x.{suffix}", Label("u", "s", "train", "x", ""))
-    return read_batch([recording], folder, Target(-20.0, 0.5), longest=120.0)[0]
+    recording = Recording(f"x.{suffix}", len(content), Label("u", "s", "train", "x", ""))
+    return read_files([recording], str(folder), -20.0, min_seconds=0.5, max_seconds=120.0)[0]
 
 
 @pytest.mark.parametrize(("suffix", "kind"), [("wav", "WAV"), ("flac", "FLAC"), ("ogg", "OGG")])

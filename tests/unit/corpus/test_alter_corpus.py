@@ -122,8 +122,8 @@ def test_a_folder_without_splits_is_all_for_testing(tmp_path: Path) -> None:
     where = {"path": str(tmp_path / "audio")}
 
     def found(**settings: Any) -> set[tuple[str, str]]:
-        jobs = folder.plan(chosen(kind="folder", folder=where | settings)).jobs
-        return {(each.label.source, each.label.split) for job in jobs for each in job}
+        items = folder.plan(chosen(kind="folder", folder=where | settings)).items
+        return {(each.label.source, each.label.split) for each in items}
 
     assert found() == {(name, "test") for name in ("x/1.wav", "x/2.wav", "y/1.wav", "z/1.wav")}
     assert len({source[0] for source, _ in found(test_speakers=2)}) == 2
@@ -141,18 +141,16 @@ def test_of_librispeech_the_test_subsets_alone_have_to_be_there(tmp_path: Path) 
     path.parent.mkdir(parents=True)
     path.touch()
     where = {"path": str(tmp_path), "test": ["test-other"]}
-    jobs = librispeech.plan(chosen(kind="librispeech", librispeech=where)).jobs
-    assert [(each.label.utterance, each.label.split) for job in jobs for each in job] == [
-        ("7-8-0000", "test")
-    ]
+    items = librispeech.plan(chosen(kind="librispeech", librispeech=where)).items
+    assert [(each.label.utterance, each.label.split) for each in items] == [("7-8-0000", "test")]
 
 
 def test_synthetic_voices_are_the_test_voices_of_a_corpus_with_the_same_settings(
     tmp_path: Path,
 ) -> None:
     few = {"train": {"voices": 3, "minutes": 0.3}, "test": {"voices": 2, "utterances": 1}}
-    whole = passages.plan(resolve({"corpus": {"synthetic": few}}).corpus).jobs
-    alone = passages.plan(chosen(kind="synthetic", synthetic=few)).jobs
+    whole = passages.plan(resolve({"corpus": {"synthetic": few}}).corpus).items
+    alone = passages.plan(chosen(kind="synthetic", synthetic=few)).items
     assert alone == [job for job in whole if job.labels[0].split == "test"]
     prepare(chosen(kind="synthetic", synthetic=few), tmp_path / "set")
     assert len(Split.open(tmp_path / "set", "test").utterances) == 2

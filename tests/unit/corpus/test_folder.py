@@ -34,8 +34,7 @@ def config(tree: Path) -> Callable[..., Config]:
 
 
 def labels(corpus: Config) -> list[tuple[str, str, str]]:
-    jobs = folder.plan(corpus).jobs
-    found = [item.label for job in jobs for item in job]
+    found = [item.label for item in folder.plan(corpus).items]
     return [(label.source, label.speaker, label.split) for label in found]
 
 

@@ -34,7 +34,7 @@ def config(tree: Path | str, **settings: object) -> dict[str, Any]:
 
 
 def labels(corpus: dict[str, Any]) -> list[Label]:
-    return [item.label for job in librispeech.plan(corpus).jobs for item in job]
+    return [item.label for item in librispeech.plan(corpus).items]
 
 
 def test_subsets_become_splits(tree: Path) -> None:

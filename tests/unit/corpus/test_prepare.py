@@ -102,7 +102,7 @@ def test_the_same_seed_gives_the_same_bytes(spoken: Path, tmp_path: Path, worker
 
 
 def test_another_seed_gives_other_speech() -> None:
-    one, other = (synthetic.plan(synthetic_corpus(seed=seed)).jobs for seed in (1, 2))
+    one, other = (synthetic.plan(synthetic_corpus(seed=seed)).items for seed in (1, 2))
     texts = [{label.text for job in jobs for label in job.labels} for jobs in (one, other)]
     assert not texts[0] & texts[1]
     assert [job.voice for job in one] != [job.voice for job in other]
@@ -111,7 +111,7 @@ def test_another_seed_gives_other_speech() -> None:
 def test_much_training_speech_is_made_in_bounded_passages() -> None:
     corpus = synthetic_corpus()
     corpus["synthetic"]["train"] = {"voices": 2, "minutes": 20}
-    jobs = [job for job in synthetic.plan(corpus).jobs if job.labels[0].split == "train"]
+    jobs = [job for job in synthetic.plan(corpus).items if job.labels[0].split == "train"]
     assert len(jobs) == 10
     assert sum(job.seconds for job in jobs) == pytest.approx(20 * 60)
     assert len({label.utterance for job in jobs for label in job.labels}) == sum(

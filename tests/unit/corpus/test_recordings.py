@@ -8,10 +8,10 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taae.corpus.prepare import BATCH_SECONDS, batches_of
 from taae.corpus.recordings import (
-    BATCH_BYTES,
-    BATCH_FILES,
     LONGEST_ID,
+    TOGETHER,
     Entry,
     Recording,
     find_audio,
@@ -35,7 +35,7 @@ ODD_NAMES = ["-rf.wav", "a b.WAV", "quo\"te's.Flac", "new\nline.wav", "日本.og
 
 
 def recording(name: str, speaker: str = "s", split: str = "test") -> Recording:
-    return Recording(name, Label(name, speaker, split, name, ""))
+    return Recording(name, 32_000, Label(name, speaker, split, name, ""))
 
 
 def ids(paths: list[str]) -> list[str]:
@@ -105,17 +105,17 @@ def test_limit_of_test_utterances() -> None:
     assert limit_test(found, 10, seed=1) == found
 
 
-@pytest.mark.parametrize(("size", "files"), [(1, BATCH_FILES), (BATCH_BYTES // 3, 4)])
-def test_jobs_keep_the_order_and_are_small(tmp_path: Path, size: int, files: int) -> None:
+@pytest.mark.parametrize(("seconds", "files"), [(0.1, TOGETHER), (BATCH_SECONDS // 3 + 1, 3)])
+def test_batches_keep_the_order_and_are_small(tmp_path: Path, seconds: float, files: int) -> None:
     names = [str(number) for number in range(150)]
     for name in names:
         with (tmp_path / f"{name}.wav").open("wb") as file:
-            file.truncate(size)
+            file.truncate(round(seconds * 32_000))  # 16 bits at 16 kHz
     entries = [Entry(f"{name}.wav", "s", "train") for name in names]
-    jobs = plan(entries, names, tmp_path, CORPUS).jobs
-    assert [item.path for job in jobs for item in job] == [entry.path for entry in entries]
-    assert [item.label.utterance for job in jobs for item in job] == names
-    assert max(map(len, jobs)) == files
+    batches = [*batches_of(plan(entries, names, tmp_path, CORPUS).items, TOGETHER)]
+    assert [item.path for batch in batches for item in batch] == [entry.path for entry in entries]
+    assert [item.label.utterance for batch in batches for item in batch] == names
+    assert max(map(len, batches)) == files
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])

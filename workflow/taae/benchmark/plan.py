@@ -17,8 +17,8 @@ from taae.benchmark.train_speed import PASSES
 from taae.codec.layer_geometry import parameter_count
 from taae.codec.operating_points import NATIVE
 from taae.corpus.config import MAIN
-from taae.corpus.prepare import PLANS
-from taae.corpus.recordings import audio_folder
+from taae.corpus.prepare import KINDS
+from taae.corpus.recordings import Recording, audio_folder
 from taae.corpus.utterance import SPLITS
 from taae.evaluation.robustness.conditions import conditions
 from taae.evaluation.scoring.error_rates import ERROR_RATES
@@ -134,7 +134,8 @@ def audio_seconds(corpus: dict[str, Any]) -> dict[str, float]:
         return {split: spoken[split] for split in splits}
     folder = audio_folder(settings["path"], f"corpus.{kind}.path")
     found = dict.fromkeys(splits, 0.0)
-    for recording in (each for batch in PLANS[kind](corpus).jobs for each in batch):
+    for recording in KINDS[kind].plan(corpus).items:
+        assert isinstance(recording, Recording)
         try:
             found[recording.label.split] += soundfile.info(folder / recording.path).duration
         except (OSError, soundfile.SoundFileError):

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from taae.corpus import folder, librispeech
-from taae.corpus.synthetic import passages as synthetic
-from taae.corpus.utterance import SPLITS, Plan
+from taae.corpus import folder, librispeech, recordings
+from taae.corpus.synthetic.passages import SYNTHETIC
+from taae.corpus.utterance import SPLITS, Item, Kind, Plan
 from taae.corpus.writer import StoreWriter, write_store
 from taae.utils.errors import TaaeError
 from taae.utils.log import log, progress
 from taae.utils.processes import ordered_map
 from taae.utils.sample_rate import SAMPLE_RATE
 
-PLANS: dict[str, Callable[[dict[str, Any]], Plan]] = {
-    "synthetic": synthetic.plan,
-    "folder": folder.plan,
-    "librispeech": librispeech.plan,
+KINDS = {
+    "synthetic": SYNTHETIC,
+    "folder": recordings.kind(folder.plan),
+    "librispeech": recordings.kind(librispeech.plan),
 }
-# What the jobs import: once, for all of their processes.
+BATCH_SECONDS = 120.0  # of speech, after which a batch is full: its audio is in memory
+# What the workers import: once, for all of their processes.
 PRELOAD = ("pyloudnorm", "soxr", "taae.corpus.recordings", "taae.corpus.synthetic.passages")
 SHOWN = 3  # rejected files that an error names
 FEW = 5  # speakers that a warning names
@@ -39,12 +42,10 @@ def prepare(corpus: dict[str, Any], output: Path, workers: int = 1) -> None:
     Raises:
         TaaeError: the corpus cannot be prepared; an earlier one in `output` is as it was.
     """
-    plan = PLANS[corpus["kind"]](corpus)
+    kind = KINDS[corpus["kind"]]
+    plan = kind.plan(corpus)
     with write_store(output, corpus, corpus.get("splits", SPLITS)) as store:
-        jobs = progress(plan.jobs, len(plan.jobs), "corpus")
-        for outcomes in ordered_map(plan.work, plan.batches(jobs), workers, preload=PRELOAD):
-            for outcome in outcomes:
-                store.add(outcome)
+        add_items(store, kind, plan, workers)
         check(store, corpus["max_rejected"], "repair or remove them")
     for split, writer in store.splits.items():
         about = writer.summary()
@@ -52,6 +53,31 @@ def prepare(corpus: dict[str, Any], output: Path, workers: int = 1) -> None:
             f"corpus: {split}: {about['utterances']} utterances of {about['speakers']} speakers,"
             f" {about['seconds'] / 60:.1f} min"
         )
+
+
+def add_items(store: StoreWriter, kind: Kind, plan: Plan, workers: int) -> None:
+    """Prepare the items of a plan in up to `workers` processes, and add them to a store."""
+    items: Iterable[Item] = progress(plan.items, len(plan.items), "corpus")
+    batches: Iterable[Any] = batches_of(items, kind.together)
+    if kind.read:
+        read = functools.partial(kind.read, **plan.settings)
+        batches = chain.from_iterable(map(read, items))
+    work = functools.partial(kind.work, **plan.settings)
+    for outcomes in ordered_map(work, batches, workers, preload=PRELOAD):
+        for outcome in outcomes:
+            store.add(outcome)
+
+
+def batches_of(items: Iterable[Item], together: int) -> Iterator[list[Item]]:
+    """Yield consecutive items, up to `together` of them or until they are of `BATCH_SECONDS`."""
+    batch: list[Item] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == together or sum(each.seconds for each in batch) >= BATCH_SECONDS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def check(store: StoreWriter, max_rejected: float, remedy: str) -> None:

@@ -1,11 +1,10 @@
-"""What the corpus is made of: utterances with their audio, rejected files, and a plan of jobs."""
+"""What a corpus is made of: utterances, rejected files, and the items of a plan to prepare."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,22 +54,59 @@ class Rejected:
 Outcome = Utterance | Rejected
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How to prepare a corpus: `work(batch)` returns the utterances of a batch.
+class Item(Protocol):
+    """What a plan lists: a file, a passage to speak, an archive of recordings.
 
-    The jobs are independent of each other and in the order of the corpus. A job is a batch itself,
-    or `read(job)` yields its batches one by one: of a job whose audio is too much for the memory,
-    such as a tar. One process reads, others work.
+    A frozen dataclass whose fields are JSON values, or lists, or dataclasses of them: items are
+    written as JSON, and read again where they are prepared.
     """
 
-    work: Callable[[Any], list[Outcome]]
-    jobs: Sequence[Any]
-    read: Callable[[Any], Iterable[Any]] | None = None
+    @property
+    def key(self) -> str:
+        """The item's name, which other items of the corpus do not change; shards are cut by it."""
+        ...
 
-    def batches(self, jobs: Iterable[Any]) -> Iterator[Any]:
-        """Yield the batches of some of the jobs; the next is read when it is asked for."""
-        return chain.from_iterable(map(self.read, jobs)) if self.read else iter(jobs)
+    @property
+    def seconds(self) -> float:
+        """About how long its speech is, from what the listing tells without opening a file."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The speech of a corpus, listed and not yet read. It is data: see `taae.corpus.shards`.
+
+    Attributes:
+        items: in the order of the corpus; each is prepared independently of the others.
+        settings: JSON values that every item is prepared with; keywords of `Kind.work`.
+    """
+
+    items: Sequence[Item]
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of corpus, one of `taae.corpus.prepare.KINDS`.
+
+    Attributes:
+        plan: lists the speech of the `corpus` section of a study, or of a test set, as `chosen`
+            gives them. Raises a `TaaeError` for what is wrong with it.
+        work: `work(batch, **settings)` returns the outcomes of a batch, in their order. It is
+            called in another process, on another machine too, and knows only its arguments; all of
+            its outcomes are in memory at once.
+        item: class of the items.
+        together: largest number of items of a batch, which is a list of them.
+        read: `read(item, **settings)` yields the batches of an item one by one, whatever `work`
+            takes for a batch: of an item whose audio is too much for the memory, such as a tar.
+            One process reads, others work.
+    """
+
+    plan: Callable[[dict[str, Any]], Plan]
+    work: Callable[..., list[Outcome]]
+    item: type[Any]
+    together: int = 1
+    read: Callable[..., Iterable[Any]] | None = None
 
 
 def printable(text: str) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,22 +14,33 @@ from taae.corpus.normalise import Target, normalise
 from taae.corpus.synthetic.espeak import Voice, espeak
 from taae.corpus.synthetic.sentences import sentences
 from taae.corpus.synthetic.voices import Speaker, draw_speakers
-from taae.corpus.utterance import SPLITS, Label, Outcome, Plan, Utterance
+from taae.corpus.utterance import SPLITS, Kind, Label, Outcome, Plan, Utterance
 from taae.utils.audio import from_int16
 from taae.utils.sample_rate import SAMPLE_RATE
 
 SHORTEST = 2.0  # s; the mean utterance of every voice is longer
+SENTENCE = 3.5  # s, on average over the voices
 PASSAGE = 120.0  # s of speech that one job makes at most, to bound its memory
 SILENCE = 0.1  # s kept before and after speech
 
 
 @dataclass(frozen=True)
 class Passage:
-    """Sentences for one voice: all of them, or as many as make `seconds` of speech."""
+    """Sentences for one voice: all of them, or as many as make `most` seconds of speech."""
 
     voice: Voice
     labels: list[Label]
-    seconds: float
+    most: float
+
+    @property
+    def key(self) -> str:
+        """The name of the first utterance."""
+        return self.labels[0].utterance
+
+    @property
+    def seconds(self) -> float:
+        """About how long it is; a sentence takes about 3.5 s."""
+        return min(self.most, SENTENCE * len(self.labels))
 
 
 def plan(corpus: dict[str, Any]) -> Plan:
@@ -49,8 +59,13 @@ def plan(corpus: dict[str, Any]) -> Plan:
             jobs.append(Passage(speaker.voice, labels, math.inf))
     splits = corpus.get("splits", SPLITS)  # with the same sentences as in a corpus of all splits
     jobs = [job for job in jobs if job.labels[0].split in splits]
-    target = Target(corpus["loudness"], corpus["min_seconds"])
-    return Plan(functools.partial(speak, target=target), jobs)
+    return Plan(jobs, {name: corpus[name] for name in ("loudness", "min_seconds")})
+
+
+def speak_all(passages: Sequence[Passage], loudness: float, min_seconds: float) -> list[Outcome]:
+    """Speak passages, to `loudness` in LUFS."""
+    target = Target(loudness, min_seconds)
+    return [outcome for passage in passages for outcome in speak(passage, target)]
 
 
 def speak(passage: Passage, target: Target) -> list[Outcome]:
@@ -59,7 +74,7 @@ def speak(passage: Passage, target: Target) -> list[Outcome]:
     seconds = 0.0
     with espeak(passage.voice) as library:
         for label in passage.labels:
-            if seconds >= passage.seconds:
+            if seconds >= passage.most:
                 break
             samples = trim(library.speak(label.text), library.sample_rate)
             audio = from_int16(samples).astype(np.float64)[:, None]
@@ -77,6 +92,9 @@ def trim(samples: NDArray[np.int16], rate: int) -> NDArray[np.int16]:
         return samples
     margin = round(SILENCE * rate)
     return samples[max(0, sounding[0] - margin) : sounding[-1] + 1 + margin]
+
+
+SYNTHETIC = Kind(plan, speak_all, Passage)  # one passage each: the next would hear of it
 
 
 def _reading(speaker: Speaker, seconds: float, texts: Iterator[str]) -> list[Passage]:
