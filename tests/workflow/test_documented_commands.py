@@ -81,6 +81,7 @@ def place(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> Path:
     page = (folder / "docs" / "codecs.md").read_text()
     for name, language in (("my-codecs.yaml", "yaml"), ("my_codec.py", "python")):
         (folder / name).write_text(re.findall(rf"^```{language}\n(.*?)^```", page, re.M | re.S)[0])
+    (folder / "report.md.jinja").write_text('{{ rows("comparisons") | length }} differences\n')
     models = folder / "results" / "models"
     (models / "causal-64").symlink_to(models / "causal", target_is_directory=True)
     rng = np.random.default_rng(0)

@@ -221,6 +221,24 @@ def plot(
     plot(load_study(study), results / "tables", results / "figures", names or [])
 
 
+@command()
+def write_up(*, template: Path, tables: Path = RESULTS / "tables", output: Path) -> None:
+    """Fill in the numbers of a report from the tables of a study.
+
+    In the template, `number("comparisons", "difference", 3, variant="window-32", metric="si_sdr")`
+    is a cell with three digits, `change` a difference with its interval; docs/study.md has more.
+
+    Args:
+        template: text with Jinja's {{ expressions }}.
+        tables: folder of CSVs, with subfolders.
+        output: the text with its numbers.
+    """
+    from taae.analysis.write_up import write_up as filled
+    from taae.utils.files import write_text
+
+    write_text(filled(template, tables), output)
+
+
 @command(STUDY)
 def page(*, study: Study = DEMO, results: Results = RESULTS) -> None:
     """Write the page of a study: findings, figures and sounds in one folder.
