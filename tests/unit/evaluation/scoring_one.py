@@ -3,7 +3,8 @@
 import pandas as pd
 import soundfile
 
-from taae.evaluation.scoring.score import score_folders
+from taae.evaluation.config import Speaker
+from taae.evaluation.scoring.score import Scoring, score_folders
 from tests.unit.evaluation.speechlike import RATE
 
 
@@ -14,6 +15,6 @@ def score(folder, names, reference, degraded, speaker_weights=None):
         soundfile.write(folder / side / "a.wav", signal, RATE, subtype="FLOAT")
     score_folders(
         *(folder / side for side in ("reference", "decoded")), folder / "scores.csv",
-        names=names, max_failed=1.0, max_seconds=30.0, speaker_weights=speaker_weights,
+        Scoring(names, 1.0, 30.0, speaker=speaker_weights or Speaker()),
     )  # fmt: skip
     return pd.read_csv(folder / "scores.csv").set_index("metric")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from taae.evaluation.decoded_files import write_reference
 from taae.evaluation.other_codecs.lag import FARTHEST, Lag
-from taae.evaluation.scoring.score import score_folders
+from taae.evaluation.scoring.score import Scoring, score_folders
 from taae.utils.errors import TaaeError
 from tests.unit.evaluation.own_codecs import coded, corpus, settings_of
 from tests.unit.evaluation.speechlike import noisy, speech
@@ -93,8 +93,8 @@ def test_missing_files_have_a_status(folder: Path, capsys: pytest.CaptureFixture
     assert about["status"] == "ok"
     assert "no audio of 1 utterances" in capsys.readouterr().err
     score_folders(
-        folder / "reference/audio", folder / "out/audio", folder / "scores.csv", names=["si_sdr"],
-        max_failed=0.5, max_seconds=30.0,
+        folder / "reference/audio", folder / "out/audio", folder / "scores.csv",
+        Scoring(["si_sdr"], max_failed=0.5, max_seconds=30.0),
     )  # fmt: skip
     scores = pd.read_csv(folder / "scores.csv").set_index("utterance")
     assert scores["status"].to_dict() == {"a-1": "ok", "b-1": "missing"}

@@ -19,7 +19,7 @@ from taae.evaluation.metrics import METRICS
 from taae.evaluation.scoring import score as score_module
 from taae.evaluation.scoring.heard import hear_references, read_heard, references_of
 from taae.evaluation.scoring.recogniser import load_recogniser, loop_in
-from taae.evaluation.scoring.score import score_folders
+from taae.evaluation.scoring.score import Scoring, score_folders
 from taae.evaluation.scoring.words import edit_distance
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_csv
@@ -72,15 +72,15 @@ def scored(tmp_path, monkeypatch):
     """
     monkeypatch.setattr(score_module, "check_installed", lambda *given: None)
 
-    def call(texts, decoded, reference=(1, 2), said=SAID, names=NAMES, **options):
+    def call(texts, decoded, reference=(1, 2), said=SAID, names=NAMES, asr=None, **options):
         fake = Fake(("", *texts))
         fake.calls.clear()
         monkeypatch.setattr(score_module, "load_recogniser", lambda asr: fake)
         write(tmp_path / "reference", **dict(zip("ab", reference, strict=True)))
         write(tmp_path / "decoded", **dict(zip("ab", decoded, strict=True)))
         score_folders(
-            tmp_path / "reference", tmp_path / "decoded", tmp_path / "scores.csv", names=names,
-            max_failed=0.0, max_seconds=30.0, transcripts=said, **options,
+            tmp_path / "reference", tmp_path / "decoded", tmp_path / "scores.csv",
+            Scoring(names, 0.0, 30.0, asr=asr or ASR()), transcripts=said, **options,
         )  # fmt: skip
         rows = pd.read_csv(tmp_path / "scores.csv", keep_default_na=False, na_values=[""])
         return rows.set_index(["utterance", "metric"]), fake
@@ -206,8 +206,8 @@ class TestRows:
             for side in ("reference", "decoded"):
                 soundfile.write(tmp_path / side / "a.wav", samples, RATE, subtype="FLOAT")
             score_folders(
-                tmp_path / "reference", folder, tmp_path / "again.csv", names=NAMES,
-                max_failed=1.0, max_seconds=30.0, transcripts=SAID,
+                tmp_path / "reference", folder, tmp_path / "again.csv",
+                Scoring(NAMES, 1.0, 30.0), transcripts=SAID,
             )  # fmt: skip
             rows = pd.read_csv(tmp_path / "again.csv").set_index(["utterance", "metric"])
             assert rows.loc[("a", "wer"), "status"] == status

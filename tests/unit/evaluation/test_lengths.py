@@ -15,10 +15,12 @@ from taae.corpus.utterance import Label, Utterance
 from taae.corpus.writer import write_store
 from taae.evaluation.decoded_files import Audio
 from taae.evaluation.lengths import in_pieces, score_lengths, streams
+from taae.evaluation.scoring.score import Scoring
 from taae.utils.errors import TaaeError
 from tests.unit.evaluation.speechlike import speech
 
 CODES = np.zeros((1, 1), np.uint8)
+SCORING = Scoring(["si_sdr", "stoi"], max_failed=1.0, max_seconds=30.0)
 
 
 def write_corpus(folder: Path, audio: dict[str, np.ndarray]) -> Path:
@@ -78,9 +80,8 @@ def test_lengths_are_scored_on_the_same_samples_in_the_same_cuts(tmp_path: Path)
         corpus,
         [1, 0.5, 2],
         tmp_path / "scores.csv",
+        SCORING,
         home=1,
-        names=["si_sdr", "stoi"],
-        max_seconds=30,
         labels={"run": "007/seed1", "variant": "007", "seed": 1},
     )
     table = pd.read_csv(tmp_path / "scores.csv", dtype={"variant": str})
@@ -120,9 +121,8 @@ def test_a_piece_too_short_for_a_metric_has_its_status(tmp_path: Path) -> None:
         corpus,
         [1, 0.3],
         tmp_path / "scores.csv",
+        SCORING,
         home=1,
-        names=["si_sdr", "stoi"],
-        max_seconds=30,
         labels={},
     )
     table = pd.read_csv(tmp_path / "scores.csv")
@@ -135,7 +135,4 @@ def test_a_piece_too_short_for_a_metric_has_its_status(tmp_path: Path) -> None:
 def test_no_length_is_refused(tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path / "corpus", utterances({"a-1": 1.5}))
     with pytest.raises(TaaeError, match="0 s is no length"):
-        score_lengths(
-            edges, corpus, [0, 1], tmp_path / "x.csv", home=1, names=["stoi"], max_seconds=9,
-            labels={},
-        )  # fmt: skip
+        score_lengths(edges, corpus, [0, 1], tmp_path / "x.csv", SCORING, home=1, labels={})

@@ -15,7 +15,7 @@ from taae.evaluation import installed
 from taae.evaluation.scoring import plcmos as plcmos_module
 from taae.evaluation.scoring.pitch import pitch
 from taae.evaluation.scoring.plcmos import SHORTEST, plcmos
-from taae.evaluation.scoring.score import score_folders
+from taae.evaluation.scoring.score import Scoring, score_folders
 from taae.evaluation.scoring.visqol import visqol
 from taae.utils.errors import TaaeError
 from tests.unit.evaluation.speechlike import RATE, noisy, speech
@@ -48,7 +48,7 @@ def score(folder, names, reference, degraded):
         soundfile.write(folder / side / "a.wav", signal, RATE, subtype="FLOAT")
     score_folders(
         *(folder / side for side in ("reference", "decoded")), folder / "scores.csv",
-        names=names, max_failed=1.0, max_seconds=30.0,
+        Scoring(names, 1.0, 30.0),
     )  # fmt: skip
     return pd.read_csv(folder / "scores.csv").set_index("metric")
 

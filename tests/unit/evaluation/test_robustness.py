@@ -19,6 +19,7 @@ from taae.evaluation.robustness.config import Flips, Robustness
 from taae.evaluation.robustness.run import score_robustness
 from taae.evaluation.robustness.silence import silence_levels
 from taae.evaluation.robustness.trials import Trials, burst_frames
+from taae.evaluation.scoring.score import Scoring
 from tests.unit.evaluation.test_lengths import utterances, write_corpus
 
 KINDS = ("neighbour", "random")
@@ -159,6 +160,7 @@ def test_an_idempotent_codec_keeps_all_codes_and_another_does_not(
                 assert (trial.changed == 0) == keeps
 
 
+SCORING = Scoring(["si_sdr"], max_failed=1.0, max_seconds=30.0)
 SETTINGS = Robustness(
     metrics=["si_sdr"],
     flips=Flips([0.1], ["random"]),
@@ -175,7 +177,7 @@ def test_every_condition_has_a_row_and_scores_are_against_what_was_given(
 ) -> None:
     labels = {"run": "007/seed1", "variant": "007", "seed": 1, "bitrate": 1.0, "split": "test"}
     output = tmp_path / "seed1.csv"
-    score_robustness(toy(255), corpus, SETTINGS, output, max_seconds=30, labels=labels)
+    score_robustness(toy(255), corpus, SETTINGS, output, SCORING, labels)
     table = pd.read_csv(output, dtype={"variant": str})
     assert set(table["variant"]) == {"007"}
     assert table.groupby(["condition", "amount"], sort=False).size().to_dict() == {

@@ -17,7 +17,7 @@ from taae.evaluation.scoring import cache as cache_module
 from taae.evaluation.scoring import mosnet, scorers
 from taae.evaluation.scoring.error_rates import ERROR_RATES
 from taae.evaluation.scoring.mosnet import read_weights
-from taae.evaluation.scoring.score import COLUMNS, score_folders
+from taae.evaluation.scoring.score import COLUMNS, Scoring, score_folders
 from taae.evaluation.scoring.scorers import SCORERS
 from taae.utils.errors import TaaeError
 from taae.utils.files import read_csv
@@ -46,7 +46,9 @@ class Folders:
 
     def score(self, names, **options):
         options = LIMITS | options
-        score_folders(self.reference, self.decoded, self.output, names=names, **options)
+        own = {field.name for field in dataclasses.fields(Scoring)}
+        scoring = Scoring(names, **{key: options.pop(key) for key in own & options.keys()})
+        score_folders(self.reference, self.decoded, self.output, scoring, **options)
         return pd.read_csv(self.output, keep_default_na=False, na_values={"value": [""]})
 
 

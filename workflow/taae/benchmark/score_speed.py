@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -12,7 +13,7 @@ import soundfile
 from taae.benchmark.shared import medians, report, speech_corpus, write_pairs
 from taae.evaluation.installed import check_installed
 from taae.evaluation.metrics import COMPUTED, METRICS, STANDARD
-from taae.evaluation.scoring.score import score_folders
+from taae.evaluation.scoring.score import Scoring, score_folders
 from taae.evaluation.scoring.scorers import SCORERS
 from taae.utils.errors import TaaeError
 from taae.utils.files import read_csv
@@ -42,12 +43,12 @@ def score(*, jobs: Count = 2) -> None:
             seconds = write_pairs(corpus, folder, JOINED)
             write_pairs(corpus, folder / "few", JOINED, most=MEASURED * JOINED)
         pair = folder / "reference", folder / "decoded"
-        ours = partial(score_folders, *pair, folder / "scores.csv", names=NAMES)
-        ours = partial(ours, max_failed=0.0, max_seconds=30.0)
+        ours = partial(score_folders, *pair, folder / "scores.csv")
+        alone = Scoring(NAMES, max_failed=0.0, max_seconds=30.0)
         works = {
             "one after another": partial(_one_after_another, *pair),
-            "taae, one process": ours,
-            f"taae, --jobs {jobs}": partial(ours, workers=jobs),
+            "taae, one process": partial(ours, alone),
+            f"taae, --jobs {jobs}": partial(ours, replace(alone, workers=jobs)),
         }
         walls = medians(works, seconds=0, least=ROUNDS)
         rates, lacking = family_rates(folder / "few")
@@ -88,7 +89,7 @@ def family_rates(folder: Path) -> tuple[dict[str, float], list[str]]:
     lacking.append(f"mosnet needs {METRICS['mosnet'].needs}")
     output = folder / "scores.csv"
     pair = folder / "reference", folder / "decoded"
-    score_folders(*pair, output, names=names, max_failed=1.0, max_seconds=30.0)
+    score_folders(*pair, output, Scoring(names, max_failed=1.0, max_seconds=30.0))
     rows = read_csv(output, ["metric", "value", "cpu_s", "n_ref"], ["utterance"])
     rows = rows[rows["utterance"] > rows["utterance"].min()]
     rates = {}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -27,6 +28,9 @@ from taae.study.study import Study as Resolved
 from taae.utils.errors import TaaeError
 from taae.utils.gpus import compute
 from taae.utils.options import Count, Whole
+
+if TYPE_CHECKING:
+    from taae.evaluation.scoring.score import Scoring
 
 Results = Annotated[Path, Parameter(help="folder of all results")]
 RESULTS = Path("results")
@@ -92,15 +96,12 @@ def power(
         print(table.to_markdown(index=False, floatfmt=".3g"))
 
 
-def _labels(study: Resolved, variant: str, seed: int) -> dict[str, str | int | float]:
-    """Return what every row of a model's scores says."""
-    return {
-        "run": f"{variant}/seed{seed}",
-        "variant": variant,
-        "seed": seed,
-        "bitrate": study.variant(variant).bitrate(),
-        "split": "test",
-    }
+def _scoring(study: Resolved, names: Sequence[str]) -> Scoring:
+    """Return how speech under other conditions is scored: what it lacks is told by its rows."""
+    from taae.evaluation.scoring.score import Scoring
+
+    settings = study.metrics
+    return Scoring(names, 1.0, settings.max_seconds, speaker=settings.speaker)
 
 
 @command()
@@ -130,11 +131,9 @@ def lengths(
             corpus,
             resolved.lengths.seconds,
             output,
+            _scoring(resolved, resolved.lengths.metrics),
             home=resolved.home_length(variant),
-            names=resolved.lengths.metrics,
-            max_seconds=resolved.metrics.max_seconds,
-            speaker_weights=resolved.metrics.speaker,
-            labels=_labels(resolved, variant, seed),
+            labels=resolved.run_labels(variant, seed),
         )
 
 
@@ -165,9 +164,8 @@ def robustness(
             corpus,
             resolved.robustness,
             output,
-            max_seconds=resolved.metrics.max_seconds,
-            speaker_weights=resolved.metrics.speaker,
-            labels=_labels(resolved, variant, seed),
+            _scoring(resolved, resolved.robustness.metrics),
+            resolved.run_labels(variant, seed),
         )
 
 

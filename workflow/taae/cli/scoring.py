@@ -131,7 +131,7 @@ def score(
     from taae.evaluation.config import ASR, Speaker
     from taae.evaluation.decoded_files import NOT_INSTALLED, read_about
     from taae.evaluation.scoring.pairing import read_speakers, read_transcripts
-    from taae.evaluation.scoring.score import score_folders
+    from taae.evaluation.scoring.score import Scoring, score_folders
 
     about: dict[str, Any] = {"status": "", "bitrate": bitrate}
     if codec_json:
@@ -139,24 +139,27 @@ def score(
     given = {"run": run, "variant": variant, "seed": seed, "split": split}
     given["bitrate"] = about.get("bitrate")
     labels: dict[str, Any] = {name: value for name, value in given.items() if value or value == 0}
-    score_folders(
-        reference,
-        decoded,
-        output,
-        names=metrics or list(STANDARD),
-        speakers=read_speakers(manifest) if manifest else None,
-        labels=labels,
+    scoring = Scoring(
+        metrics or list(STANDARD),
         max_failed=max_failed,
         max_seconds=max_seconds,
         max_trim=max_trim,
         mosnet_weights=mosnet_weights,
+        speaker=Speaker(ge2e_weights, wavlm_weights),
         asr=ASR(str(asr_model or ""), asr_language, max_reference_wer),
-        heard=heard,
-        transcripts=read_transcripts(manifest) if manifest else None,
+        workers=jobs,
+    )
+    score_folders(
+        reference,
+        decoded,
+        output,
+        scoring,
+        labels=labels,
+        speakers=read_speakers(manifest) if manifest else None,
         cache=cache,
         absent=about["message"] if about["status"] == NOT_INSTALLED else "",
-        speaker_weights=Speaker(ge2e_weights, wavlm_weights),
-        workers=jobs,
+        heard=heard,
+        transcripts=read_transcripts(manifest) if manifest else None,
     )
 
 
@@ -187,31 +190,29 @@ def score_model(
         heard: CSV of `taae hear`, for wer, cer and dwer.
     """
     from taae.evaluation.scoring.pairing import read_speakers, read_transcripts
-    from taae.evaluation.scoring.score import score_folders
+    from taae.evaluation.scoring.score import Scoring, score_folders
 
     resolved = load_study(study)
-    settings, speakers = resolved.variant(variant), read_speakers(manifest)
+    settings = resolved.metrics
+    speakers, transcripts = read_speakers(manifest), read_transcripts(manifest)
     for point in resolved.points(variant):
+        scoring = Scoring(
+            resolved.metrics_at(point),
+            max_failed=settings.max_failed,
+            max_seconds=settings.max_seconds,
+            mosnet_weights=mosnet_weights,
+            speaker=settings.speaker,
+            asr=settings.asr,
+            workers=jobs,
+        )
         score_folders(
             reference,
             decoded / point / "audio",
             output / f"{point}.csv",
-            names=resolved.metrics_at(point),
+            scoring,
+            labels=resolved.run_labels(variant, seed, point),
             speakers=speakers,
-            labels={
-                "run": f"{variant}/seed{seed}",
-                "variant": variant,
-                "seed": seed,
-                "bitrate": settings.bitrate(point),
-                "split": "test",
-            },
-            max_failed=resolved.metrics.max_failed,
-            max_seconds=resolved.metrics.max_seconds,
-            mosnet_weights=mosnet_weights,
-            speaker_weights=resolved.metrics.speaker,
-            asr=resolved.metrics.asr,
-            heard=heard,
-            transcripts=read_transcripts(manifest),
             cache=caches / f"{variant}-seed{seed}-{point}.json",
-            workers=jobs,
+            heard=heard,
+            transcripts=transcripts,
         )

@@ -7,26 +7,24 @@ into pieces of the shorter of the two, and scored. So what is said cannot differ
 
 from __future__ import annotations
 
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from taae.corpus.store import Split
-from taae.evaluation.config import Speaker
 from taae.evaluation.decode import Coder
-from taae.evaluation.scoring.score import TEXT, score_folders
-from taae.utils.audio import write_flac
+from taae.evaluation.decoded_files import Audio
+from taae.evaluation.scoring.score import Labels, Scoring
+from taae.evaluation.scoring.score_audio import Decoded, score_audio
 from taae.utils.errors import TaaeError
-from taae.utils.files import read_csv, write_csv
+from taae.utils.files import write_csv
 from taae.utils.log import log
 from taae.utils.sample_rate import SAMPLE_RATE
-
-Audio = NDArray[np.float32]
 
 
 def score_lengths(
@@ -34,12 +32,10 @@ def score_lengths(
     corpus: Path,
     seconds: Sequence[float],
     output: Path,
+    scoring: Scoring,
     *,
     home: float,
-    names: Sequence[str],
-    max_seconds: float,
-    labels: dict[str, str | int | float],
-    speaker_weights: Speaker | None = None,
+    labels: Labels,
 ) -> None:
     """Decode every speaker's stream in pieces of each of `seconds`, among them `home`; score.
 
@@ -48,57 +44,52 @@ def score_lengths(
     before them: `seconds`, of the pieces that were decoded, and `cut`, of the pieces that were
     scored. A metric that a piece is too short or too silent for has its status and no value.
     """
-    counts = {length: _samples(length) for length in seconds}
-    cuts = {length: {min(length, home)} for length in seconds}
-    cuts[home] = {min(length, home) for length in seconds}
-    longest = max(counts.values())
-    speakers = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        for speaker, name, spoken in streams(Split.open(corpus, "test")):
-            for length, scored in cuts.items():
-                sizes = {cut: _samples(cut) for cut in scored}
-                whole = max(whole_pieces(longest, size) for size in sizes.values())
-                decoded = in_pieces(code, spoken, counts[length], whole)
-                for cut, size in sizes.items():
-                    folder = Path(scratch, f"{length}-{cut}")
-                    for number in range(whole_pieces(longest, size) // size):
-                        place = slice(number * size, (number + 1) * size)
-                        utterance = f"{name}-{number:04d}"
-                        speakers[utterance] = speaker
-                        reference = np.resize(spoken, place.stop)[place]
-                        write_flac(folder / "reference" / f"{utterance}.flac", reference)
-                        write_flac(folder / "decoded" / f"{utterance}.flac", decoded[place])
-        tables = []
-        for length, scored in cuts.items():
-            for cut in sorted(scored):
-                folder = Path(scratch, f"{length}-{cut}")
-                score_folders(
-                    folder / "reference",
-                    folder / "decoded",
-                    folder / "scores.csv",
-                    names=names,
-                    max_failed=1.0,
-                    max_seconds=max_seconds,
-                    labels=labels,
-                    speakers=speakers,
-                    speaker_weights=speaker_weights,
-                )
-                table = read_csv(folder / "scores.csv", ["run"], TEXT)
-                table.insert(0, "seconds", length)
-                table.insert(1, "cut", cut)
-                tables.append(table)
-                log(f"decoded in {length:g} s, scored in {cut:g} s: {len(table)} rows")
+    cuts = {length: [min(length, home)] for length in seconds}
+    cuts[home] = sorted({min(length, home) for length in seconds})
+    samples = {length: _samples(length) for length in seconds}
+    longest = max(samples.values())
+    spoken = list(streams(Split.open(corpus, "test")))
+    tables = []
+    for length, scored in cuts.items():
+        whole = max(whole_pieces(longest, samples[cut]) for cut in scored)
+        decoded = [in_pieces(code, stream.audio, samples[length], whole) for stream in spoken]
+        for cut in scored:
+            pieces = chain.from_iterable(
+                _pieces(stream, audio, samples[cut], longest)
+                for stream, audio in zip(spoken, decoded, strict=True)
+            )
+            table = score_audio(pieces, scoring, labels)
+            table.insert(0, "seconds", length)
+            table.insert(1, "cut", cut)
+            tables.append(table)
+            log(f"decoded in {length:g} s, scored in {cut:g} s: {len(table)} rows")
     write_csv(pd.concat(tables, ignore_index=True), output)
 
 
-def streams(split: Split) -> Iterator[tuple[str, str, Audio]]:
-    """Yield each speaker, the name of the first utterance, and all utterances end to end."""
+class Stream(NamedTuple):
+    """All that a speaker says, end to end (samples,); `name` is of the first utterance."""
+
+    speaker: str
+    name: str
+    audio: Audio
+
+
+def _pieces(stream: Stream, decoded: Audio, samples: int, longest: int) -> Iterator[Decoded]:
+    """Yield a stream and its decoding in whole pieces, as many as hold `longest` samples."""
+    for number in range(whole_pieces(longest, samples) // samples):
+        place = slice(number * samples, (number + 1) * samples)
+        reference = np.resize(stream.audio, place.stop)[place]
+        yield Decoded(f"{stream.name}-{number:04d}", stream.speaker, reference, decoded[place])
+
+
+def streams(split: Split) -> Iterator[Stream]:
+    """Yield the stream of each speaker."""
     places = defaultdict(list)
     for index, record in enumerate(split.utterances):
         places[record.speaker].append(index)
     for speaker, own in places.items():
-        spoken = np.concatenate([split.audio(index) for index in own])
-        yield speaker, split.utterances[own[0]].utterance, spoken
+        audio = np.concatenate([split.audio(index) for index in own])
+        yield Stream(speaker, split.utterances[own[0]].utterance, audio)
 
 
 def in_pieces(code: Coder, spoken: Audio, piece: int, samples: int) -> Audio:

@@ -69,6 +69,18 @@ class Study:
         """The metrics that speech decoded at an operating point is scored by."""
         return self.computed if point == NATIVE else self.bitrates.metrics
 
+    def run_labels(
+        self, variant: str, seed: int, point: str = NATIVE
+    ) -> dict[str, str | int | float]:
+        """What every row of a model's scores says, bitrate in bit/s."""
+        return {
+            "run": f"{variant}/seed{seed}",
+            "variant": variant,
+            "seed": seed,
+            "bitrate": self.variant(variant).bitrate(point),
+            "split": "test",
+        }
+
     def seeds_of(self, variant: str) -> list[int]:
         """The seeds that a variant is run with; a pretrained one has no more than a number."""
         return self.seeds[:1] if self.variants[variant].pretrained else self.seeds

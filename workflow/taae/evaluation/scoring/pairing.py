@@ -77,7 +77,7 @@ def read_transcripts(manifest: Path) -> dict[str, str]:
     return dict(table.loc[table["text"].fillna("") != "", columns].itertuples(False, name=None))
 
 
-def find_pairs(reference: Path, decoded: Path | None, speakers: dict[str, str]) -> list[Pair]:
+def find_pairs(reference: Path, decoded: Path | None, speakers: Mapping[str, str]) -> list[Pair]:
     """Pair the audio files of two folders by relative name without extension, sorted by it.
 
     `speakers` maps utterances to speakers; without an entry the speaker is the name of the folder

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,44 +33,55 @@ TEXT += ["message", "version"]  # that stay so where they look like numbers
 SHOWN = 5  # utterances named in an error
 
 
+Labels = Mapping[str, str | int | float]
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What is computed of every utterance, and by what."""
+
+    names: Sequence[str]
+    """Of `COMPUTED`; without `mosnet_weights`, "mosnet" is left out."""
+    max_failed: float
+    """Largest share of any one metric's values that may be missing."""
+    max_seconds: float
+    """Longest utterance that PESQ is given."""
+    max_trim: int = MAX_TRIM
+    """Samples by which the lengths of a pair may differ."""
+    mosnet_weights: Path | None = None
+    """File of `taae.evaluation.scoring.mosnet.fetch_weights`."""
+    speaker: Speaker = field(default_factory=Speaker)
+    """Weights of "speaker_ge2e" and "speaker_wavlm"."""
+    asr: ASR = field(default_factory=ASR)
+    """Recogniser of "wer", "cer" and "dwer"."""
+    workers: int = 1
+    """Processes; no value depends on them."""
+
+
 def score_folders(
     reference: Path,
     decoded: Path,
     output: Path,
+    scoring: Scoring,
     *,
-    names: Sequence[str],
-    max_failed: float,
-    max_seconds: float,
-    workers: int = 1,
-    labels: dict[str, str | int | float] | None = None,
-    speakers: dict[str, str] | None = None,
-    max_trim: int = MAX_TRIM,
-    mosnet_weights: Path | None = None,
+    labels: Labels | None = None,
+    speakers: Mapping[str, str] | None = None,
     cache: Path | None = None,
     absent: str = "",
-    speaker_weights: Speaker | None = None,
-    asr: ASR | None = None,
     heard: Path | None = None,
     transcripts: Mapping[str, str] | None = None,
 ) -> None:
     """Score every utterance of `reference` against `decoded`; write a CSV of `COLUMNS`.
 
-    Rows are sorted by utterance, then in the order of `COMPUTED`, however many `workers`. A metric
-    without a value has an empty cell and a status other than ok; nothing is imputed.
+    Rows are sorted by utterance, then in the order of `COMPUTED`. A metric without a value has an
+    empty cell and a status other than ok; nothing is imputed.
 
     Args:
-        names: of `COMPUTED`; without `mosnet_weights`, "mosnet" is left out.
-        max_failed: largest share of any one metric's values that may be missing.
-        max_seconds: longest utterance that PESQ is given.
         labels: run, variant, seed, bitrate and split of every row; run and variant default to the
             name of `decoded`, seed to 0.
         speakers: utterance -> speaker, see `find_pairs`.
-        max_trim: samples by which lengths may differ.
-        mosnet_weights: file of `taae.evaluation.scoring.mosnet.fetch_weights`.
         cache: file that keeps values, of these signals, definitions and versions, for later calls.
         absent: why there is nothing decoded, of a codec that is not installed: the rows say so.
-        speaker_weights: of "speaker_ge2e" and "speaker_wavlm".
-        asr: the recogniser of "wer", "cer" and "dwer".
         heard: table of `taae hear` for `reference`; without it the references are heard here.
         transcripts: utterance -> what is said, where there is no `heard`.
 
@@ -78,24 +90,14 @@ def score_folders(
             `output` with the suffix .failed.csv, and `output` is as it was.
     """
     pairs = find_pairs(reference, None if absent else decoded, speakers or {})
-    encoders = speaker_weights or Speaker()
-    names = _usable(names, mosnet_weights, encoders, asr)
-    scorers = chosen(names, mosnet_weights, encoders)
-    recogniser = load_recogniser(asr or ASR()) if set(ERROR_RATES) & set(names) else None
+    names = _usable(scoring)
+    scorers = chosen(names, scoring.mosnet_weights, scoring.speaker)
+    recogniser = load_recogniser(scoring.asr) if set(ERROR_RATES) & set(names) else None
     if absent:
-        own = {name: scorer.settings for scorer in scorers for name in scorer.metrics}
+        settings = {name: scorer.settings for scorer in scorers for name in scorer.metrics}
         if recogniser:
-            own |= dict.fromkeys(ERROR_RATES, recogniser.settings)
-        metrics = [
-            {"metric": name, "settings": own[name] or METRICS[name].settings} for name in names
-        ]
-        about = {"status": str(Status.NOT_INSTALLED), "message": absent}
-        rows = [
-            {"utterance": pair.utterance, "speaker": pair.speaker, **metric, **about}
-            for pair in pairs
-            for metric in metrics
-        ]
-        write_csv(_table(rows, decoded, labels), output)
+            settings |= dict.fromkeys(ERROR_RATES, recogniser.settings)
+        write_csv(_table(_absent(pairs, names, settings, absent), decoded, labels), output)
         return
     if len(pairs) > 1 and all(pair.speaker == UNKNOWN for pair in pairs):
         log(
@@ -105,20 +107,60 @@ def score_folders(
     error_rates = None
     if recogniser:
         if heard:
-            table = read_heard(heard, recogniser)
+            texts = read_heard(heard, recogniser)
         else:
-            table = hear_references(reference, transcripts or {}, recogniser, workers)
-        limit = (asr or ASR()).max_reference_wer
-        error_rates = ErrorRates(recogniser, references_of(table), limit)
+            texts = hear_references(reference, transcripts or {}, recogniser, scoring.workers)
+        error_rates = ErrorRates(recogniser, references_of(texts), scoring.asr.max_reference_wer)
         error_rates.tell()
     score = partial(
         score_pair,
         scorers=scorers,
         names=names,
-        max_seconds=max_seconds,
-        max_trim=max_trim,
+        max_seconds=scoring.max_seconds,
+        max_trim=scoring.max_trim,
         error_rates=error_rates,
     )
+    table = _table(_rows(pairs, score, cache, scoring.workers), decoded, labels)
+    suspect = output.with_suffix(".failed.csv")
+    missing = table["value"].isna() & ~table["status"].isin(LEFT_OUT)
+    worst = missing.groupby(table["metric"]).mean().max()
+    if worst > scoring.max_failed:
+        write_csv(table, suspect)
+        raise TaaeError(
+            f"{decoded}: {_summary(table[missing])}; at most {scoring.max_failed:.1%} of a metric's"
+            f" values may be missing (metrics.max_failed). The rows are in {suspect}"
+        )
+    if missing.any():
+        log(f"{decoded}: {_summary(table[missing])}")
+    write_csv(table, output)
+    suspect.unlink(missing_ok=True)
+
+
+def _absent(
+    pairs: Sequence[Pair], names: Sequence[str], settings: Mapping[str, str], why: str
+) -> list[dict[str, Any]]:
+    """Return the rows of a codec that is not installed."""
+    about = {"status": str(Status.NOT_INSTALLED), "message": why}
+    return [
+        {
+            "utterance": pair.utterance,
+            "speaker": pair.speaker,
+            "metric": name,
+            "settings": settings[name] or METRICS[name].settings,
+            **about,
+        }
+        for pair in pairs
+        for name in names
+    ]
+
+
+def _rows(
+    pairs: Sequence[Pair],
+    score: Callable[[tuple[Pair, Known]], tuple[list[dict[str, Any]], Known]],
+    cache: Path | None,
+    workers: int,
+) -> list[dict[str, Any]]:
+    """Return the rows of all pairs, of which `score` computes what the cache does not know."""
     known = read_cache(cache) if cache else {}
     rows = []
     try:
@@ -130,29 +172,16 @@ def score_folders(
     finally:  # an interrupted run keeps what it has computed
         if cache:
             write_cache(known, cache)
-    table = _table(rows, decoded, labels)
-    suspect = output.with_suffix(".failed.csv")
-    missing = table["value"].isna() & ~table["status"].isin(LEFT_OUT)
-    worst = missing.groupby(table["metric"]).mean().max()
-    if worst > max_failed:
-        write_csv(table, suspect)
-        raise TaaeError(
-            f"{decoded}: {_summary(table[missing])}; at most {max_failed:.1%} of a metric's"
-            f" values may be missing (metrics.max_failed). The rows are in {suspect}"
-        )
-    if missing.any():
-        log(f"{decoded}: {_summary(table[missing])}")
-    write_csv(table, output)
-    suspect.unlink(missing_ok=True)
+    return rows
 
 
-def _usable(
-    names: Sequence[str], mosnet_weights: Path | None, encoders: Speaker, asr: ASR | None
-) -> list[str]:
+def _usable(scoring: Scoring) -> list[str]:
+    """Return the metrics that can be computed, in the order of `COMPUTED`."""
+    names, mosnet_weights = scoring.names, scoring.mosnet_weights
     unknown = set(names) - set(COMPUTED)
     if unknown:
         raise TaaeError(f"no metric {', '.join(sorted(unknown))}; there are {', '.join(COMPUTED)}")
-    check_installed(names, encoders, asr)
+    check_installed(names, scoring.speaker, scoring.asr)
     if "mosnet" in names and mosnet_weights:
         from taae.evaluation.scoring.mosnet import read_weights  # torch takes seconds
 
@@ -171,9 +200,7 @@ def _bytes(task: tuple[Pair, Known]) -> float:
     return path.stat().st_size if path.exists() else 0  # a link may lead nowhere
 
 
-def _table(
-    rows: list[dict[str, Any]], decoded: Path, labels: dict[str, str | int | float] | None
-) -> pd.DataFrame:
+def _table(rows: list[dict[str, Any]], decoded: Path, labels: Labels | None) -> pd.DataFrame:
     name = decoded.resolve().name
     table = pd.DataFrame(rows).assign(**{"run": name, "variant": name, "seed": 0, **(labels or {})})
     return table.reindex(columns=COLUMNS).astype(dict.fromkeys([*COUNTS, "weight"], "Int64"))
