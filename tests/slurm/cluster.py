@@ -1,4 +1,4 @@
-"""A SLURM cluster of two nodes on this machine, for the tests: munged, slurmctld and two slurmd.
+"""A SLURM cluster on this machine, for the tests: munged, slurmctld and a slurmd for each node.
 
 Everything stays in one temporary folder and on one address; nothing under /etc is read or
 written. The nodes claim more processors, memory and GPUs than there are. A GPU is a link to
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import secrets
 import shutil
 import socket
@@ -24,7 +25,7 @@ from pathlib import Path
 
 import psutil
 
-NODES = ("n1", "n2")
+NODES = 2
 GPUS = 2  # of each node
 PARTITION = "main"
 PROGRAMS = (
@@ -36,6 +37,7 @@ PROGRAMS = (
     "squeue",
     "scancel",
     "scontrol",
+    "sdiag",
     "setpriv",
 )
 
@@ -87,21 +89,22 @@ def missing() -> str:
 class Cluster:
     """A running cluster: `environment` is what a program needs to find it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, nodes: int = NODES) -> None:
         self.folder = folder
+        self.nodes = [f"n{number}" for number in range(1, nodes + 1)]
         self.configuration = folder / "slurm.conf"
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = os.environ | {"PATH": f"{folder / 'bin'}:{_path()}"}
 
     def start(self) -> None:
-        """Start the daemons and wait until both nodes are idle."""
+        """Start the daemons and wait until all nodes are idle."""
         self._configure()
         self._start("munged", "--foreground", "--force", *self._munge_files())
         wait_for((self.folder / "munge.socket").exists, "munged to listen")
         self._start("slurmctld", "-D", "-f", str(self.configuration))
-        for node in NODES:
+        for node in self.nodes:
             self._start("slurmd", "-D", "-N", node, "-f", str(self.configuration), name=node)
-        wait_for(lambda: self.states() == dict.fromkeys(NODES, "idle"), "idle nodes")
+        wait_for(lambda: self.states() == dict.fromkeys(self.nodes, "idle"), "idle nodes")
 
     def stop(self) -> None:
         """Cancel every job, then end every daemon and whatever is left of the jobs."""
@@ -146,6 +149,12 @@ class Cluster:
         words = self.command("scontrol", "--oneliner", "show", "job", job).split()
         return dict(word.split("=", 1) for word in words if "=" in word)
 
+    def requests(self) -> dict[str, tuple[int, float]]:
+        """Return how often the controller was asked, and for how many seconds, by kind."""
+        told = self.command("sdiag").partition("by message type")[2].partition("by user")[0]
+        found = re.findall(r"(\w+)\s+\(\s*\d+\) count:(\d+)\s.*total_time:(\d+)", told)
+        return {kind: (int(count), 1e-6 * int(spent)) for kind, count, spent in found}
+
     def log(self) -> str:
         """Return the end of the controller's log."""
         return (self.folder / "slurmctld.log").read_text()[-3000:]
@@ -153,14 +162,14 @@ class Cluster:
     def _configure(self) -> None:
         host = socket.gethostname()
         address = socket.gethostbyname(host)
-        ports = _free_ports(address, 1 + len(NODES))
+        ports = _free_ports(address, 1 + len(self.nodes))
         for name in ("bin", "state", "spool", "gpus"):
             (self.folder / name).mkdir()
         text = CONFIGURATION.format(
             host=host, address=address, port=ports[0], folder=self.folder, partition=PARTITION
         )
         devices = ""
-        for node, port in zip(NODES, ports[1:], strict=True):
+        for node, port in zip(self.nodes, ports[1:], strict=True):
             (self.folder / "spool" / node).mkdir()
             text += NODE.format(name=node, host=host, address=address, port=port, gpus=GPUS)
             for number in range(GPUS):
@@ -174,7 +183,7 @@ class Cluster:
         key.write_bytes(secrets.token_bytes(128))
         # Snakemake drops SLURM_CONF before it starts a job step; the commands themselves must
         # know the cluster.
-        for name in ("sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo"):
+        for name in ("sbatch", "srun", "squeue", "scancel", "scontrol", "sdiag", "sinfo"):
             self._script(
                 name,
                 f'SLURM_CONF={self.configuration} exec {shutil.which(name, path=_path())} "$@"',
@@ -203,11 +212,11 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster() -> Iterator[Cluster]:
+def running_cluster(nodes: int = NODES) -> Iterator[Cluster]:
     """Start a cluster in a folder of its own; stop it and remove the folder, come what may."""
     # Not in pytest's folder: the path of a socket may have 107 characters at most.
     folder = Path(tempfile.mkdtemp(prefix="taae-slurm-"))
-    cluster = Cluster(folder)
+    cluster = Cluster(folder, nodes)
     try:
         cluster.start()
         yield cluster

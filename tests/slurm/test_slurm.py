@@ -11,7 +11,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -22,82 +21,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.slurm.cluster import PARTITION, Cluster, missing, running_cluster, wait_for
-from tests.workflow.conftest import ROOT, SMOKE, Clone
+from tests.slurm.cluster import Cluster, missing, running_cluster, wait_for
+from tests.slurm.site import MODEL, PATIENCE, Site, rule_of
+from tests.workflow.conftest import ROOT, SMOKE
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
 
 HERE = Path(__file__).parent
-MODEL = "results/models/baseline/seed{}/model.safetensors"
-LOG = "results/logs/train/baseline/seed{}.log"
 SEEDS = (1, 2, 3, 4)
-PATIENCE = 500  # seconds; reached where something hangs
-# Beside the partition: this cluster has no accounting database, and the tests are in a hurry.
-SITE = """
-slurm-status-command: squeue
-slurm-init-seconds-before-status-checks: 2
-slurm-keep-successful-logs: true
-configfile: {study}
-"""
-
-
-class Site(Clone):
-    """A clone that is set up for a cluster."""
-
-    def __init__(self, folder: Path, cluster: Cluster, study: str) -> None:
-        super().__init__(folder)
-        self.cluster = cluster
-        profile = "slurm/config.yaml"
-        self.edit(profile, '# slurm_partition: "gpu"', f"slurm_partition: {PARTITION}")
-        with (folder / profile).open("a") as file:
-            file.write(SITE.format(study=study))
-        path = f"{cluster.environment['PATH']}:{Path(sys.executable).parent}"
-        self.environment = cluster.environment | {"PATH": path}
-
-    def model(self, seed: int) -> Path:
-        return self.folder / MODEL.format(seed)
-
-    def log(self, seed: int) -> str:
-        """Return what the latest training with this seed has logged so far."""
-        path = self.folder / LOG.format(seed)
-        return path.read_text() if path.exists() else ""
-
-    @contextmanager
-    def started(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-        """Start `snakemake --profile slurm`; its output goes to snakemake.log."""
-        with (self.folder / "snakemake.log").open("wb") as log:
-            run = subprocess.Popen(
-                [sys.executable, "-m", "snakemake", "--profile", "slurm", *arguments],
-                cwd=self.folder,
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-                # Where a script started the tests by `&`, SIGINT is ignored, here too.
-                preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-            )
-        try:
-            yield run
-        except BaseException:
-            print(self.said(), self.cluster.log())
-            raise
-        finally:
-            if run.poll() is None:
-                run.kill()
-                run.wait()
-
-    def run(self, *arguments: str) -> None:
-        """Run `snakemake --profile slurm` to its end, which must be a good one."""
-        with self.started(*arguments) as run:
-            assert run.wait(PATIENCE) == 0
-
-    def said(self) -> str:
-        """Return what the last run has said so far."""
-        return (self.folder / "snakemake.log").read_text()
-
-    def submitted(self) -> list[dict[str, str]]:
-        """Return what SLURM knows of each job that the last run has submitted so far."""
-        ids = re.findall(r"submitted with SLURM jobid (\d+)", self.said())
-        return [self.cluster.details(job) for job in ids]
 
 
 @dataclass
@@ -220,11 +151,8 @@ def test_the_smoke_study_runs_as_jobs(
     tables, figures = site.folder / "results" / "tables", site.folder / "results" / "figures"
     assert (tables / "summary.md").stat().st_size > 500
     assert (figures / "smoke" / "forest.pdf").stat().st_size > 5000
-    # The small ones run here or share a submission, whose name is the group and its rules.
-    submitted = Counter(
-        re.sub(r"^(rates|other_codec)_.*", r"\1", name)
-        for name in (re.sub(r"^rule_|_wildcards.*", "", job["Comment"]) for job in site.submitted())
-    )
+    # The small ones run here or share a submission.
+    submitted = Counter(rule_of(job["Comment"]) for job in site.submitted())
     assert submitted == Counter(
         corpus=1,
         reference=1,

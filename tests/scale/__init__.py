@@ -1,0 +1,1 @@
+"""Measurements of large studies, by hand; docs/scale.md has their figures."""
