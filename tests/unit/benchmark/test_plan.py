@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from taae import cli
-from taae.benchmark import calibrate, plan
+from taae.benchmark import calibrate, plan, speech
 from taae.benchmark.calibrate import (
     ADVERSARIAL_STEPS,
     STEPS,
@@ -34,7 +35,9 @@ from taae.benchmark.calibrate import (
     measure,
 )
 from taae.benchmark.jobs import Job, total_time
-from taae.benchmark.plan import audio_by_test, audio_seconds, job_mib, job_seconds, training_seconds
+from taae.benchmark.plan import corpus_line, duration, job_mib, job_seconds, training_seconds
+from taae.benchmark.speech import SPOKEN, Speech, speech_by_test, speech_of
+from taae.benchmark.storage import Stored, stored_by
 from taae.benchmark.train_speed import (
     WARM,
     TimedTraining,
@@ -300,22 +303,89 @@ def test_large_steps_are_extrapolated_from_one_small_training(
     assert found["40"].step / found["20"].step == pytest.approx(flops["40"] / flops["20"])
 
 
-def test_audio_seconds(study: Study) -> None:
+def test_spoken_by_settings(study: Study) -> None:
     settings = study.corpus["synthetic"]["test"]
-    found = audio_seconds(study.corpus)
-    assert found["train"] == 60
-    assert found["test"] == settings["voices"] * settings["utterances"] * plan.UTTERANCE
+    found = speech_of(study.corpus)
+    assert found.seconds["train"] == 60
+    assert found.utterances["test"] == settings["voices"] * settings["utterances"]
+    assert found.seconds["test"] == found.utterances["test"] * SPOKEN
 
 
-def test_durations_of_files(study: Study, tmp_path: Path) -> None:
+def folder_corpus(study: Study, path: Path) -> dict[str, Any]:
+    settings = {"path": str(path), "manifest": "", "speaker": "parent"}
+    settings |= {"validation_speakers": 1, "test_speakers": 1, "test_utterances": 1}
+    return {**study.corpus, "kind": "folder", "folder": settings}
+
+
+@pytest.mark.parametrize("opened", [1000, 1])
+def test_durations_of_files(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: int
+) -> None:
+    monkeypatch.setattr(speech, "OPENED", opened)
     for speaker in "abc":
-        (tmp_path / "audio" / speaker).mkdir(parents=True)
+        (tmp_path / speaker).mkdir(parents=True)
         for number in (1, 2):
-            soundfile.write(tmp_path / "audio" / speaker / f"{number}.wav", np.zeros(8000), 8000)
-    folder = {"path": str(tmp_path / "audio"), "manifest": "", "speaker": "parent"}
-    folder |= {"validation_speakers": 1, "test_speakers": 1, "test_utterances": 1}
-    corpus = {**study.corpus, "kind": "folder", "folder": folder}
-    assert audio_seconds(corpus) == {"train": 2, "validation": 2, "test": 1}
+            soundfile.write(tmp_path / speaker / f"{number}.wav", np.zeros(8000), 8000)
+    (tmp_path / "a" / "3.wav").write_bytes(b"")  # which the corpus job rejects
+    found = speech_of(folder_corpus(study, tmp_path))
+    assert found.seconds == pytest.approx({"train": 2, "validation": 2, "test": 1}, rel=0.01)
+    assert found.basis.startswith("all" if opened == 1000 else "some")
+
+
+def test_recordings_that_are_not_here(study: Study, tmp_path: Path) -> None:
+    corpus = folder_corpus(study, tmp_path / "nowhere")
+    with pytest.raises(TaaeError, match="no such folder"):
+        speech_of(corpus)
+    told = speech_of(corpus, train_hours=105_000)
+    assert told.seconds["train"] == 105_000 * 3600
+    assert told.utterances["train"] == 105_000 * 240  # of 15 s
+    assert told.utterances["test"] == 1
+
+
+def test_what_a_corpus_takes_to_prepare() -> None:
+    told = Speech({"train": 9000.0, "test": 1800.0}, {"train": 600, "test": 120}, "as told")
+    jobs = [Job("corpus", cores=8), Job("train", cores=8)]
+    # 3 h at 60 hours per core hour are 3 core minutes.
+    line = corpus_line(jobs, told, 1 / 60, "as told", cores=40)
+    assert "3.0 h of speech in 720 utterances" in line
+    assert "60 h per core hour (as told) are 0.1 core hours, in 1 jobs on 8 cores 0.4 min" in line
+    assert "on 2 cores 1.5 min" in corpus_line(jobs, told, 1 / 60, "", cores=2)
+
+
+def test_times_in_words() -> None:
+    assert [duration(60 * each) for each in (1, 600, 60 * 24 * 9)] == [
+        "1.0 min",
+        "10.0 h",
+        "9 days",
+    ]
+
+
+def test_what_jobs_leave_on_the_disk(study: Study) -> None:
+    known = Speech({"train": 80.0, "test": 20.0}, {"train": 8, "test": 2}, "as told")
+    outputs = ("audio", "codes.npz", "utterances.csv")
+    weights = profile(study.variants["causal"].codec).parameters / 2**20
+
+    def left(rule: str, outputs: tuple[str, ...], **wildcards: str) -> list[Stored]:
+        return stored_by(Job(rule, wildcards, outputs=outputs, benchmark="b"), study, known)
+
+    arm = {"variant": "causal", "seed": "1"}
+    records = Stored("records", 5, 0.0)
+    corpus = (100 * 16000 * 2 + 10 * 245) / 2**20
+    assert left("corpus", outputs) == [Stored("corpus", 3, corpus), records]
+    assert left("train", outputs, **arm) == [
+        Stored("models", 3, 4 * weights),
+        Stored("states", 3, 48 * weights),
+        records,
+    ]
+    decoded = 1.2 * 20 * 16000 / 2**20
+    assert left("decode", outputs, **arm) == [Stored("decoded", 4, decoded), records]
+    # At two points the folders of audio are two of the outputs.
+    twice = left("decode_points", outputs * 2, variant="baseline", seed="1")
+    assert twice[0] == Stored("decoded", 8, 2 * decoded)
+    rows = 2 * len(study.computed)
+    scores = Stored("scores, tables", 1, 145 * rows / 2**20)
+    assert left("score", ("native.csv",), **arm)[0] == scores
+    assert left("all", ()) == []
 
 
 def test_jobs_of_another_test_set_take_its_audio_at_one_point(study: Study) -> None:
@@ -324,8 +394,8 @@ def test_jobs_of_another_test_set_take_its_audio_at_one_point(study: Study) -> N
     noisy = config.TestSet("altered", altered=config.Altered(of="own", noise_db=20.0))
     quiet = config.TestSet("altered", altered=config.Altered(gain_db=-6.0))
     known = replace(study, tests={"noisy": noisy, "own": own, "quiet": quiet})
-    audio = audio_by_test(known)
-    assert audio["own"] == audio["noisy"] == {"test": 10 * plan.UTTERANCE}
+    audio = {name: each.seconds for name, each in speech_by_test(known).items()}
+    assert audio["own"] == audio["noisy"] == {"test": 10 * SPOKEN}
     assert audio["quiet"] == {"test": audio["main"]["test"]}
     found, outputs = calibration(study), ("file",)
     arm = {"test": "noisy", "variant": "baseline", "seed": "1"}
@@ -452,6 +522,7 @@ def test_plan_beside_a_run(
     assert re.search(r"^ *baseline .* -(50.0|49\.\d)$", printed, re.MULTILINE)
     assert re.search(r"all measured jobs: off by -(50.0|49\.\d) %", printed)
     assert "on 2 cores" in printed
+    assert re.search(r"^ *states +15 ", printed, re.MULTILINE)
 
 
 @pytest.mark.usefixtures("listed")

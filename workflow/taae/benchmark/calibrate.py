@@ -26,6 +26,8 @@ from taae.benchmark.train_speed import (
 from taae.codec.codec import Codec
 from taae.codec.complexity import profile
 from taae.codec.config import SHAPES
+from taae.corpus.config import Folder, TestSet
+from taae.corpus.prepare import KINDS
 from taae.corpus.store import Split
 from taae.corpus.utterance import SPLITS
 from taae.study.study import Study
@@ -63,7 +65,7 @@ class Calibration:
     trainings: dict[str, TrainingCost]  # by variant
     start: float  # s until a process that trains or decodes begins to
     start_scoring: float  # s until a process that scores begins to
-    corpus: float  # s per s of prepared audio
+    corpus: float  # CPU s per s of prepared audio: spoken here, or from 16 kHz FLAC to the store
     scoring: dict[str, float]  # s per s of audio, by metric
 
 
@@ -84,10 +86,13 @@ def calibrate(study: Study, cores: int, rate: float = 0.0) -> Calibration:
         with speech_corpus() as corpus:
             preparing = now() - begun
             spoken = sum(len(Split.open(corpus, name).samples) for name in SPLITS) / SAMPLE_RATE
+            rate_of_corpus = preparing / spoken
+            if study.corpus["kind"] != "synthetic":
+                rate_of_corpus = _reading(corpus, Path(scratch) / "recordings")
             start = _cpu_seconds("-c", "import taae.training.train")
             start_scoring, scoring = _score(study, corpus, Path(scratch))
             trainings = _trainings(study, corpus, cores, rate)
-    return Calibration(trainings, start, start_scoring, preparing / spoken, scoring)
+    return Calibration(trainings, start, start_scoring, rate_of_corpus, scoring)
 
 
 def _cpu_seconds(*words: str) -> float:
@@ -96,6 +101,18 @@ def _cpu_seconds(*words: str) -> float:
     subprocess.run([sys.executable, *words], capture_output=True, check=True)
     after = os.times()
     return sum(after[2:4]) - sum(before[2:4])  # of child processes
+
+
+def _reading(corpus: Path, folder: Path) -> float:
+    """Return the CPU seconds that a second of recordings takes until it can be stored."""
+    seconds = write_pairs(corpus, folder)
+    files = Folder(path=f"{folder}/reference", test_speakers=1, test_utterances=10**6)
+    kind = KINDS["folder"]
+    plan = kind.plan(TestSet("folder", folder=files).chosen())
+    kind.work(list(plan.items[:1]), **plan.settings)  # imports
+    begun = time.process_time()
+    kind.work(list(plan.items), **plan.settings)
+    return (time.process_time() - begun) / seconds
 
 
 def _score(study: Study, corpus: Path, folder: Path) -> tuple[float, dict[str, float]]:

@@ -4,49 +4,41 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import pandas as pd
-import soundfile
 from cyclopts import Parameter
 
 from taae.benchmark.calibrate import Calibration, TrainingCost, calibrate
 from taae.benchmark.jobs import Job, list_jobs, total_time
+from taae.benchmark.speech import Speech, speech_by_test
+from taae.benchmark.storage import DECODINGS, TRAININGS, Stored, points_of, rule_of, stored_by
 from taae.benchmark.train_speed import PASSES
-from taae.codec.layer_geometry import parameter_count
-from taae.codec.operating_points import NATIVE
 from taae.corpus.config import MAIN
-from taae.corpus.prepare import KINDS
-from taae.corpus.recordings import Recording, audio_folder
-from taae.corpus.utterance import SPLITS
 from taae.evaluation.robustness.conditions import conditions
 from taae.evaluation.scoring.error_rates import ERROR_RATES
 from taae.study.load import DEMO, layered, resolve
 from taae.study.study import Study
-from taae.study.tests import unaltered
-from taae.training.config import TRUNK, Variant
+from taae.training.config import Variant
 from taae.training.trainer import VALIDATION_SEGMENTS
-from taae.utils.errors import TaaeError
 from taae.utils.files import read_csv, write_csv
-from taae.utils.memory import MIB
 from taae.utils.options import Count, Whole
-from taae.utils.sample_rate import SAMPLE_RATE
 
-TRAININGS, DECODINGS = ("train", TRUNK), ("decode", "decode_points")  # rules
-UTTERANCE = 4.4  # s; of the synthetic corpus, mean
-PCM, FLAC = 2, 1.2  # bytes per sample in a corpus, and of decoded speech, about
-# Bytes per parameter: float32 weights; and three states of a training under way (two on the disk,
-# one being written), each with the average and AdamW's two numbers.
-MODEL = 4 + 3 * 16
+PREPARING = ("corpus", "corpus_shard")  # rules that prepare the corpus
 
 
 def plan(
     *,
     study: Annotated[list[Path], Parameter(name=("--study", "--configfile"))] = DEMO,
     cores: Count | None = None,
+    nodes: Count = 1,
     gpus: Whole | None = None,
     gpu_tflops: float = 0.0,
+    train_hours: float = 0.0,
+    corpus_rate: float = 0.0,
     results: Path | None = None,
     output: Path | None = None,
 ) -> None:
@@ -54,22 +46,31 @@ def plan(
 
     Args:
         study: config files, laid over each other.
-        cores: that the jobs share; by itself this machine's.
-        gpus: that the jobs share; by itself what one job takes.
+        cores: of a node; by itself this machine's.
+        nodes: that the jobs share.
+        gpus: of all nodes; by itself what one job takes.
         gpu_tflops: that a GPU reaches in training, where this machine has none: about a third of
             what its maker promises for large models, far less for small ones.
+        train_hours: of training speech, where the recordings are not here.
+        corpus_rate: hours of speech that one core prepares in an hour; by itself as measured here,
+            of recordings on FLAC files of 16 kHz.
         results: of a run, to compare the prediction with.
         output: CSV, one row per job.
     """
     config, cores = layered(study), cores or os.cpu_count() or 1
     resolved, jobs = resolve(config), list_jobs(config, cores)
-    audio = audio_by_test(resolved)
+    speech = speech_by_test(resolved, train_hours)
     found = calibrate(resolved, cores, rate=1e12 * gpu_tflops)
-    rows = []
+    measured = "measured here"
+    if corpus_rate:
+        found, measured = replace(found, corpus=1 / corpus_rate), "as told"
+    rows, stored = [], list[Stored]()
     for job in jobs:
         cost = found.trainings.get(job.arm)
-        spoken = audio[job.wildcards.get("test", MAIN)]
-        seconds, spent = job_seconds(job, resolved, found, spoken), _measured(job, results)
+        spoken = speech[job.wildcards.get("test", MAIN)]
+        seconds, spent = job_seconds(job, resolved, found, spoken.seconds), _measured(job, results)
+        left = stored_by(job, resolved, spoken)
+        stored += left
         rows.append(
             {
                 "job": job.name,
@@ -77,7 +78,7 @@ def plan(
                 "arm": job.arm,
                 "seconds": round(seconds, 1),
                 "memory_mib": round(job_mib(job, resolved, found), 1),
-                "disk_mib": round(disk_mib(job, resolved, spoken), 1),
+                "disk_mib": round(sum(each.mib for each in left), 1),
                 "threads": job.cores,
                 "gpus": job.gpus,
                 "basis": cost.basis if cost else "estimated",
@@ -88,61 +89,64 @@ def plan(
     table = pd.DataFrame(rows)
     if output:
         write_csv(table, output)
-    for column in ("arm", "rule"):
-        print(summary(table, column).to_string(index=False, na_rep="-"), end="\n\n")
+    for part in (summary(table, "arm"), summary(table, "rule"), storage(stored)):
+        print(part.to_string(index=False, na_rep="-"), end="\n\n")
+    print(corpus_line(jobs, speech[MAIN], found.corpus, measured, cores * nodes))
     if not math.isnan(off := off_percent(table)):
         print(f"all measured jobs: off by {off:+.1f} %")
-    memory, disk = table["memory_mib"].max() / 1024, table["disk_mib"].sum() / 1024
-    print(f"largest job {memory:.1f} GiB, measured or as its rule requests; disk {disk:.2f} GiB")
+    memory = table["memory_mib"].max() / 1024
+    print(f"largest job {memory:.1f} GiB, measured or as its rule requests")
     if table["seconds"].isna().any():
         print("some arms train on a GPU, and there is none here: give --gpu-tflops")
     else:
         gpus = max(job.gpus for job in jobs) if gpus is None else gpus
         taken = dict(zip(table["job"], table["seconds"], strict=True))
-        minutes = total_time(jobs, taken, cores, gpus) / 60
-        print(f"on {cores} cores and {gpus} GPUs: about {minutes:.1f} min from start to end")
+        took = total_time(jobs, taken, cores * nodes, gpus)
+        print(
+            f"{(table['seconds'] * table['gpus']).sum() / 3600:,.1f} GPU hours in {len(jobs)} jobs"
+        )
+        print(f"on {cores * nodes} cores and {gpus} GPUs: about {duration(took)} from start to end")
     if any(variant.training.perceptual.share for variant in resolved.variants.values()):
         print("note: what WavLM takes in the perceptual stage is not in these figures")
 
 
-def audio_by_test(study: Study) -> dict[str, dict[str, float]]:
-    """Return the seconds of each split, by test set; of the main one those of the whole corpus."""
-    found = {MAIN: audio_seconds(study.corpus)}
-    for name in study.tests:
-        origin = unaltered(study.tests, name)
-        if origin not in found:
-            found[origin] = audio_seconds(study.tests[origin].chosen())
-        found.setdefault(name, {"test": found[origin]["test"]})
-    return found
-
-
-def audio_seconds(corpus: dict[str, Any]) -> dict[str, float]:
-    """Return the seconds of each split, by the settings of a corpus or test set, or by its files.
-
-    Raises:
-        TaaeError: there are no files yet.
-    """
-    kind = corpus["kind"]
-    settings = corpus[kind]
-    splits = corpus.get("splits", SPLITS)
-    if kind == "synthetic":
-        spoken = {
-            split: settings[split]["voices"] * settings[split]["utterances"] * UTTERANCE
-            for split in ("validation", "test")
+def storage(stored: Sequence[Stored]) -> pd.DataFrame:
+    """Return a row per kind of file, and one of all: how many files, and GiB."""
+    table = pd.DataFrame(stored).groupby("what", sort=False, as_index=False).sum()
+    table.loc[len(table)] = ["all", *table[["files", "mib"]].sum()]
+    return pd.DataFrame(
+        {
+            "stored": table["what"],
+            "files": table["files"].round().astype(int),
+            "GiB": (table["mib"] / 1024).round(2),
         }
-        spoken |= {"train": settings["train"]["minutes"] * 60}
-        return {split: spoken[split] for split in splits}
-    folder = audio_folder(settings["path"], f"corpus.{kind}.path")
-    found = dict.fromkeys(splits, 0.0)
-    for recording in KINDS[kind].plan(corpus).items:
-        assert isinstance(recording, Recording)
-        try:
-            found[recording.label.split] += soundfile.info(folder / recording.path).duration
-        except (OSError, soundfile.SoundFileError):
-            continue  # the corpus job rejects it
-    if found.get("train") == 0:
-        raise TaaeError("plan: the corpus has no training audio")
-    return found
+    )
+
+
+def corpus_line(
+    jobs: Sequence[Job], speech: Speech, per_second: float, basis: str, cores: int
+) -> str:
+    """Say how much speech there is, and what it takes to prepare it on so many cores.
+
+    `per_second` is CPU seconds per second, and `basis` where it is from.
+    """
+    preparing = [job for job in jobs if job.rule in PREPARING]
+    busy = min(cores, sum(job.cores for job in preparing))
+    spent = speech.hours * per_second
+    return (
+        f"corpus: {speech.hours:,.1f} h of speech in {sum(speech.utterances.values()):,.0f}"
+        f" utterances ({speech.basis}); to prepare {1 / per_second:,.0f} h per core hour ({basis})"
+        f" are {spent:,.1f} core hours, in {len(preparing)} jobs on {busy} cores"
+        f" {duration(3600 * spent / busy)}"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return a time in minutes, hours or days."""
+    minutes = seconds / 60
+    if minutes < 120:
+        return f"{minutes:.1f} min"
+    return f"{minutes / 60:.1f} h" if minutes < 60 * 72 else f"{minutes / 60 / 24:,.0f} days"
 
 
 def training_seconds(variant: Variant, cost: TrainingCost) -> float:
@@ -167,7 +171,7 @@ def job_seconds(job: Job, study: Study, found: Calibration, audio: dict[str, flo
     def scoring(metrics: list[str]) -> float:
         return sum(found.scoring.get(name, 0.0) for name in metrics)
 
-    rule, points = _rule(job), _points(job, study)
+    rule, points = rule_of(job), points_of(job, study)
     if rule in ("score", "score_points", "score_other_codec"):
         each = (scoring(study.metrics_at(point)) for point in points)
         return found.start_scoring + test * sum(each)
@@ -193,17 +197,6 @@ def job_seconds(job: Job, study: Study, found: Calibration, audio: dict[str, flo
     return found.start + work.get(rule, 0.0)
 
 
-def _rule(job: Job) -> str:
-    """Return the rule of a job; of another test set that of the main one, which does the same."""
-    return job.rule.removesuffix("_test")
-
-
-def _points(job: Job, study: Study) -> list[str]:
-    """Return the operating points at which a job decodes or scores its arm."""
-    everywhere = job.arm in study.variants and "test" not in job.wildcards
-    return study.points(job.arm) if everywhere else [NATIVE]
-
-
 def job_mib(job: Job, study: Study, found: Calibration) -> float:
     """Return the memory of a job on each node, as measured, else as its rule requests; or NaN."""
     if job.rule not in TRAININGS or math.isnan(found.trainings[job.arm].memory):
@@ -211,17 +204,6 @@ def job_mib(job: Job, study: Study, found: Calibration) -> float:
     training = study.variant(job.arm).training
     held = 1 if training.gpus else training.processes  # each GPU has a memory of its own
     return held * found.trainings[job.arm].memory
-
-
-def disk_mib(job: Job, study: Study, audio: dict[str, float]) -> float:
-    """Return about what a job leaves on the disk."""
-    if job.rule in TRAININGS:
-        return parameter_count(study.variant(job.arm).codec) * MODEL / MIB
-    if _rule(job) == "corpus":
-        return PCM * sum(audio.values()) * SAMPLE_RATE / MIB
-    decoded = len(_points(job, study)) if _rule(job) in DECODINGS else 0
-    decoded += _rule(job) in ("other_codec", "reference")
-    return decoded * FLAC * audio["test"] * SAMPLE_RATE / MIB
 
 
 def _measured(job: Job, results: Path | None) -> float:
