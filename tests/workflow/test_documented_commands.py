@@ -35,7 +35,7 @@ INLINE = re.compile(rf"`((?:{'|'.join(PROGRAMS)}) [^`]+)`")
 # Shown for people alone: bash has to be able to read them.
 PARSED = (
     *("python3 -m venv", "python -m taae push", "tensorboard", "torchrun", "run=$(sed"),
-    *("python -c", "docker", "apptainer", "TAAE_CONTAINER"),
+    *("python -c", "docker", "apptainer", "TAAE_CONTAINER", "python -m tests."),
 )
 # Minutes of training, a cluster, conda or the network: a dry run says whether they would start.
 PLANNED = ("--directory", "--profile", "--sdm", "librispeech", "my-study.yaml")

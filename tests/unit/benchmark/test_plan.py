@@ -348,8 +348,8 @@ def test_what_a_corpus_takes_to_prepare() -> None:
     # 3 h at 60 hours per core hour are 3 core minutes.
     line = corpus_line(jobs, told, 1 / 60, "as told", cores=40)
     assert "3.0 h of speech in 720 utterances" in line
-    assert "60 h per core hour (as told) are 0.1 core hours, in 1 jobs on 8 cores 0.4 min" in line
-    assert "on 2 cores 1.5 min" in corpus_line(jobs, told, 1 / 60, "", cores=2)
+    assert "0.1 core hours, at 60 h per core hour (as told); 0.4 min on 8 cores, jobs: 1" in line
+    assert "1.5 min on 2 cores" in corpus_line(jobs, told, 1 / 60, "", cores=2)
 
 
 def test_times_in_words() -> None:

@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,17 +143,39 @@ def total_time(jobs: Sequence[Job], seconds: Mapping[str, float], cores: int, gp
             raise TaaeError(
                 f"plan: {job.name} needs {job.gpus} GPU(s), and there are {gpus} (--gpus)"
             )
-    missing = {path for job in jobs for path in job.outputs}
-    waiting, running = list(jobs), list[tuple[float, int, Job]]()
-    now, free_cores, free_gpus = 0.0, cores, gpus
-    while waiting or running:
-        for job in list(waiting):
-            needed, ready = min(job.cores, cores), missing.isdisjoint(job.inputs)
-            if ready and needed <= free_cores and job.gpus <= free_gpus:
-                waiting.remove(job)
-                free_cores, free_gpus = free_cores - needed, free_gpus - job.gpus
-                heapq.heappush(running, (now + seconds[job.name], len(waiting), job))
-        now, _, ended = heapq.heappop(running)
-        missing -= set(ended.outputs)
+    made = {path for job in jobs for path in job.outputs}
+    missing = [made.intersection(job.inputs) for job in jobs]
+    readers = defaultdict(list)
+    for place, paths in enumerate(missing):
+        for path in paths:
+            readers[path].append(place)
+    # Places of jobs whose inputs are there, by the cores and GPUs that each wants.
+    ready = defaultdict[tuple[int, int], list[int]](list)
+
+    def release(place: int) -> None:
+        job = jobs[place]
+        heapq.heappush(ready[min(job.cores, cores), job.gpus], place)
+
+    for place, paths in enumerate(missing):
+        if not paths:
+            release(place)
+    running, now, free_cores, free_gpus = list[tuple[float, int]](), 0.0, cores, gpus
+    while any(ready.values()) or running:
+        while fitting := [
+            (places[0], wanted)
+            for wanted, places in ready.items()
+            if places and wanted[0] <= free_cores and wanted[1] <= free_gpus
+        ]:
+            place, wanted = min(fitting)
+            heapq.heappop(ready[wanted])
+            free_cores, free_gpus = free_cores - wanted[0], free_gpus - wanted[1]
+            heapq.heappush(running, (now + seconds[jobs[place].name], place))
+        now, place = heapq.heappop(running)
+        ended = jobs[place]
         free_cores, free_gpus = free_cores + min(ended.cores, cores), free_gpus + ended.gpus
+        for path in ended.outputs:
+            for reader in readers[path]:
+                missing[reader].discard(path)
+                if not missing[reader]:
+                    release(reader)
     return now

@@ -135,9 +135,9 @@ def corpus_line(
     spent = speech.hours * per_second
     return (
         f"corpus: {speech.hours:,.1f} h of speech in {sum(speech.utterances.values()):,.0f}"
-        f" utterances ({speech.basis}); to prepare {1 / per_second:,.0f} h per core hour ({basis})"
-        f" are {spent:,.1f} core hours, in {len(preparing)} jobs on {busy} cores"
-        f" {duration(3600 * spent / busy)}"
+        f" utterances ({speech.basis})\n"
+        f"to prepare it: {spent:,.1f} core hours, at {1 / per_second:,.0f} h per core hour"
+        f" ({basis}); {duration(3600 * spent / busy)} on {busy} cores, jobs: {len(preparing)}"
     )
 
 
