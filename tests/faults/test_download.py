@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from taae.cli import main
-from taae.corpus import download
+from taae.corpus import download, http_stream
 from taae.corpus.config import ARCHIVES, Archive
 from taae.utils.errors import TaaeError
 from tests.faults.server import Fault, Handler, Server, cut, serve, serving, status, whole
@@ -63,7 +63,7 @@ def published(content: bytes) -> Archive:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "RETRIES", download.RETRIES.new(backoff_factor=0))
+    monkeypatch.setattr(http_stream, "RETRIES", http_stream.RETRIES.new(backoff_factor=0))
     monkeypatch.setattr(download, "BLOCK", 2**16)
     monkeypatch.setitem(ARCHIVES, SUBSET, published(GOOD))
 

@@ -1,10 +1,11 @@
-"""The Hugging Face hub as far as a model needs it, on this machine: repositories of files."""
+"""The Hugging Face hub as far as models and datasets need it, on this machine: files."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,20 +38,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         match self.parts():
-            case "api", "models", user, name, *rest if f"{user}/{name}" in self.server.files:
+            case "api", _, user, name, *rest if f"{user}/{name}" in self.server.files:
                 files = self.server.files[f"{user}/{name}"]
                 if rest[:1] == ["tree"]:
-                    self.answer(
-                        [
-                            {
-                                "type": "file",
-                                "path": path,
-                                "size": len(content),
-                                "oid": oid(content),
-                            }
-                            for path, content in files.items()
-                        ]
-                    )
+                    recursive = "recursive=true" in self.path.lower()
+                    self.answer(tree(files, "/".join(rest[2:]), recursive))
                 else:
                     siblings = [{"rfilename": path} for path in files]
                     self.answer({"id": f"{user}/{name}", "sha": COMMIT, "siblings": siblings})
@@ -100,15 +92,22 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(json.dumps(content).encode(), {"Content-Type": "application/json"})
 
     def answer_file(self) -> None:
-        user, name, _, commit, *path = self.parts()
+        parts = self.parts()
+        user, name, _, commit, *path = parts[parts[0] == "datasets" :]
         content = self.server.files.get(f"{user}/{name}", {}).get("/".join(path))
         if content is None:
             self.absent("EntryNotFound")
+            return
+        headers = {"ETag": f'"{oid(content)}"', "X-Repo-Commit": commit}
+        if asked := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
+            first, last = int(asked[1]), min(int(asked[2] or len(content)), len(content) - 1)
+            headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
+            self.reply(content[first : last + 1], headers, 206)
         else:
-            self.reply(content, {"ETag": f'"{oid(content)}"', "X-Repo-Commit": commit})
+            self.reply(content, headers)
 
-    def reply(self, content: bytes, headers: dict[str, str]) -> None:
-        self.send_response(200)
+    def reply(self, content: bytes, headers: dict[str, str], status: int = 200) -> None:
+        self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(content))}.items():
             self.send_header(name, value)
         self.end_headers()
@@ -123,6 +122,21 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Print nothing."""
+
+
+def tree(files: dict[str, bytes], folder: str, recursive: bool) -> list[dict[str, Any]]:
+    """Return what is in a folder, and in the folders there where asked for."""
+    top = f"{folder}/" if folder else ""
+    found: dict[str, dict[str, Any]] = {}
+    for path, content in files.items():
+        inside, _, deeper = path.removeprefix(top).partition("/")
+        if not path.startswith(top):
+            continue
+        if deeper and not recursive:
+            found[top + inside] = {"type": "directory", "path": top + inside, "oid": 40 * "0"}
+        else:
+            found[path] = {"type": "file", "path": path, "size": len(content), "oid": oid(content)}
+    return list(found.values())
 
 
 def oid(content: bytes) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -86,6 +86,75 @@ class LibriSpeech(Settings):
     """Largest number of utterances of each test speaker."""
 
 
+@dataclass(frozen=True)
+class WebDataset(Settings):
+    """Tars of audio (WAV, FLAC, OGG, MP3) with labels (.json, .txt); for `kind` webdataset."""
+
+    train: list[str] = default([])
+    """Tars of the training: paths, also with wildcards, or URLs; {000..127} stands for the numbers
+    from 000 to 127."""
+    validation: list[str] = default([])
+    """Tars of the validation."""
+    test: list[str] = default([])
+    """Tars of the test; they are read twice, first for their speakers."""
+    draw_from: list[str] = default([])
+    """In place of the three lists: tars on this machine whose speakers are drawn for the splits,
+    which reads the labels of all of them before."""
+    speaker: Annotated[str, Field(min_length=1)] = "speaker"
+    """Key of a sample's JSON that has the speaker; __key__ is the sample's own name in its tar."""
+    speaker_rule: str = ""
+    """Regular expression with one group that matches the speaker in this; empty: all of it."""
+    text: str = ""
+    """Key of a sample's JSON that has what is said; empty: the sample's .txt, if there is one."""
+    checksums: str = ""
+    """File as sha256sum writes it, with the tars by as much of their paths as tells them apart;
+    a tar that it lists must have that SHA-256. Empty: nothing is compared."""
+    validation_speakers: PositiveInt = 4
+    """Speakers of the validation, drawn at random from draw_from."""
+    test_speakers: PositiveInt = 12
+    """Speakers of the test, drawn at random from draw_from."""
+    test_utterances: PositiveInt = 20
+    """Largest number of utterances of each test speaker."""
+
+
+@dataclass(frozen=True)
+class HuggingFace(Settings):
+    """A dataset of the Hugging Face hub, or one in its formats; for `kind` huggingface."""
+
+    path: str = ""
+    """user/name on the hub, or a folder; in Parquet or Arrow."""
+    revision: Annotated[str, Field(pattern="^([0-9a-f]{40})?$")] = ""
+    """Commit of the dataset, in full; a name on the hub needs one, since branches and tags move."""
+    local_files_only: bool = False
+    """Whether the dataset is taken from the cache of the hub (HF_HOME), where `hf download` has
+    brought it, and the network is left alone; by itself it is streamed and not kept."""
+    name: str = ""
+    """Configuration of the dataset, such as a language; empty: its only or default one."""
+    train: list[str] = default(["train"])
+    """Splits of the dataset for the training."""
+    validation: list[str] = default(["validation"])
+    """Splits of the dataset for the validation."""
+    test: list[str] = default(["test"])
+    """Splits of the dataset for the test; they are read twice, first for their speakers."""
+    draw_from: list[str] = default([])
+    """In place of the three lists: splits of the dataset whose speakers are drawn for training,
+    validation and test; all are read twice."""
+    audio: str = "audio"
+    """Column of the audio."""
+    speaker: str = "speaker_id"
+    """Column of the speaker."""
+    speaker_rule: str = ""
+    """Regular expression with one group that matches the speaker in this column; empty: all."""
+    text: str = ""
+    """Column of what is said; empty: none."""
+    validation_speakers: PositiveInt = 4
+    """Speakers of the validation, drawn at random from draw_from."""
+    test_speakers: PositiveInt = 12
+    """Speakers of the test, drawn at random from draw_from."""
+    test_utterances: PositiveInt = 20
+    """Largest number of utterances of each test speaker."""
+
+
 class Archive(NamedTuple):
     """`<subset>.tar.gz` as published (openslr.org, resource 12): bytes, and MD5 in hexadecimal."""
 
@@ -132,12 +201,17 @@ class Alteration(Settings):
     """Seed of noise and rooms."""
 
 
+Kind = Literal["synthetic", "folder", "librispeech", "webdataset", "huggingface"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+LISTED = ("librispeech", "webdataset", "huggingface")  # each split lists what it takes
+
+
 @dataclass(frozen=True)
 class Corpus(Settings):
     """The speech that models are trained and tested on."""
 
-    kind: Literal["synthetic", "folder", "librispeech"] = "synthetic"
-    """Which of the three sections below is used."""
+    kind: Kind = "synthetic"
+    """Which of the sections below is used."""
     seed: NonNegativeInt = 1
     """Seed of the synthetic speech and of random splits."""
     loudness: Annotated[float, Field(ge=-50, le=-5)] = -20.0
@@ -151,10 +225,12 @@ class Corpus(Settings):
     synthetic: Synthetic = Synthetic()
     folder: Folder = Folder()
     librispeech: LibriSpeech = LibriSpeech()
+    webdataset: WebDataset = WebDataset()
+    huggingface: HuggingFace = HuggingFace()
 
     def chosen(self) -> dict[str, Any]:
         """Return what determines the corpus: editing the rest of the section reruns nothing."""
-        unused = {"synthetic", "folder", "librispeech"} - {self.kind}
+        unused = set(KINDS) - {self.kind}
         settings = {name: value for name, value in asdict(self).items() if name not in unused}
         if self.kind == "librispeech":  # where its files came from changes nothing in them
             del settings["librispeech"]["download"], settings["librispeech"]["url"]
@@ -213,8 +289,8 @@ class Altered(Alteration):
 class TestSet(Corpus):
     """More speech to test on, by the keys of `corpus`; its test split alone is prepared."""
 
-    kind: Literal["synthetic", "folder", "librispeech", "altered"] = field()  # type: ignore[assignment]
-    """Which of the four sections below is used."""
+    kind: Literal[Kind, "altered"] = field()  # type: ignore[assignment]
+    """Which of the sections below is used."""
     altered: Altered = Altered()
 
     def chosen(self) -> dict[str, Any]:
@@ -225,8 +301,8 @@ class TestSet(Corpus):
             return {"kind": self.kind, "max_rejected": self.max_rejected, "altered": how}
         settings = super().chosen() | {"splits": ["test"]}
         del settings["altered"]
-        if self.kind == "librispeech":
-            del settings["librispeech"]["train"], settings["librispeech"]["validation"]
+        if self.kind in LISTED:
+            del settings[self.kind]["train"], settings[self.kind]["validation"]
         return settings
 
     def subsets(self) -> list[str]:

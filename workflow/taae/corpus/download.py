@@ -11,11 +11,10 @@ from typing import Any
 
 import requests
 from filelock import FileLock
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
-from urllib3.util import Retry
 
 from taae.corpus.config import ARCHIVES, Archive
+from taae.corpus.http_stream import TIMEOUT, http_session
 from taae.utils.errors import TaaeError
 from taae.utils.files import PARTIAL, atomic, make_folder, write_json
 from taae.utils.log import log, progress
@@ -25,9 +24,6 @@ RECEIPT = ".download.json"  # in a subset's folder: it was unpacked whole, and f
 GROWTH = 1.25  # most that files of compressed audio grow by when unpacked
 SPARE = 2**24  # bytes
 BLOCK = 2**20  # bytes read at once
-TIMEOUT = (10.0, 60.0)  # s to connect, and between bytes
-# Of a request that brings nothing: with pauses of 0, 2, 4, ... s between them.
-RETRIES = Retry(6, backoff_factor=1, status_forcelist=[429, 500, 502, 503, 504])
 
 
 def download(subset: str, url: str, folder: Path) -> dict[str, Any]:
@@ -85,9 +81,7 @@ def _fetch(url: str, file: Path, about: Archive) -> None:
         TaaeError: the server does not answer, and what came so far is kept; or it has another
             file, and nothing of it is kept.
     """
-    with requests.Session() as session:
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
+    with http_session() as session:
         while (have := _size(file)) < about.size:
             problem: object = "the connection ended"
             try:

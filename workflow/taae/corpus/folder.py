@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import csv
-import random
-import re
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from taae.corpus import recordings
 from taae.corpus.recordings import SUFFIXES, Entry, audio_folder, find_audio
+from taae.corpus.speakers import draw_speakers, speaker_rule
 from taae.corpus.utterance import SPLITS, Plan, printable
 from taae.utils.errors import TaaeError
 from taae.utils.shipped import shipped
 
 UNDRAWN = ""  # split of a file before the splits are drawn
+MANIFEST = "give the splits in a manifest (corpus.folder.manifest with a column split)"
 
 
 def plan(corpus: dict[str, Any]) -> Plan:
@@ -33,10 +32,13 @@ def plan(corpus: dict[str, Any]) -> Plan:
     else:
         entries = scan(folder, settings["speaker"])
     splits = corpus.get("splits", SPLITS)
-    if entries[0].split == UNDRAWN and splits == ["test"]:
-        entries = draw_test(entries, settings["test_speakers"], corpus["seed"])
-    elif entries[0].split == UNDRAWN:
-        entries = draw_splits(entries, settings, corpus["seed"])
+    if entries[0].split == UNDRAWN:
+        split_of = draw_speakers((entry.speaker for entry in entries), corpus, MANIFEST)
+        entries = [
+            replace(entry, split=split_of[entry.speaker])
+            for entry in entries
+            if entry.speaker in split_of
+        ]
     entries = [entry for entry in entries if entry.split in splits]
     if not entries:
         raise TaaeError(f"{settings['manifest']}: no file is of split {' or '.join(splits)}")
@@ -49,17 +51,7 @@ def scan(folder: Path, rule: str) -> list[Entry]:
     top = ""
     if rule == "parent":  # also of a file right in the folder
         rule, top = "([^/]+)/[^/]*$", f"{folder.resolve().name}/"
-    try:
-        pattern = re.compile(rule)
-    except re.error as error:
-        raise TaaeError(
-            f"config: corpus.folder.speaker: '{rule}' is no regular expression ({error})"
-        ) from None
-    if pattern.groups != 1:
-        raise TaaeError(
-            f"config: corpus.folder.speaker: '{rule}' has {pattern.groups} groups; the speaker is"
-            " what its one group matches, or say 'parent' for the name of the file's folder"
-        )
+    pattern = speaker_rule(rule, "corpus.folder.speaker")
     paths = [path.as_posix() for path in find_audio(folder)]
     if not paths:
         raise TaaeError(f"{folder}: no audio files ({', '.join(SUFFIXES)}) in this folder")
@@ -120,35 +112,3 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:  # a name that cannot be
         return False
-
-
-def draw_splits(entries: Sequence[Entry], settings: dict[str, Any], seed: int) -> list[Entry]:
-    """Draw the speakers of validation and test at random; the others are for training.
-
-    Raises:
-        TaaeError: there are too few speakers.
-    """
-    speakers = sorted({entry.speaker for entry in entries})
-    validation, test = settings["validation_speakers"], settings["test_speakers"]
-    if len(speakers) < validation + test + 1:
-        raise TaaeError(
-            f"corpus: {len(speakers)} speaker{'s' if len(speakers) > 1 else ''}"
-            f" ({', '.join(speakers[:5])}{', ...' if len(speakers) > 5 else ''}):"
-            f" too few for {validation} validation, {test} test and at least 1 training speakers;"
-            " lower corpus.folder.validation_speakers and corpus.folder.test_speakers, check"
-            " corpus.folder.speaker, or give the splits in a manifest"
-            " (corpus.folder.manifest with a column split)"
-        )
-    random.Random(f"{seed}/speakers").shuffle(speakers)
-    split_of = dict.fromkeys(speakers, "train")
-    split_of |= dict.fromkeys(speakers[:test], "test")
-    split_of |= dict.fromkeys(speakers[test : test + validation], "validation")
-    return [replace(entry, split=split_of[entry.speaker]) for entry in entries]
-
-
-def draw_test(entries: Sequence[Entry], count: int, seed: int) -> list[Entry]:
-    """Draw `count` speakers of a test set at random; all where there are no more."""
-    speakers = sorted({entry.speaker for entry in entries})
-    random.Random(f"{seed}/speakers").shuffle(speakers)
-    drawn = set(speakers[:count])
-    return [replace(entry, split="test") for entry in entries if entry.speaker in drawn]

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from taae.corpus import folder, librispeech, recordings
+from taae.corpus.huggingface import HUGGINGFACE
 from taae.corpus.synthetic.passages import SYNTHETIC
 from taae.corpus.utterance import SPLITS, Item, Kind, Plan
+from taae.corpus.webdataset import WEBDATASET
 from taae.corpus.writer import StoreWriter, write_store
 from taae.utils.errors import TaaeError
 from taae.utils.log import log, progress
@@ -22,6 +24,8 @@ KINDS = {
     "synthetic": SYNTHETIC,
     "folder": recordings.kind(folder.plan),
     "librispeech": recordings.kind(librispeech.plan),
+    "webdataset": WEBDATASET,
+    "huggingface": HUGGINGFACE,
 }
 BATCH_SECONDS = 120.0  # of speech, after which a batch is full: its audio is in memory
 # What the workers import: once, for all of their processes.

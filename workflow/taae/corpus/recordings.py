@@ -74,11 +74,6 @@ def plan(
     ]
     largest = corpus[corpus["kind"]]["test_utterances"]
     kept = limit_test(found, largest, corpus["seed"])
-    if len(kept) < len(found):
-        log(
-            f"corpus: {len(found) - len(kept)} test files are left out:"
-            f" test_utterances is {largest} per speaker"
-        )
     limits = {name: corpus[name] for name in ("loudness", "min_seconds", "max_seconds")}
     return Plan(kept, {"folder": str(folder), **limits})
 
@@ -146,9 +141,15 @@ def limit_test(recordings: Sequence[Recording], largest: int, seed: int) -> list
     for speaker, utterances in by_speaker.items():
         rng = random.Random(f"{seed}/test/{speaker}")
         kept.update(rng.sample(utterances, min(largest, len(utterances))))
-    return [
+    chosen = [
         each for each in recordings if each.label.split != "test" or each.label.utterance in kept
     ]
+    if len(chosen) < len(recordings):
+        log(
+            f"corpus: {len(recordings) - len(chosen)} test files are left out:"
+            f" test_utterances is {largest} per speaker"
+        )
+    return chosen
 
 
 def read_files(
@@ -160,15 +161,16 @@ def read_files(
 ) -> list[Outcome]:
     """Read and normalise files below `folder`, to `loudness` in LUFS."""
     target = Target(loudness, min_seconds)
-    outcomes: list[Outcome] = []
-    for recording in files:
-        try:
-            audio, rate = read_audio(Path(folder, recording.path), max_seconds)
-        except RejectedError as error:
-            outcomes.append(Rejected(recording.label, error.reason, error.detail))
-        else:
-            outcomes.append(normalise(audio, rate, recording.label, target))
-    return outcomes
+    return [read(Path(folder, each.path), each.label, target, max_seconds) for each in files]
+
+
+def read(audio: Path | bytes, label: Label, target: Target, longest: float) -> Outcome:
+    """Read and normalise an audio file, or its content; `longest` in s."""
+    try:
+        samples, rate = read_audio(audio, longest)
+    except RejectedError as error:
+        return Rejected(label, error.reason, error.detail)
+    return normalise(samples, rate, label, target)
 
 
 def kind(plan: Callable[[dict[str, Any]], Plan]) -> Kind:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from taae.corpus.config import MAIN, Corpus, Download, TestSet
+from taae.corpus.config import KINDS, LISTED, MAIN, Corpus, Download, TestSet
 from taae.utils.errors import TaaeError
 
 
@@ -21,7 +21,7 @@ def check_tests(tests: Mapping[str, TestSet], corpus: Corpus) -> list[str]:
     for name, test in tests.items():
         if name == MAIN:
             raise TaaeError(f"tests.{MAIN}: the name stands for the corpus's own test split")
-        if test.kind == corpus.kind == "librispeech":
+        if test.kind == corpus.kind and test.kind in LISTED:
             _check_unheard(name, test, corpus)
         if test.kind == corpus.kind == "folder" and _is_same(test.folder.path, corpus.folder.path):
             warnings.append(
@@ -48,12 +48,15 @@ def check_tests(tests: Mapping[str, TestSet], corpus: Corpus) -> list[str]:
 
 
 def _check_unheard(name: str, test: TestSet, corpus: Corpus) -> None:
+    tested, heard = getattr(test, test.kind), getattr(corpus, test.kind)
+    if test.kind == "huggingface" and (tested.path, tested.name) != (heard.path, heard.name):
+        return
     for split in ("train", "validation"):
-        for subset in getattr(corpus.librispeech, split):
-            if subset in test.librispeech.test:
+        for listed in getattr(heard, split):
+            if listed in tested.test:
                 raise TaaeError(
-                    f"tests.{name}.librispeech.test: {subset} serves the {split} already"
-                    f" (corpus.librispeech.{split})"
+                    f"tests.{name}.{test.kind}.test: {listed} serves the {split} already"
+                    f" (corpus.{test.kind}.{split})"
                 )
 
 
@@ -96,5 +99,5 @@ def at_key(name: str) -> Iterator[None]:
     try:
         yield
     except TaaeError as error:
-        sections = r"\bcorpus\.(?=synthetic|folder|librispeech|max_rejected)"
+        sections = rf"\bcorpus\.(?={'|'.join(KINDS)}|max_rejected)"
         raise TaaeError(re.sub(sections, f"tests.{name}.", str(error))) from error

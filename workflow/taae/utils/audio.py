@@ -33,17 +33,18 @@ class RejectedError(Exception):
         self.reason, self.detail = reason, detail
 
 
-def read_audio(path: Path, longest: float = math.inf) -> tuple[NDArray[np.float64], int]:
-    """Read an audio file: (samples, channels), full scale 1, and its rate in Hz.
+def read_audio(source: Path | bytes, longest: float = math.inf) -> tuple[NDArray[np.float64], int]:
+    """Read an audio file, or its content: (samples, channels), full scale 1, and its rate in Hz.
 
     Raises:
         RejectedError: the file is empty, no audio, longer than `longest` (s), or ends too early.
     """
     try:
-        if path.stat().st_size == 0:
+        if (source.stat().st_size if isinstance(source, Path) else len(source)) == 0:
             raise RejectedError("empty", "0 bytes")
-        # As bytes, because a file name need not be text.
-        with soundfile.SoundFile(os.fsencode(path)) as file:
+        # The name as bytes, because it need not be text.
+        opened = os.fsencode(source) if isinstance(source, Path) else io.BytesIO(source)
+        with soundfile.SoundFile(opened) as file:
             # As its header says: no memory is taken for what a damaged one claims.
             if file.frames > longest * file.samplerate:
                 seconds = file.frames / file.samplerate
