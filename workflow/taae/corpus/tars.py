@@ -81,7 +81,7 @@ def read_samples(file: Any, name: str, largest: int, *, seek: bool = False) -> I
                     continue
                 content = tar.extractfile(member)
                 assert content is not None, "plain files have content"
-                sample.content[suffix] = content.read(size)
+                sample.content[suffix] = content.read(min(size, member.size))
             if sample.audio:
                 yield sample
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
