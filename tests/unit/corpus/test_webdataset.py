@@ -19,6 +19,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taae.cli import main
 from taae.corpus import config as sections
 from taae.corpus import http_stream
 from taae.corpus.config import Corpus
@@ -27,6 +28,7 @@ from taae.corpus.samples import Encoded, Part, Sample, batches
 from taae.corpus.utterance import SPLITS
 from taae.corpus.webdataset import WEBDATASET, Tars, expand
 from taae.utils.errors import TaaeError
+from taae.utils.files import write_json
 from taae.utils.settings import validate
 from tests.faults.server import Server, cut, serving, status, whole
 
@@ -126,7 +128,10 @@ def test_tars_give_the_samples_of_the_same_files_in_a_folder(
         "path,speaker,split\n" + "\n".join(line.rpartition(",")[0] for line in lines)
     )
     prepare(folder_of(tmp_path / "audio", manifest=str(manifest)), tmp_path / "folder")
-    prepare(settings(**shards, text="text"), tmp_path / "tars")
+    section = {"kind": "webdataset", "webdataset": {**shards, "text": "text"}}
+    write_json({"corpus": section}, tmp_path / "study.json")
+    words = ["corpus", "--study", str(tmp_path / "study.json"), "--output", str(tmp_path / "tars")]
+    assert main(words) == 0
     assert listed(tmp_path / "tars") == listed(tmp_path / "folder")
     assert len(listed(tmp_path / "tars")) == 16
     assert rows(tmp_path / "tars", "utterance")[:5] == [
@@ -285,6 +290,13 @@ def test_a_damaged_header_is_no_end(tmp_path: Path) -> None:
 def test_tars_without_usable_samples(files: Members, message: str, tmp_path: Path) -> None:
     with pytest.raises(TaaeError, match=message):
         samples(tar(tmp_path / "x.tar", files))
+
+
+def test_a_sample_that_is_there_twice(tmp_path: Path) -> None:
+    """Its files are not in a row, or the tar was written twice to."""
+    path = tar(tmp_path / "x.tar", [*members("ann"), *members("bob"), *members("ann")])
+    with pytest.raises(TaaeError, match=r"x.tar: sample ann/0 is there twice"):
+        list(read(path))
 
 
 def test_names_are_labels_and_links_are_passed_over(tmp_path: Path) -> None:

@@ -169,11 +169,11 @@ def batches(
     part: Part, source: Callable[..., Source], section: dict[str, Any], max_seconds: float, **_: Any
 ) -> Iterator[list[Encoded]]:
     """Read a part: a batch has few samples, so that memory does not grow with the part."""
-    seen: set[str] = set()
+    keys: dict[str, str] = {}
     batch: list[Encoded] = []
     size = 0
     for sample in source(section, max_seconds).samples(part.address):
-        utterance = _utterance(part.name, sample.key, seen)
+        utterance = _utterance(part, sample.key, keys)
         split = part.split if isinstance(part.split, str) else part.split.get(sample.key)
         if not split:
             continue
@@ -188,17 +188,20 @@ def batches(
         yield batch
 
 
-def _utterance(name: str, key: str, seen: set[str]) -> str:
+def _utterance(part: Part, key: str, keys: dict[str, str]) -> str:
     """Return a unique, file-name-safe id, which depends on nothing beyond the part.
 
     A dot ends the name of the part, since there is none in a key. What would be too long, or equal
-    to an earlier id of the part but for case, ends in a hash.
+    to an earlier id of the part but for case, ends in a hash. `keys` has the key of each id so far,
+    and gets this one.
     """
-    found = f"{name}.{re.sub(r'[^A-Za-z0-9_-]+', '_', key.replace('/', '-'))}"
-    if len(found) > LONGEST_ID or found.lower() in seen:
-        digest = hashlib.sha256(f"{name}/{key}".encode(errors="surrogateescape")).hexdigest()
+    found = f"{part.name}.{re.sub(r'[^A-Za-z0-9_-]+', '_', key.replace('/', '-'))}"
+    if len(found) > LONGEST_ID or keys.get(found.lower(), key) != key:
+        digest = hashlib.sha256(f"{part.name}/{key}".encode(errors="surrogateescape")).hexdigest()
         found = f"{found[:LONGEST_ID]}-{digest[:12]}"
-    seen.add(found.lower())
+    if found.lower() in keys:
+        raise TaaeError(f"{part.address}: sample {printable(key)} is there twice")
+    keys[found.lower()] = key
     return found
 
 
