@@ -36,6 +36,7 @@ wildcard_constraints:
 onstart:
     check_cpus()
     write_study()
+    store_study()
     keep_replaced_models()
     # Snakemake's limit of 100 jobs a second is never met here, but has 9.27.1 look over all ready
     # jobs once a second for each job that has ended: a fifth of a core late in the demo.

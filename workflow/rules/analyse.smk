@@ -176,10 +176,12 @@ for made, (module, needed, tables, spec) in MADE.items():
         conda:
             "../../envs/figures.yaml"
         params:
+            results=subpath(output[0], ancestor=2),
             table=made,  # `made` itself is the last one by the time that a job runs
             spec=spec,
         shell:
-            "python -m taae table {params.table} --study results/study.json &> {log}"
+            "python -m taae table {params.table} --study results/study.json"
+            " --results {params.results} &> {log}"
 
 
 # All of them by one process: to start Python takes longer than to draw a figure.
@@ -196,6 +198,7 @@ rule plot:
     conda:
         "../../envs/figures.yaml"
     params:
+        results=subpath(input[-1], ancestor=2),
         spec=ANALYSED,
     shell:
-        "python -m taae plot --study results/study.json &> {log}"
+        "python -m taae plot --study results/study.json --results {params.results} &> {log}"

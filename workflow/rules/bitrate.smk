@@ -5,8 +5,9 @@ rule entropy_models:
     input:
         code("evaluation/decode"),
         corpus=f"{CORPUS}/corpus.json",
-        audio=ancient(f"{CORPUS}/train.npy"),
+        speech=speech(CORPUS, "train"),
         model=f"{MODEL}/model.safetensors",
+        config=f"{MODEL}/config.json",
     output:
         directory(f"{MODEL}/entropy-models"),
     log:
@@ -22,17 +23,18 @@ rule entropy_models:
         points=lambda wildcards: STUDY.points(wildcards.variant),
         minutes=STUDY.bitrates.fit_minutes,
     shell:
-        "python -m taae entropy-models --model results/models/{wildcards.variant}/seed{wildcards.seed}"
-        " --corpus results/corpus --output {output} --points {params.points}"
+        "python -m taae entropy-models --model $(dirname {input.model})"
+        " --corpus $(dirname {input.corpus}) --output {output} --points {params.points}"
         " --minutes {params.minutes} --threads {threads} --gpus {resources.gpu} &> {log}"
 
 
 rule rates:
     input:
         code("evaluation/bitrates"),
+        entropy_models=f"{MODEL}/entropy-models",
+        config=f"{MODEL}/config.json",
         codes=at(POINTS, f"{DECODED}/codes.npz"),
         table=at(POINTS, f"{DECODED}/utterances.csv"),
-        entropy_models=f"{MODEL}/entropy-models",
     output:
         directory(at(POINTS, f"{BITRATES}/coded")),
         at(
@@ -51,20 +53,22 @@ rule rates:
         mem_mb=megabytes(2000),
         runtime=minutes_at_each_point(600),
     params:
+        decoded=subpath(input[-1], ancestor=2),
+        bitrates=subpath(output[0], ancestor=2),
         points=POINTS,
     shell:
-        "python -m taae rates --model results/models/{wildcards.variant}/seed{wildcards.seed}"
-        " --decoded results/decoded/{wildcards.variant}/seed{wildcards.seed}"
+        "python -m taae rates --model $(dirname {input.config}) --decoded {params.decoded}"
         " --entropy-models {input.entropy_models} --points {params.points}"
-        " --output results/bitrates/{wildcards.variant}/seed{wildcards.seed} &> {log}"
+        " --output {params.bitrates} &> {log}"
 
 
 rule precision:
     input:
         code("evaluation/decode"),
         corpus=f"{CORPUS}/corpus.json",
-        audio=ancient(f"{CORPUS}/test.npy"),
+        speech=speech(CORPUS, "test"),
         model=f"{MODEL}/model.safetensors",
+        config=f"{MODEL}/config.json",
     output:
         "results/bitrates/{variant}/seed{seed}/precision.csv",
     log:
@@ -75,7 +79,6 @@ rule precision:
     resources:
         **MODEL_RESOURCES,
     shell:
-        "python -m taae precision --corpus results/corpus --threads {threads}"
-        " --gpus {resources.gpu}"
-        " --model results/models/{wildcards.variant}/seed{wildcards.seed}"
+        "python -m taae precision --corpus $(dirname {input.corpus}) --threads {threads}"
+        " --gpus {resources.gpu} --model $(dirname {input.model})"
         " --output {output} &> {log}"

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import sourcecache_entry
 from snakemake.settings.types import DeploymentMethod
 
 # The package lies beside this file. Where Snakemake itself fetched this file from a repository, as
@@ -46,11 +47,23 @@ for note in STUDY.notes:
 
 # `python` is that of the active environment, or of --sdm conda; either finds taae.
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(PACKAGE)}; ")
-if workflow.modifier.modify_path("results") != "results":
+if workflow.modifier.path_modifier.replace_prefix("results") != "results":
     raise WorkflowError(
         "module taae: prefix and replace_prefix are not supported: results go to results/"
         " of the working directory; choose that by `snakemake --directory`"
     )
+
+STORAGE = workflow.storage_registry.default_storage_provider
+if workflow.storage_settings.default_storage_provider == "s3":
+    # A training keeps its state there too: it takes the server and the keys from boto3's variables.
+    given = {
+        "AWS_ENDPOINT_URL": STORAGE.settings.endpoint_url,
+        "AWS_DEFAULT_REGION": STORAGE.settings.region,
+        "AWS_ACCESS_KEY_ID": STORAGE.settings.access_key,
+        "AWS_SECRET_ACCESS_KEY": STORAGE.settings.secret_key,
+        "AWS_SESSION_TOKEN": STORAGE.settings.token,
+    }
+    os.environ.update({name: value for name, value in given.items() if value})
 
 IMAGE = os.environ.get("TAAE_CONTAINER")
 if (
@@ -69,6 +82,7 @@ TEST_DECODED = f"{TEST}/decoded/{{variant}}/seed{{seed}}"
 TEST_SCORES = f"{TEST}/scores/{{variant}}/seed{{seed}}.csv"
 TRUNK = "results/trunk/seed{seed}"
 MODEL = "results/models/{variant}/seed{seed}"
+STATE = "results/state/{variant}/seed{seed}"
 KEPT = "results/kept/{variant}/seed{seed}"
 DECODED = "results/decoded/{variant}/seed{seed}/{point}"
 SCORES = "results/scores/{variant}/seed{seed}/{point}.csv"
@@ -77,15 +91,39 @@ BITRATES = "results/bitrates/{variant}/seed{seed}/{point}"
 ROBUSTNESS = "results/robustness/{variant}/seed{seed}.csv"
 SILENCE = "results/robustness/{variant}/silence-seed{seed}.csv"
 
+
+def local_copy(path):
+    """Where a job finds a result: with a storage provider at a copy, of its own in- and outputs."""
+    return str(workflow.modifier.modify_path(path))
+
+
+def in_place(*paths):
+    """Files that are no results: each job reads them where they lie, and no storage keeps them."""
+    if STORAGE is None:
+        return [str(path) for path in paths]
+    return [sourcecache_entry(str(path), str(path)) for path in paths]
+
+
+def in_s3(option, path):
+    """An option of the command line with the URL of a folder, where S3 keeps the results."""
+    if workflow.storage_settings.default_storage_provider != "s3":
+        return ""
+    prefix = workflow.storage_settings.default_storage_prefix.rstrip("/")
+    return f"{option} {prefix}/{path}"
+
+
 # Whether a recogniser is asked, and which one.
 RECOGNISED = not {"wer", "cer", "dwer"}.isdisjoint(STUDY.computed)
 ASR = STUDY.metrics.asr
 ASR_MODEL = f"--asr-language {shlex.quote(ASR.language)}"
 RECOGNISER = []
 if ASR.model:
-    RECOGNISER = [
-        f"{ASR.model}/{name}" for name in ("model.bin", "config.json", "tokenizer.json")
-    ]
+    RECOGNISER = in_place(
+        *(
+            f"{ASR.model}/{name}"
+            for name in ("model.bin", "config.json", "tokenizer.json")
+        )
+    )
     ASR_MODEL += f" --asr-model {shlex.quote(ASR.model)}"
 
 # One job decodes a model at all of its operating points, and another scores it. How many files they
@@ -154,7 +192,19 @@ def runs(pattern, variants=STUDY.variants, points=lambda variant: [NATIVE]):
 
 def code(module):
     """Source files of a module: an edit reruns the rule, a touch does not (small inputs are hashed)."""
-    return [str(path) for path in sources(module)]
+    return in_place(*sources(module))
+
+
+def speech(corpus, *splits):
+    """Splits of a corpus. Its corpus.json, which has their hash, says when they have changed."""
+    return ancient(
+        expand(
+            f"{corpus}/{{split}}.{{kind}}",
+            split=splits,
+            kind=("npy", "csv"),
+            allow_missing=True,
+        )
+    )
 
 
 def write_study():
@@ -167,8 +217,17 @@ def write_study():
         write_text(text, path)
 
 
-if not workflow.modifier.is_main_snakefile():
-    write_study()  # Snakemake calls no onstart of a module
+def store_study():
+    """Put the study beside its results, where a storage provider keeps these."""
+    if STORAGE is not None:
+        study = workflow.inputfile("results/study.json").storage_object
+        study.set_local_path(Path("results/study.json"))
+        workflow.async_run(study.managed_store())
+
+
+# Snakemake calls no onstart of a module, nor in a job on a machine that shares no disk.
+if not workflow.modifier.is_main_snakefile() or workflow.remote_exec:
+    write_study()
 
 
 def check_cpus():
@@ -203,7 +262,7 @@ def keep_replaced_models():
 def manifest(corpus):
     """The list of a corpus's recordings, where there is one; the rule says where it is missing."""
     listed = corpus["kind"] == "folder" and shipped(corpus["folder"]["manifest"])
-    return [listed] if listed and Path(listed).is_file() else []
+    return in_place(listed) if listed and Path(listed).is_file() else []
 
 
 def corpus_of(test):
@@ -220,7 +279,8 @@ def made_of(wildcards):
     """What a test set is made of: another one, downloaded files, a list of recordings."""
     test = test_set(wildcards)
     if test.kind == "altered":
-        return f"{corpus_of(test.altered.of)}/corpus.json"
+        source = corpus_of(test.altered.of)
+        return [f"{source}/corpus.json", *speech(source, "test")]
     receipts = test.download().subsets
     return expand("results/download/{subset}.json", subset=receipts) + manifest(
         test.chosen()
@@ -240,7 +300,7 @@ def variant_of(wildcards):
 def trunk_trained_here(wildcards):
     """The trunk that a training waits for, where it begins with one that the study trains."""
     here = variant_of(wildcards).begins_with_trunk and not STUDY.trunk.pretrained
-    return f"{TRUNK}/model.safetensors" if here else []
+    return [f"{TRUNK}/model.safetensors", f"{TRUNK}/config.json"] if here else []
 
 
 def trunk_hashes(wildcards):
@@ -296,7 +356,7 @@ def rating_files():
                 f"config: listening.tests: {test}/ratings: no ratings yet; put the listeners'"
                 " files (*.json) there"
             )
-        found += map(str, files)
+        found += in_place(*files)
     return found
 
 

@@ -15,7 +15,7 @@ rule download:
         folder=STUDY.download.path,
     shell:
         "python -m taae download --study results/study.json --subset {wildcards.subset}"
-        " --output results/download &> {log}"
+        " --output $(dirname {output}) &> {log}"
 
 
 rule corpus:
@@ -51,7 +51,7 @@ rule reference:
     input:
         code("evaluation/decoded_files"),
         corpus=f"{CORPUS}/corpus.json",
-        audio=ancient(f"{CORPUS}/test.npy"),
+        speech=speech(CORPUS, "test"),
     output:
         directory("results/reference/audio"),
     log:

@@ -7,9 +7,12 @@ rule cost:
     input:
         code("evaluation/cost"),
         models=expand(
-            "results/models/{variant}/seed{seed}/model.safetensors",
+            f"{MODEL}/model.safetensors",
             variant=STUDY.cost_arms,
             seed=STUDY.seeds[0],
+        ),
+        configs=expand(
+            f"{MODEL}/config.json", variant=STUDY.cost_arms, seed=STUDY.seeds[0]
         ),
     output:
         "results/cost/costs.json",

@@ -5,8 +5,9 @@ rule decode:
     input:
         code("evaluation/decode"),
         corpus=f"{CORPUS}/corpus.json",
-        audio=ancient(f"{CORPUS}/test.npy"),
+        speech=speech(CORPUS, "test"),
         model=f"{MODEL}/model.safetensors",
+        config=f"{MODEL}/config.json",
     output:
         directory(at([NATIVE], f"{DECODED}/audio")),
         at([NATIVE], f"{DECODED}/codes.npz", f"{DECODED}/utterances.csv"),
@@ -22,12 +23,12 @@ rule decode:
     resources:
         **MODEL_RESOURCES | {"runtime": minutes_at_each_point(3600)},
     params:
-        folder="results/decoded/{variant}/seed{seed}",
+        folder=subpath(output[0], ancestor=2),
         points=lambda wildcards: ["--points", *STUDY.points(wildcards.variant)],
         spec=canonical(STUDY.decoding),
     shell:
         'python -m taae decode --study results/study.json --corpus "$(dirname {input.corpus})"'
-        " --model results/models/{wildcards.variant}/seed{wildcards.seed}"
+        " --model $(dirname {input.model})"
         " --output {params.folder} {params.points}"
         " --threads {threads} --gpus {resources.gpu} &> {log}"
 

@@ -5,8 +5,9 @@ rule lengths:
     input:
         code("evaluation/lengths"),
         corpus=f"{CORPUS}/corpus.json",
-        audio=ancient(f"{CORPUS}/test.npy"),
+        speech=speech(CORPUS, "test"),
         model=f"{MODEL}/model.safetensors",
+        config=f"{MODEL}/config.json",
     output:
         "results/lengths/{variant}/seed{seed}.csv",
     log:
@@ -31,6 +32,6 @@ rule lengths:
         ),
     shell:
         "python -m taae lengths --study results/study.json --variant {wildcards.variant}"
-        " --seed {wildcards.seed} --corpus results/corpus"
-        " --model results/models/{wildcards.variant}/seed{wildcards.seed}"
+        " --seed {wildcards.seed} --corpus $(dirname {input.corpus})"
+        " --model $(dirname {input.model})"
         " --output {output} --threads {threads} --gpus {resources.gpu} &> {log}"

@@ -5,7 +5,7 @@ if STUDY.listening.tests:
     rule ratings:
         input:
             code("listening/ratings"),
-            key=expand("{test}/key.json", test=STUDY.listening.tests),
+            key=in_place(*expand("{test}/key.json", test=STUDY.listening.tests)),
             files=rating_files(),
         output:
             RATINGS,

@@ -5,7 +5,7 @@ rule other_codec:
     input:
         code("evaluation/other_codecs/run"),
         corpus=f"{CORPUS}/corpus.json",
-        audio=ancient(f"{CORPUS}/test.npy"),
+        speech=speech(CORPUS, "test"),
     output:
         audio=directory("results/codecs/{codec}/audio"),
         table="results/codecs/{codec}/utterances.csv",

@@ -5,8 +5,8 @@ rule page:
     input:
         code("page/write"),
         # Template, style sheet and scripts, and the captions of figures.
-        [str(path) for path in sorted(Path(PACKAGE, "taae", "page").glob("*.[!p]*"))],
-        sorted({f"{PACKAGE}/report/{figure.kind}.rst" for figure in SHOWN}),
+        in_place(*sorted(Path(PACKAGE, "taae", "page").glob("*.[!p]*"))),
+        in_place(*sorted({f"{PACKAGE}/report/{figure.kind}.rst" for figure in SHOWN})),
         TABLES,
         [f"results/figures/{figure.name}.png" for figure in SHOWN],
         f"{CORPUS}/test.csv",
@@ -30,7 +30,8 @@ rule page:
     conda:
         "../../envs/figures.yaml"
     params:
+        results=subpath(output[0], parent=True),
         # A function, since braces in the config are no wildcards.
         spec=lambda wildcards: canonical(config),
     shell:
-        "python -m taae page --study results/study.json &> {log}"
+        "python -m taae page --study results/study.json --results {params.results} &> {log}"

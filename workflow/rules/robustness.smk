@@ -5,8 +5,9 @@ rule robustness:
     input:
         code("evaluation/robustness/run"),
         corpus=f"{CORPUS}/corpus.json",
-        audio=ancient(f"{CORPUS}/test.npy"),
+        speech=speech(CORPUS, "test"),
         model=f"{MODEL}/model.safetensors",
+        config=f"{MODEL}/config.json",
     output:
         where(STUDY.robustness.silence, SILENCE),
         scores=ROBUSTNESS,
@@ -30,6 +31,6 @@ rule robustness:
         ),
     shell:
         "python -m taae robustness --study results/study.json --variant {wildcards.variant}"
-        " --seed {wildcards.seed} --corpus results/corpus"
-        " --model results/models/{wildcards.variant}/seed{wildcards.seed}"
+        " --seed {wildcards.seed} --corpus $(dirname {input.corpus})"
+        " --model $(dirname {input.model})"
         " --output {output.scores} --threads {threads} --gpus {resources.gpu} &> {log}"

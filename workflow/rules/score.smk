@@ -1,10 +1,12 @@
 # Scoring: decoded audio against its reference, one row per utterance and metric.
 
 MOSNET = "results/mosnet/cnn_blstm.h5"  # its published weights, checked
-MOSNET_WEIGHTS = f"--mosnet-weights {MOSNET}" if "mosnet" in STUDY.metrics.names else ""
+MOSNET_WEIGHTS = (
+    f"--mosnet-weights {local_copy(MOSNET)}" if "mosnet" in STUDY.metrics.names else ""
+)
 SPEAKER_WEIGHTS = STUDY.metrics.speaker.options  # none where none are set
 HEARD = "results/reference/heard.csv"  # what a recogniser hears in the references
-HEARD_TABLE = f"--heard {HEARD}" if RECOGNISED else ""
+HEARD_TABLE = f"--heard {local_copy(HEARD)}" if RECOGNISED else ""
 
 
 rule score:
@@ -33,6 +35,8 @@ rule score:
         runtime=minutes_at_each_point(3600),
     params:
         spec=scored,
+        decoded=subpath(input[-1], ancestor=2),
+        scores=subpath(output[0], parent=True),
         mosnet=MOSNET_WEIGHTS,
         heard=HEARD_TABLE,
         # Undeclared: values by content, so that another metric computes that metric alone.
@@ -40,8 +44,7 @@ rule score:
     shell:
         "python -m taae score-model --study results/study.json --variant {wildcards.variant}"
         " --seed {wildcards.seed} --reference {input.reference} --manifest {input.manifest}"
-        " --decoded results/decoded/{wildcards.variant}/seed{wildcards.seed}"
-        " --output results/scores/{wildcards.variant}/seed{wildcards.seed}"
+        " --decoded {params.decoded} --output {params.scores}"
         " {params.mosnet} {params.heard} --caches {params.caches} --jobs {threads} &> {log}"
 
 
@@ -83,7 +86,8 @@ rule score_other_codec:
         mem_mb=megabytes(2000),
         runtime=minutes(3600),
     params:
-        labels="--run {codec} --variant {codec} --seed 0 --codec-json results/codecs/{codec}/codec.json",
+        labels=lambda wildcards, input: "--run {0} --variant {0} --seed 0"
+        " --codec-json {1}".format(wildcards.codec, input.about),
         names=STUDY.computed,
         limits=f"--max-failed {STUDY.metrics.max_failed}"
         f" --max-seconds {STUDY.metrics.max_seconds}",

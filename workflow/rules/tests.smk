@@ -20,7 +20,7 @@ use rule corpus as corpus_test with:
             *("--test", wildcards.test),
             *where(
                 test_set(wildcards).kind == "altered",
-                *("--source", corpus_of(test_set(wildcards).altered.of)),
+                *("--source", local_copy(corpus_of(test_set(wildcards).altered.of))),
             ),
         ],
 
@@ -29,14 +29,15 @@ use rule reference as reference_test with:
     input:
         code("evaluation/decoded_files"),
         corpus=lambda wildcards: f"{compared_with(wildcards)}/corpus.json",
-        audio=lambda wildcards: ancient(f"{compared_with(wildcards)}/test.npy"),
+        speech=lambda wildcards: speech(compared_with(wildcards), "test"),
         tested=f"{TEST}/corpus/corpus.json",
+        tested_speech=speech(f"{TEST}/corpus", "test"),
     output:
         directory(f"{TEST}/reference/audio"),
     log:
         "results/logs/tests/{test}/reference.log",
     params:
-        tested=f"--tested {TEST}/corpus",
+        tested=lambda wildcards, input: f"--tested {Path(input.tested).parent}",
 
 
 use rule hear as hear_test with:
@@ -57,8 +58,9 @@ use rule decode as decode_test with:
     input:
         code("evaluation/decode"),
         corpus=f"{TEST}/corpus/corpus.json",
-        audio=ancient(f"{TEST}/corpus/test.npy"),
+        speech=speech(f"{TEST}/corpus", "test"),
         model=f"{MODEL}/model.safetensors",
+        config=f"{MODEL}/config.json",
     output:
         directory(f"{TEST_DECODED}/audio"),
         f"{TEST_DECODED}/codes.npz",
@@ -70,7 +72,7 @@ use rule decode as decode_test with:
     wildcard_constraints:
         variant="|".join(STUDY.variants),
     params:
-        folder=TEST_DECODED,
+        folder=subpath(output[0], parent=True),
         points="",
 
 
@@ -78,7 +80,7 @@ use rule other_codec as other_codec_test with:
     input:
         code("evaluation/other_codecs/run"),
         corpus=f"{TEST}/corpus/corpus.json",
-        audio=ancient(f"{TEST}/corpus/test.npy"),
+        speech=speech(f"{TEST}/corpus", "test"),
     output:
         audio=directory(f"{TEST}/codecs/{{codec}}/audio"),
         table=f"{TEST}/codecs/{{codec}}/utterances.csv",
@@ -106,8 +108,6 @@ use rule score_other_codec as score_other_codec_test with:
     benchmark:
         "results/benchmarks/tests/{test}/score/codecs/{codec}.tsv"
     params:
-        labels="--run {codec} --variant {codec} --seed 0"
-        f" --codec-json {TEST}/codecs/{{codec}}/codec.json",
         cache="results/state/scores/tests/{test}/codecs-{codec}.json",
 
 

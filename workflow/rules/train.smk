@@ -6,7 +6,7 @@ rule train:
     input:
         code("training/train"),
         corpus=f"{CORPUS}/corpus.json",
-        audio=ancient(expand(f"{CORPUS}/{{split}}.npy", split=("train", "validation"))),
+        speech=speech(CORPUS, "train", "validation"),
         trunk=trunk_trained_here,
     output:
         f"{MODEL}/model.safetensors",
@@ -35,32 +35,33 @@ rule train:
         name=lambda wildcards: wildcards.variant,
         spec=lambda wildcards: canonical(variant_of(wildcards)),
         trunk=lambda wildcards, input: (
-            "--trunk results/trunk/seed{}".format(wildcards.seed)
-            if input.trunk
-            else ""
+            f"--trunk {Path(input.trunk[0]).parent}" if input.trunk else ""
         ),
         # A finished trunk by content: a touch reruns nothing.
         trunk_hashes=trunk_hashes,
         output=subpath(output[0], parent=True),
         # Undeclared on purpose: Snakemake deletes outputs before a rerun, and an interrupted
         # training goes on from here.
-        state="results/state/{variant}/seed{seed}",
+        state=STATE,
         # Undeclared too: finished models, also those that others have replaced. Back at their
         # settings, they come from here.
         kept=KEPT,
+        # Both in object storage too, where another machine goes on.
+        storage=in_s3("--state-storage", STATE) + in_s3(" --kept-storage", KEPT),
     # exec: a scheduler ends a job by SIGTERM to each of its processes. A shell would die of it, the
     # job with the shell, and the training with the job while it saves its state.
     shell:
         "exec python -m taae train --study results/study.json --variant {params.name}"
-        " --seed {wildcards.seed} --corpus results/corpus --output {params.output}"
-        " {params.trunk} --state {params.state} --kept {params.kept} &> {log}"
+        " --seed {wildcards.seed} --corpus $(dirname {input.corpus}) --output {params.output}"
+        " {params.trunk} --state {params.state} --kept {params.kept}"
+        " {params.storage} &> {log}"
 
 
 use rule train as trunk with:
     input:
         code("training/train"),
         corpus=f"{CORPUS}/corpus.json",
-        audio=ancient(expand(f"{CORPUS}/{{split}}.npy", split=("train", "validation"))),
+        speech=speech(CORPUS, "train", "validation"),
     output:
         f"{TRUNK}/model.safetensors",
         f"{TRUNK}/config.json",
@@ -78,13 +79,17 @@ use rule train as trunk with:
         output=subpath(output[0], parent=True),
         state="results/state/trunk/seed{seed}",
         kept="results/kept/trunk/seed{seed}",
+        storage=in_s3("--state-storage", "results/state/trunk/seed{seed}")
+        + in_s3(" --kept-storage", "results/kept/trunk/seed{seed}"),
 
 
 rule pretrained:
     input:
         code("codec/pretrained"),
         ancient(
-            lambda wildcards: f"{variant_of(wildcards).pretrained}/model.safetensors"
+            lambda wildcards: in_place(
+                f"{variant_of(wildcards).pretrained}/model.safetensors"
+            )
         ),
     output:
         f"{MODEL}/model.safetensors",
@@ -101,10 +106,10 @@ rule pretrained:
         runtime=minutes(600),
     params:
         folder=subpath(input[-1], parent=True),
+        output=subpath(output[0], parent=True),
         # The files by content: a touch reruns nothing.
         hashes=lambda wildcards: canonical(
             fingerprint(Path(variant_of(wildcards).pretrained))
         ),
     shell:
-        "python -m taae copy-model {params.folder:q}"
-        " results/models/{wildcards.variant}/seed{wildcards.seed} &> {log}"
+        "python -m taae copy-model {params.folder:q} {params.output} &> {log}"

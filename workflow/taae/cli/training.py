@@ -31,6 +31,8 @@ def train(
     study: Study = DEMO,
     trunk: Path | None = None,
     kept: Path | None = None,
+    state_storage: str | None = None,
+    kept_storage: str | None = None,
     checkpoint_every: float = 60.0,
     time_budget: float = math.inf,
 ) -> int:
@@ -43,6 +45,9 @@ def train(
         trunk: folder of the model that it begins with where its training.start is trunk; by itself
             the finished one that the study names.
         kept: folder that keeps finished models for a rerun.
+        state_storage: URL of a folder of object storage (s3://...) for the state too, so that
+            another machine can continue.
+        kept_storage: the same for the finished models.
         checkpoint_every: seconds between saved states.
         time_budget: seconds after which to save and exit with status 75.
     """
@@ -66,6 +71,8 @@ def train(
         deadline=deadline,
         kept=kept,
         trunk=trunk,
+        state_storage=state_storage,
+        kept_storage=kept_storage,
     )
     try:
         launch(chosen.training, work)

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from taae.utils.errors import TaaeError
 from taae.utils.files import atomic, file_sha256, write_json
+from taae.utils.object_storage import ObjectFolder
 
 FILES = ("model.safetensors", "config.json", "history.csv", "provenance.json")
 CHECKSUMS = "sha256.json"
 
 
-def keep(model: Path, kept: Path) -> float | None:
+def keep(model: Path, kept: Path, storage: ObjectFolder | None = None) -> float | None:
     """Link a trained model into its folder below `kept`; return the hours that its training took.
 
     None where `model` holds none: nothing, or the copy of a pretrained model, which is elsewhere.
@@ -26,6 +27,7 @@ def keep(model: Path, kept: Path) -> float | None:
     Args:
         model: folder of the model; its provenance.json holds the key.
         kept: folder of all the models of this variant and seed.
+        storage: where a copy goes, since the disk of this machine may be gone tomorrow.
     """
     try:
         about = json.loads((model / "provenance.json").read_text(encoding="utf-8"))
@@ -41,12 +43,23 @@ def keep(model: Path, kept: Path) -> float | None:
                 _link(model / name, temporary / name)
             hashes = {name: file_sha256(temporary / name) for name in FILES}
             write_json(hashes, temporary / CHECKSUMS)
+    if storage is not None:
+        copy = storage / folder.name
+        for name in (*FILES, CHECKSUMS):  # the checksums last: with them a model is whole
+            copy.upload(folder / name)
     return float(hours)
 
 
-def restore_model(kept: Path, key: str, model: Path) -> bool:
-    """Link the model with a key into a model folder; return False where it is not kept whole."""
+def restore_model(kept: Path, key: str, model: Path, storage: ObjectFolder | None = None) -> bool:
+    """Link the model with a key into a model folder; return False where it is not kept whole.
+
+    One that `storage` has is brought to `kept` before.
+    """
     folder = kept / key[:16]
+    if storage is not None and not is_whole(folder):
+        copy = storage / folder.name
+        for name in copy.names():
+            copy.download(name, folder / name)
     if not is_whole(folder):
         return False
     for name in FILES:

@@ -30,6 +30,7 @@ from taae.utils.fingerprint import digest, libraries, provenance, sources
 from taae.utils.huggingface import weights_identity
 from taae.utils.log import log
 from taae.utils.memory import explain_out_of_memory
+from taae.utils.object_storage import ObjectFolder
 from taae.utils.precision import resolve
 
 LOG_EVERY = 20  # steps between the training rows of the history
@@ -47,6 +48,8 @@ def train(
     processes: Processes = SINGLE_PROCESS,
     kept: Path | None = None,
     trunk: Path | None = None,
+    state_storage: str | None = None,
+    kept_storage: str | None = None,
 ) -> None:
     """Train and write model.safetensors, config.json, history.csv and provenance.json to `output`.
 
@@ -64,6 +67,9 @@ def train(
         kept: folder of finished models of this variant and seed. One with the same variant, seed,
             corpus and code is taken from there instead of a training; a new one is added.
         trunk: model folder that a variant with `training.start: trunk` begins with.
+        state_storage: URL of a folder of object storage (s3://...) that each saved state goes to
+            as well, so that another machine goes on from there. Emptied at the end.
+        kept_storage: the same for `kept`, never emptied.
 
     Raises:
         Interrupted: on a signal of `STOPS` or past the deadline, after the state was saved.
@@ -76,11 +82,14 @@ def train(
     identity, begun = identity_of(corpus), weights_of(trunk, variant)
     precision = resolve(variant.training.precision, device)
     key = _key(variant, seed, identity, precision, begun)
-    found = processes.is_main and kept is not None and restore_model(kept, key, output)
+    saved_states = ObjectFolder(state_storage) if state_storage else None
+    models = ObjectFolder(kept_storage) if kept_storage else None
+    found = processes.is_main and kept is not None and restore_model(kept, key, output, models)
     if processes.all_reduce_any([found])[0]:
         log(f"this model was trained before: taken from {kept}, which keeps finished models")
         return
     folder = state / key[:16]
+    storage = saved_states / folder.name if saved_states else None
     training = variant.training
     count = parameter_count(variant.codec)
     what = (
@@ -96,7 +105,7 @@ def train(
         trainer = Trainer(variant, drawn, corpus, torch.device(device), processes)
         if trunk is not None and begun:
             trainer.begin_with(load_trunk(trunk, variant.codec))
-        saved = checkpoint.load(folder)
+        saved = checkpoint.load(folder, storage)
         if saved is not None:
             trainer.restore(saved)
         if not processes.all_equal(trainer.progress.step):
@@ -107,7 +116,7 @@ def train(
         if saved is not None:
             log(f"resuming at step {trainer.progress.step} from {folder}")
         del saved  # it is as large as the training itself
-        _run(trainer, folder, state / "tensorboard", checkpoint_every, deadline)
+        _run(trainer, folder, state / "tensorboard", checkpoint_every, deadline, storage)
     computed = torch.tensor([trainer.progress.cpu_seconds], dtype=torch.float64)
     processes.all_reduce_sum([computed])
     if not processes.is_main:
@@ -134,8 +143,8 @@ def train(
     }
     write_json(provenance(device, details), output / "provenance.json")
     if kept is not None:
-        keep(output, kept)
-    checkpoint.clear(state)
+        keep(output, kept, models)
+    checkpoint.clear(state, saved_states)
 
 
 def replicate_seed(seed: int, replicate: int) -> int:
@@ -159,12 +168,18 @@ def _key(variant: Variant, seed: int, corpus: str, precision: str, start: str) -
 
 
 def _run(
-    trainer: Trainer, folder: Path, events: Path, checkpoint_every: float, deadline: float
+    trainer: Trainer,
+    folder: Path,
+    events: Path,
+    checkpoint_every: float,
+    deadline: float,
+    storage: ObjectFolder | None,
 ) -> None:
     """Take the remaining steps; save the state to `folder` and log to `events` on the way."""
     training, progress, processes = trainer.variant.training, trainer.progress, trainer.processes
     begun, before, last_save = progress.step, progress.seconds, time.monotonic()
     started, computed = last_save - before, time.process_time() - progress.cpu_seconds
+    save_seconds = 0.0
     event_files = EventFiles(events if processes.is_main else None)
     with stop_signals() as received, closing(event_files):
         while progress.step < training.steps:
@@ -185,11 +200,14 @@ def _run(
             event_files.update(progress.history)
             diverged = progress.streak >= training.max_skipped
             stop, late = processes.all_reduce_any([bool(received), time.monotonic() > deadline])
-            overdue = time.monotonic() - last_save > checkpoint_every
+            # A state that takes long to upload is saved less often: for a twentieth of the time.
+            overdue = time.monotonic() - last_save > max(checkpoint_every, 20 * save_seconds)
             # At the end too: writing the outputs may yet fail.
             if processes.is_main and (done or diverged or stop or late or overdue):
-                checkpoint.save(trainer.state(), step, folder)
+                begun_save = time.monotonic()
+                checkpoint.save(trainer.state(), step, folder, storage)
                 last_save = time.monotonic()
+                save_seconds = last_save - begun_save
             if diverged or stop or late:
                 processes.all_equal(step)  # a process that ends may end all: not before the save
             if diverged:

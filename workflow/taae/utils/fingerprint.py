@@ -26,7 +26,7 @@ STUDY = {
 }
 PLUMBING = {
     *("utils/errors", "utils/files", "utils/fingerprint", "utils/gpus"),
-    *("utils/log", "training/kept", "codec/hub", *STUDY),
+    *("utils/log", "utils/object_storage", "training/kept", "codec/hub", *STUDY),
 }
 
 
