@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "config.yaml", "workflow", "envs", "slurm")
+PARTS = ("Snakefile", "config.yaml", "workflow", "envs", "slurm", "cloud")
 SMOKE = "workflow/studies/smoke.yaml"
 
 

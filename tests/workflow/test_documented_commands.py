@@ -36,6 +36,7 @@ INLINE = re.compile(rf"`((?:{'|'.join(PROGRAMS)}) [^`]+)`")
 PARSED = (
     *("python3 -m venv", "python -m taae push", "tensorboard", "torchrun", "run=$(sed"),
     *("python -c", "docker", "apptainer", "TAAE_CONTAINER", "python -m tests."),
+    *("pip install", "export", "aws", "snakemake --default-storage", "snakemake --profile cloud"),
 )
 # Minutes of training, a cluster, conda or the network: a dry run says whether they would start.
 PLANNED = ("--directory", "--profile", "--sdm", "librispeech", "my-study.yaml")

@@ -37,7 +37,8 @@ DISTRIBUTIONS = {
 
 def pins() -> dict[str, str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lines = project["dependencies"] + project["optional-dependencies"]["codecs"]
+    extras = project["optional-dependencies"]
+    lines = project["dependencies"] + extras["codecs"] + extras["s3"]
     return dict(line.split("==") for line in lines)
 
 

@@ -1,0 +1,111 @@
+"""Everything in object storage: the smoke study on an S3 server, and the profile for Kubernetes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.s3_server import s3_server
+from tests.workflow.conftest import ROOT, Clone
+
+pytestmark = pytest.mark.slow
+boto3 = pytest.importorskip("boto3")
+pytest.importorskip("snakemake_storage_plugin_s3")
+
+BUCKET = "workflow"
+PROFILE = ROOT / "cloud" / "config.yaml"
+COMPARED = ("corpus/", "models/", "reference/", "decoded/", "bitrates/")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server() -> Iterator[str]:
+    with s3_server(BUCKET) as address:
+        yield address
+
+
+def stored(prefix: str) -> dict[str, Any]:
+    """What the bucket has under a prefix, by its name after it."""
+    objects = boto3.resource("s3").Bucket(BUCKET).objects.filter(Prefix=f"{prefix}/")
+    return {item.key.removeprefix(f"{prefix}/"): item for item in objects}
+
+
+def in_storage(folder: Path, prefix: str) -> tuple[str, ...]:
+    """Options for results in the bucket, and a working folder."""
+    folder.mkdir(exist_ok=True)
+    place = f"--default-storage-prefix=s3://{BUCKET}/{prefix}"
+    return "--default-storage-provider=s3", place, f"--directory={folder}"
+
+
+def test_the_smoke_study_needs_no_disk_but_its_own(clone: Clone, tmp_path: Path) -> None:
+    options = in_storage(tmp_path / "empty", "smoke")
+    clone.snakemake("all", *options)
+    found = stored("smoke/results")
+    results = clone.folder / "results"
+    for name, item in found.items():
+        if name.startswith(COMPARED) and not name.endswith(("history.csv", "provenance.json")):
+            assert item.get()["Body"].read() == (results / name).read_bytes(), name
+    models = Counter(name.split("/")[0] for name in found if name.endswith("model.safetensors"))
+    assert models == {"models": 4, "trunk": 1, "kept": 5}
+    assert "study.json" in found and "page/index.html" in found
+    assert not [name for name in found if name.startswith("state/")]
+    assert not list((tmp_path / "empty" / ".snakemake" / "storage").rglob("*.*"))
+
+    for folder in ("empty", "another"):
+        done = clone.snakemake("all", *in_storage(tmp_path / folder, "smoke"))
+        assert "Nothing to be done" in done.stdout + done.stderr
+    assert stored("smoke/results") == found
+
+
+def test_without_credentials_it_says_so(
+    clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    done = clone.snakemake("-n", *in_storage(tmp_path / "empty", "smoke"), check=False)
+    assert done.returncode
+    assert "Unable to locate credentials" in done.stdout + done.stderr
+
+
+def profile(text: str) -> dict[str, Any]:
+    return yaml.safe_load(text)  # type: ignore[no-any-return]
+
+
+def with_examples() -> dict[str, Any]:
+    """The profile with the settings that it has as comments."""
+    return profile(re.sub(r"^# (?=[a-z-]+:|  )", "", PROFILE.read_text(), flags=re.M))
+
+
+def test_the_profile_sets_what_the_executor_has() -> None:
+    settings = pytest.importorskip("snakemake_executor_plugin_kubernetes").ExecutorSettings
+    known = {f"kubernetes-{field.name.replace('_', '-')}" for field in fields(settings)}
+    content = with_examples()
+    named = {key for key in content if key.startswith("kubernetes-")}
+    assert len(named) == 3
+    assert named <= known
+    rules = {
+        name
+        for path in (ROOT / "workflow" / "rules").glob("*.smk")
+        for name in re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", path.read_text(), re.M)
+    }
+    assert set(content["set-resources"]) <= rules
+
+
+def test_a_dry_run_with_the_profile_plans_the_study(clone: Clone, tmp_path: Path) -> None:
+    pytest.importorskip("snakemake_executor_plugin_kubernetes")
+    fresh = Clone(tmp_path / "clone")
+    content = with_examples() | {"default-storage-prefix": f"s3://{BUCKET}/planned"}
+    (fresh.folder / "cloud" / "config.yaml").write_text(yaml.safe_dump(content))
+    planned = fresh.snakemake("-n", "--profile=cloud", cores=None)
+    said = planned.stdout + planned.stderr
+    for resource in ("gpu=0", "gpu_manufacturer=nvidia", "scale=0", "machine_type=g6.xlarge"):
+        assert resource in said
+    assert re.search(r"^total +43$", said, re.M)
+    # A key that is no option stops it.
+    (fresh.folder / "cloud" / "config.yaml").write_text(yaml.safe_dump(content | {"jobz": 3}))
+    assert fresh.snakemake("-n", "--profile=cloud", cores=None, check=False).returncode
