@@ -55,6 +55,9 @@ if workflow.modifier.path_modifier.replace_prefix("results") != "results":
 
 STORAGE = workflow.storage_registry.default_storage_provider
 if workflow.storage_settings.default_storage_provider == "s3":
+    # snakemake-storage-plugin-s3 0.3.6 remembers for good that a folder was not there, and so does
+    # not see it after a job on another machine has written it. Asked anew, it does.
+    STORAGE.get_storage_object_cls().is_dir = lambda self: any(self.get_subkeys())
     # A training keeps its state there too: it takes the server and the keys from boto3's variables.
     given = {
         "AWS_ENDPOINT_URL": STORAGE.settings.endpoint_url,
