@@ -231,6 +231,7 @@ def test_labels_are_from_json_txt_or_the_name(tmp_path: Path) -> None:
         (b'{"speaker": "a"}', {"speaker_rule": "(b)"}, "speaker_rule finds no speaker in 'a'"),
         (b"[]", {}, "it has no keys"),
         (b'{"speaker"', {}, "its .json is no JSON"),
+        (b"[" * 100_000, {}, "its .json is no JSON"),
         (None, {}, r"no .json beside its audio.*its own name is __key__"),
     ],
 )
@@ -290,6 +291,14 @@ def test_a_damaged_header_is_no_end(tmp_path: Path) -> None:
 def test_tars_without_usable_samples(files: Members, message: str, tmp_path: Path) -> None:
     with pytest.raises(TaaeError, match=message):
         samples(tar(tmp_path / "x.tar", files))
+
+
+def test_a_header_that_is_too_long(tmp_path: Path) -> None:
+    """Such as of a name, which tarfile would read into the memory however long it is."""
+    with tarfile.open(tmp_path / "x.tar", "w", format=tarfile.PAX_FORMAT) as file:
+        file.addfile(tarfile.TarInfo(f"{2**21 * 'x'}.flac"))
+    with pytest.raises(TaaeError, match=r"damaged.*a header of 2\d{6} bytes"):
+        samples(str(tmp_path / "x.tar"))
 
 
 def test_a_sample_that_is_there_twice(tmp_path: Path) -> None:

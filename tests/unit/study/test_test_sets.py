@@ -82,6 +82,22 @@ def test_speech_that_training_hears_is_no_test_set(split: str) -> None:
     assert resolve({"corpus": corpus, "tests": tests}).warnings == []
 
 
+@pytest.mark.parametrize("kind", ["webdataset", "huggingface"])
+def test_a_listed_test_set_is_no_part_of_the_training(kind: str) -> None:
+    corpus = {"kind": kind, kind: {"train": ["a", "b"], "validation": ["c"], "test": ["d"]}}
+    tests = {"x": {"kind": kind, kind: {"test": ["e", "c"]}}}
+    with pytest.raises(TaaeError, match=rf"tests.x.{kind}.test: c serves the validation already"):
+        resolve({"corpus": corpus, "tests": tests})
+    tests["x"][kind]["test"] = ["e", "d"]  # type: ignore[index]
+    assert set(resolve({"corpus": corpus, "tests": tests}).tests) == {"x"}
+
+
+def test_another_dataset_may_have_splits_of_the_same_name() -> None:
+    corpus = {"kind": "huggingface", "huggingface": {"path": "user/one"}}
+    tests = {"x": {"kind": "huggingface", "huggingface": {"path": "user/two", "test": ["train"]}}}
+    assert set(resolve({"corpus": corpus, "tests": tests}).tests) == {"x"}
+
+
 def test_the_folder_of_the_corpus_is_doubtful_as_a_test_set() -> None:
     def warnings(path: str) -> list[str]:
         corpus = {"kind": "folder", "folder": {"path": "data/mine"}}

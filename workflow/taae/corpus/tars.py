@@ -32,6 +32,13 @@ class _Member(tarfile.TarInfo):
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(str(error)) from error
 
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Member:
+        member = super().frombuf(buf, encoding, errors)
+        if member.size > LARGEST_LABEL and not member.isreg():  # tarfile would read it whole
+            raise tarfile.HeaderError(f"a header of {member.size} bytes")
+        return member
+
 
 @dataclass
 class Files:

@@ -147,7 +147,7 @@ def _label(part: str, files: Files, setting: str, key: str) -> Any:
         )
     try:
         found = json.loads(files.content["json"])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TaaeError(f"{place}: its .json is no JSON ({error})") from error
     if not isinstance(found, dict) or key not in found:
         there = ", ".join(found) if isinstance(found, dict) else "no keys"
