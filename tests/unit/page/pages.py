@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ def config() -> dict[str, object]:
     return merge(read_yaml(DEMO), CONFIG)
 
 
-def study(**page: float) -> Study:
+def study(**page: Any) -> Study:
     """Return the study, with other settings of its page if wanted."""
     found = resolve(config())
     return replace(found, page=replace(found.page, **page))

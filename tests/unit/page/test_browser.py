@@ -35,8 +35,9 @@ def browser() -> Iterator[Chrome]:
 
 
 @pytest.fixture
-def page(browser: Chrome, results: Path) -> Iterator[Chrome]:
+def page(browser: Chrome, request: pytest.FixtureRequest) -> Iterator[Chrome]:
     """The page at its sounds, which are loaded; at the end its console must have been silent."""
+    results: Path = request.getfixturevalue(getattr(request, "param", "results"))
     resize(browser, 1280)
     browser.get((results / "page" / "index.html").as_uri())
     browser.execute_script("document.getElementById('listen').scrollIntoView()")
@@ -44,6 +45,10 @@ def page(browser: Chrome, results: Path) -> Iterator[Chrome]:
     browser.execute_async_script(loaded)
     yield browser
     assert browser.get_log("browser") == []
+
+
+# With WAV files and with Opus files.
+in_both = pytest.mark.parametrize("page", ["results", "opus_results"], indirect=True)
 
 
 def press(page: Chrome, *keys: str) -> None:
@@ -70,10 +75,11 @@ def heard(page: Chrome) -> list[str]:
     return volumes
 
 
+@in_both
 def test_every_recording_plays(page: Chrome) -> None:
     assert page.execute_script("return listening.player.names") == ARMS
     assert page.execute_script("return listening.player.failed.size") == 0
-    assert page.execute_script(TIMES) == [0.0] * len(ARMS)
+    assert page.execute_script(TIMES) == pytest.approx([0.0] * len(ARMS), abs=1e-5)
     press(page, Keys.SPACE)
     until(page, lambda: min(page.execute_script(TIMES)) > 0.3)
     until(page, lambda: not page.execute_script("return listening.player.playing"))  # its end
@@ -83,6 +89,7 @@ def test_every_recording_plays(page: Chrome) -> None:
     press(page, Keys.SPACE)
 
 
+@in_both
 def test_a_change_of_codec_keeps_the_place(page: Chrome) -> None:
     page.execute_script("listening.repeat(0, 2.9)")
     press(page, Keys.SPACE)
@@ -97,6 +104,7 @@ def test_a_change_of_codec_keeps_the_place(page: Chrome) -> None:
         assert abs(page.execute_script(SLIP)) < 0.05
 
 
+@in_both
 def test_while_paused_it_keeps_the_place_too(page: Chrome) -> None:
     press(page, Keys.ARROW_RIGHT, "2")
     assert page.execute_script("return listening.player.position") == 1.0
@@ -126,6 +134,7 @@ def test_sentences_groups_and_help_by_keyboard(page: Chrome) -> None:
     assert page.execute_script("return listening.player.names[2]") == "window-32"
 
 
+@in_both
 def test_a_part_repeats(page: Chrome) -> None:
     box = page.find_element(By.ID, "picture")
     across = ActionChains(page).move_to_element_with_offset(box, 0, 0).click_and_hold()
@@ -159,6 +168,7 @@ def test_a_cancelled_drag_repeats_nothing(page: Chrome) -> None:
     assert page.execute_script("return listening.part") == [0, 0]
 
 
+@in_both
 def test_quick_steps_go_on_playing_at_the_same_place(page: Chrome) -> None:
     press(page, Keys.SPACE)
     page.execute_script("listening.step(1); listening.step(1)")

@@ -152,6 +152,42 @@ def test_scores_are_compared_with_the_reference_of_the_ablation_alone(results: P
     assert found[0].base == reference
 
 
+def test_what_is_left_out_is_not_heard(results: Path) -> None:
+    known = study(leave_out=["6@own", "window-32"])
+    heard = arms(known, results)
+    assert {arm.key for arm in heard} == {"reference", *known.variants} - {"window-32"}
+    found = {group.title: group.arms for group in groups(known, heard)}
+    window = known.ablations["window"]
+    assert found[window.title] == ["reference", "baseline", "window-64", "window-256"]
+    assert not [title for title in found if "decoded at" in title]
+
+
+def test_opus_takes_less_than_half_and_the_page_says_so(results: Path, opus_results: Path) -> None:
+    data, text = data_of(opus_results), (opus_results / "page" / "index.html").read_text()
+    assert "coded once more, as Opus at 96 kbit/s" in " ".join(text.split())
+    assert "Opus" not in (results / "page" / "index.html").read_text()
+    files = sorted((opus_results / "page" / "audio").rglob("*.*"))
+    assert {path.suffix for path in files} == {".ogg"} == {f".{data['ending']}"}
+    assert len(files) == len(data["arms"]) * len(data["utterances"])
+    exact = sum(path.stat().st_size for path in (results / "page" / "audio").rglob("*.wav"))
+    assert sum(path.stat().st_size for path in files) < exact / 2
+
+
+def test_the_foot_says_whose_speech_it_is(results: Path, tmp_path: Path) -> None:
+    for path in results.iterdir():
+        if path.name != "page":
+            (tmp_path / path.name).symlink_to(path)
+    told = f"LibriSpeech {HOSTILE}, CC BY 4.0, https://www.openslr.org/12"
+    write_page(study(attribution=told), config(), tmp_path)
+    text = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    foot = text.partition("<footer>")[2].partition("</footer>")[0]
+    parts = Parts(foot)
+    assert parts.text == told
+    assert parts.values("href") == ["https://www.openslr.org/12"]
+    assert [tag for tag, _ in parts.tags] == ["p", "a"]
+    assert "<footer>" not in (results / "page" / "index.html").read_text(encoding="utf-8")
+
+
 def test_a_small_limit_leaves_utterances_out_and_says_so(results: Path, tmp_path: Path) -> None:
     known = study()
     heard = [arm for arm in arms(known, results) if arm.key in ("reference", "baseline", "levels")]

@@ -204,6 +204,20 @@ def rounding(
 CONTROL = {"controls": ["lopsided"]}
 
 
+def test_what_the_page_leaves_out_has_one_name(config: dict[str, Any]) -> None:
+    wanted = ["6@1", "16@own", "window-32", "opus-6k"]
+    study = resolve(merge(config, {"page": {"leave_out": wanted}, "select": ["fsq"]}))
+    assert study.page.leave_out == ["1x46656", "16@own", "window-32", "opus-6k"]
+
+
+@pytest.mark.parametrize("name", ["levels", "baseline", "native", "8@own", "window"])
+def test_what_the_page_cannot_leave_out_is_refused(config: dict[str, Any], name: str) -> None:
+    message = error_of(config, page={"leave_out": [name]})
+    assert message.startswith(f"config: page.leave_out: '{name}' cannot be left out; what can: ")
+    assert "window-32, " in message
+    assert " levels, " not in message
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

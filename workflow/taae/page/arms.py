@@ -42,20 +42,23 @@ class Group:
 def arms(study: Study, results: Path) -> list[Arm]:
     """Return all arms in the order of the study; codecs that are not installed are left out.
 
-    Controls change nothing: they are heard at the native point alone.
+    Nor is there what `page.leave_out` names. Controls change nothing: they are heard at the native
+    point alone.
     """
     controls = {name for each in study.ablations.values() for name in each.controls}
+    silent = study.page.leave_out
     found = [Arm(RECORDING, "Recording", "not coded", results / "reference" / "audio", None)]
-    for name in study.variants:
+    for name in [name for name in study.variants if name not in silent]:
         run = Path(name) / f"seed{study.seeds[0]}"
-        for point in study.points(name) if name not in controls else [NATIVE]:
+        points = study.points(name) if name not in controls else [NATIVE]
+        for point in [point for point in points if point not in silent]:
             audio = results / "decoded" / run / point / "audio"
             scores = results / "scores" / run / f"{point}.csv"
             found.append(Arm(key(name, point), name, about(study, name), audio, scores))
     for name in study.codecs:
         audio = results / "codecs" / name / "audio"
         scores = results / "scores" / "codecs" / f"{name}.csv"
-        if any(audio.rglob("*.flac")):
+        if name not in silent and any(audio.rglob("*.flac")):
             found.append(Arm(name, name, "another codec", audio, scores))
     return found
 
@@ -72,7 +75,7 @@ def groups(study: Study, known: list[Arm]) -> list[Group]:
         points = study.points(ablation.reference)
         for point in points if name in study.bitrates.ablations else [NATIVE]:
             base = key(ablation.reference, point)
-            if base not in heard:  # a control is heard at the native point alone
+            if base not in heard:  # a control at another point, or a point that is left out
                 continue
             keys = [key(arm, point) for arm in ablation.arms if key(arm, point) in heard]
             title = (

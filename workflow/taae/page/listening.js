@@ -1,5 +1,6 @@
 /* One sentence through several codecs. What is known of them is the JSON in #data: `arms`, `groups`
- * of arms that are compared, `metrics`, and `utterances` with gain, bit rate and scores by arm. */
+ * of arms that are compared, `metrics`, `ending` of the sounds' files, and `utterances` with gain, bit
+ * rate and scores by arm. */
 
 "use strict";
 
@@ -70,7 +71,7 @@ class Listening {
     before?.close();
     [this.group, this.place, this.part] = [group, place, [0, 0]];
     const player = new Player(
-      this.keys.map((key) => ({ name: key, url: this.#file("audio", key, "wav") })),
+      this.keys.map((key) => ({ name: key, url: this.#file("audio", key, this.data.ending) })),
     );
     this.player = player;
     if (before) player.select(before.selected);

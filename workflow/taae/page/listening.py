@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import shutil
 from collections.abc import Sequence
@@ -10,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import soundfile
 
 from taae.analysis.run_files import SCORE_TEXT, usable
@@ -18,11 +16,11 @@ from taae.evaluation.metrics import METRICS
 from taae.page.arms import RECORDING, Arm, Group
 from taae.page.choice import choose
 from taae.page.loudness import Audio, gains
+from taae.page.sounds import ENDINGS, encode
 from taae.page.spectrogram import draw, log_mel
 from taae.study.config import Page
 from taae.utils.errors import TaaeError
 from taae.utils.files import read_csv
-from taae.utils.sample_rate import SAMPLE_RATE
 
 Json = dict[str, Any]
 
@@ -35,11 +33,12 @@ def write_listening(
     loudness: float,
     folder: Path,
 ) -> Json:
-    """Write audio/N/ARM.wav and spectrograms/N/ARM.png of the chosen utterances into `folder`.
+    """Write audio/N/ARM.ENDING and spectrograms/N/ARM.png of the chosen utterances into `folder`.
 
     All are brought to `loudness` (LUFS).
 
-    Returns what listening.js reads: `arms`, `groups`, `metrics`, `utterances` and a `note`.
+    Returns what listening.js reads: `arms`, `groups`, `metrics`, `utterances`, a `note` and the
+    `ending` of the sounds.
 
     Raises:
         TaaeError: not even one utterance fits into `page.max_megabytes`, or a file is missing.
@@ -58,7 +57,7 @@ def write_listening(
     utterances: list[Json] = []
     room = page.max_megabytes * 1e6
     for number, name in enumerate(chosen, 1):
-        sounds, size = _write_utterance(arms, name, str(number), loudness, folder)
+        sounds, size = _write_utterance(arms, name, str(number), page.sounds, loudness, folder)
         room -= size
         if room < 0:
             for kind in ("audio", "spectrograms"):
@@ -85,11 +84,12 @@ def write_listening(
         },
         "utterances": utterances,
         "note": note if missing else "",
+        "ending": ENDINGS[page.sounds],
     }
 
 
 def _write_utterance(
-    arms: Sequence[Arm], name: str, number: str, loudness: float, folder: Path
+    arms: Sequence[Arm], name: str, number: str, kind: str, loudness: float, folder: Path
 ) -> tuple[Json, int]:
     """Write the files of an utterance; return what is known of each, and their bytes."""
     audio = {arm.key: _read(arm.audio / f"{name}.flac") for arm in arms}
@@ -99,13 +99,11 @@ def _write_utterance(
     size = 0
     for key, samples in audio.items():
         matched = samples * 10 ** (decibels[key] / 20)
-        sound = folder / "audio" / number / f"{key}.wav"
+        sound = folder / "audio" / number / f"{key}.{ENDINGS[kind]}"
         picture = folder / "spectrograms" / number / f"{key}.png"
         for path in (sound, picture):
             path.parent.mkdir(parents=True, exist_ok=True)
-        file = io.BytesIO()  # libsndfile would not say that the disk is full
-        soundfile.write(file, matched.astype(np.float32), SAMPLE_RATE, "PCM_16", format="WAV")
-        sound.write_bytes(file.getbuffer())
+        sound.write_bytes(encode(matched, kind))
         draw(log_mel(matched), loudest, picture)
         size += sound.stat().st_size + picture.stat().st_size
         sounds[key] = {"gain": round(decibels[key], 1), "scores": {}, "bitrate": None}

@@ -3,7 +3,7 @@
  *
  * All recordings play at once, all but one too quietly to hear: a change is a change of volumes,
  * without a gap. Their clocks drift by milliseconds. An unheard recording that is off plays faster
- * or slower until it is in step; one that is far off seeks. Give it WAV files: in FLAC without a
+ * or slower until it is in step; one that is far off seeks. Give it WAV or Ogg Opus: in FLAC without a
  * table of places, as libsndfile writes it, Chromium fails at some seeks for good.
  *
  *     const player = new Player([{ name: "reference", url: "audio/1/reference.wav" }, ...]);
@@ -28,6 +28,7 @@ class Player {
   static CLOSE = 0.004; // s off that nobody minds
   static FAR = 0.25; // s off from where a seek is quicker than another speed
   static HEARD = 0.04; // s off that a recording may be when it is selected
+  static START = 1e-6; // s; Chromium begins Ogg Opus 6.5 ms late where no seek came before
   static UNHEARD = 1e-5; // volume: -100 dB
 
   #elements = new Map();
@@ -60,6 +61,7 @@ class Player {
         this.#changed();
       });
       element.src = url;
+      element.currentTime = Player.START;
     });
   }
 

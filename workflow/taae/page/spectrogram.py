@@ -17,6 +17,7 @@ from taae.utils.sample_rate import SAMPLE_RATE
 WINDOW, HOP, FFT = 400, 160, 1024  # samples: 25 ms each 10 ms, padded so that no band is empty
 BANDS = 96
 RANGE = 70.0  # dB below the loudest of the recording
+SHADES = 64  # steps of 1.1 dB that nobody sees, in two thirds of the room of 256
 
 
 def log_mel(audio: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -29,8 +30,8 @@ def log_mel(audio: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def draw(levels: NDArray[np.float64], loudest: float, path: Path) -> None:
     """Write `log_mel` levels as a PNG with the palette of the figures; white is `loudest` (dB)."""
-    shades = np.clip((levels[::-1] - loudest) / RANGE + 1, 0, 1) * 255
+    shades = np.clip((levels[::-1] - loudest) / RANGE + 1, 0, 1) * (SHADES - 1)
     picture = Image.fromarray(np.rint(shades).astype(np.uint8), mode="P")
-    colours = mpl.colormaps["magma"](np.arange(256), bytes=True)[:, :3]
+    colours = mpl.colormaps["magma"](np.linspace(0, 1, SHADES), bytes=True)[:, :3]
     picture.putpalette(colours.tobytes())
     picture.save(path, optimize=False, compress_level=6)

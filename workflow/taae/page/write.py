@@ -16,6 +16,7 @@ from taae.analysis.findings.wording import headlines, paragraphs
 from taae.page.arms import arms, groups, in_order
 from taae.page.captions import caption
 from taae.page.listening import write_listening
+from taae.page.sounds import OPUS_BITRATE
 from taae.page.summary import read_summary
 from taae.page.verdicts import SYMBOLS, WIDTH, findings, read_findings
 from taae.study.study import Study
@@ -58,6 +59,7 @@ def write_page(study: Study, config: Json, results: Path) -> None:
             summary=read_summary(results / "tables" / "summary.md"),
             tables=_tables(study, results, folder),
             listening=listening,
+            opus_bitrate=OPUS_BITRATE,
             config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
             provenance=_as_written(results / "tables" / "provenance.csv"),
         )

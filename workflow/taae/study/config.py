@@ -58,6 +58,15 @@ class Page(Settings):
     max_megabytes: PositiveFloat = 40.0
     """[MB] Largest size of recordings and spectrograms; utterances that exceed it are left out, and
     the page says so."""
+    sounds: Literal["wav", "opus"] = "wav"
+    """How recordings are written: `wav` changes nothing but the gain; `opus` codes all of them once
+    more, at 96 kbit/s, in little more than a third of the room."""
+    leave_out: Distinct[str] = default([])
+    """Variants, operating points and other codecs that are not heard; references of ablations
+    always are."""
+    attribution: str = ""
+    """Whose speech is heard and under which licence, for the foot of the page; a URL becomes a
+    link."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from taae.evaluation.installed import check_installed
 from taae.evaluation.metrics import MOSNET_HELP, RATED
 from taae.study import trunk
 from taae.study.checks import check_study
-from taae.study.config import Ablation, Listening, StudyConfig
+from taae.study.config import Ablation, Listening, Page, StudyConfig
 from taae.study.study import Study
 from taae.study.tests import check_tests, downloads
 from taae.training.config import BASELINE, SECTIONS, TRUNK, Variant
@@ -154,7 +154,7 @@ def _resolved(config: StudyConfig) -> Study:
         decoding=config.decoding,
         metrics=metrics,
         statistics=config.statistics,
-        page=config.page,
+        page=_page(config),
         seeds=config.seeds,
         variants=variants,
         labels=config.labels,
@@ -215,11 +215,31 @@ def _check_names(config: StudyConfig) -> None:
 
 def _bitrates(written: Bitrates) -> Bitrates:
     """Return the section with its points under their one name each."""
+    return replace(written, points=list(dict.fromkeys(_points(written).values())))
+
+
+def _points(written: Bitrates) -> dict[str, str]:
+    """Return the one name of each point as written; the native point is none of them."""
     try:
-        points = [name_of(stages_of(point)) for point in written.points]
+        names = {point: name_of(stages_of(point)) for point in written.points}
     except TaaeError as error:
         raise TaaeError(f"bitrates.points: {error}") from None
-    return replace(written, points=[p for p in dict.fromkeys(points) if p != NATIVE])
+    return {point: name for point, name in names.items() if name != NATIVE}
+
+
+def _page(config: StudyConfig) -> Page:
+    """Return the section with its points under their one name each."""
+    points = _points(config.bitrates)
+    silent = [points.get(name, name) for name in config.page.leave_out]
+    references = {each.reference for each in config.ablations.values()}
+    known = [name for name in config.variants if name not in references]
+    known += [*points.values(), *config.codecs]
+    for name in silent:
+        if name not in known:
+            raise TaaeError(
+                f"page.leave_out: '{name}' cannot be left out; what can: {', '.join(known)}"
+            )
+    return replace(config.page, leave_out=silent)
 
 
 def _check_codecs(config: StudyConfig, variants: dict[str, Variant]) -> None:
