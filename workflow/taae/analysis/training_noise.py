@@ -62,17 +62,33 @@ def same_by_construction(study: Study) -> list[set[str]]:
     return groups
 
 
+def speaker_means(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean `value` of each metric, variant, seed and speaker, of the usable scores.
+
+    `scores` has rows as `taae.analysis.run_files.collect` gives them.
+    """
+    rows, by = scores[usable(scores)], ["variant", "seed", "speaker"]
+    found = [
+        pooled(values.sort_values([*by, "utterance"]), by)
+        .rename("value")
+        .reset_index()
+        .assign(metric=metric)
+        for metric, values in rows.groupby("metric", sort=False)
+    ]
+    return pd.concat(found, ignore_index=True) if found else rows
+
+
 def training_noise(
-    scores: pd.DataFrame, study: Study, without: Iterable[str] = ()
+    means: pd.DataFrame, study: Study, without: Iterable[str] = ()
 ) -> list[TrainingNoise]:
     """Return the noise of every metric in every pool of arms in which it can be estimated.
 
     Args:
-        scores: rows as `taae.analysis.run_files.collect` gives them.
+        means: as `speaker_means` gives them.
         study: tells which arms are trained alike, and which are the same.
         without: variants that are left out, so that these can be judged by the others.
     """
-    rows = scores[usable(scores) & ~scores["variant"].isin(list(without))]
+    rows = means[~means["variant"].isin(list(without))]
     found = []
     for pool in pools(study):
         mine = rows[rows["variant"].isin(pool)]
@@ -102,9 +118,7 @@ class _Spread:
 
 def _run_means(values: pd.DataFrame) -> pd.DataFrame:
     """Return the runs' scores (variants, seeds), over the speakers that all runs have."""
-    ordered = values.sort_values(["variant", "seed", "speaker", "utterance"])
-    means = pooled(ordered, ["variant", "seed", "speaker"]).rename("value").reset_index()
-    cells = means.pivot_table("value", ["variant", "seed"], "speaker")
+    cells = values.pivot_table("value", ["variant", "seed"], "speaker")
     runs = cells.dropna(axis="columns").mean(axis="columns").rename("value").reset_index()
     return runs.pivot_table("value", "variant", "seed")
 

@@ -19,7 +19,7 @@ import pandas as pd
 from taae.analysis.run_files import untrained
 from taae.analysis.statistics import RunVariance, holm, joint_error
 from taae.analysis.tables.rows import contrasted, groups, with_settings
-from taae.analysis.training_noise import by_arm, training_noise
+from taae.analysis.training_noise import by_arm, speaker_means, training_noise
 from taae.codec.operating_points import NATIVE
 from taae.evaluation.metrics import METRICS
 from taae.study.config import Ablation, Statistics
@@ -135,7 +135,7 @@ def noise_table(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
             "df": found.run.df,
             "noise": (2 * found.run.variance) ** 0.5,
         }
-        for found in training_noise(scores, study)
+        for found in training_noise(speaker_means(scores), study)
     ]
     table = pd.DataFrame(rows, columns=["metric", "arms", "n_runs", "df", "noise", "detectable"])
     return table.assign(detectable=DETECTABLE * table["noise"].astype(float))
@@ -244,9 +244,10 @@ def compared(
 
     `most_excluded` as in `contrast_row`.
     """
-    found, known = groups(scores), by_arm(training_noise(scores, study))
+    found, means = groups(scores), speaker_means(scores)
+    known = by_arm(training_noise(means, study))
     controls = {name for ablation in ablations.values() for name in ablation.controls}
-    others = {name: by_arm(training_noise(scores, study, [name])) for name in controls}
+    others = {name: by_arm(training_noise(means, study, [name])) for name in controls}
     metrics = list(metrics)
     rows = []
     for name, ablation in ablations.items():

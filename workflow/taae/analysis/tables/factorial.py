@@ -15,7 +15,7 @@ import pandas as pd
 from taae.analysis.statistics import holm
 from taae.analysis.tables.comparisons import contrast_row, same_point, same_scores
 from taae.analysis.tables.rows import groups, with_settings
-from taae.analysis.training_noise import by_arm, training_noise
+from taae.analysis.training_noise import by_arm, speaker_means, training_noise
 from taae.codec.operating_points import NATIVE
 from taae.evaluation.metrics import METRICS
 from taae.study.checks import changed_keys, value_at
@@ -54,7 +54,7 @@ def factorial(points: Mapping[str, pd.DataFrame], study: Study) -> pd.DataFrame:
     rows = []
     earlier = same_scores(points)
     for point, scores in points.items():
-        found, runs = groups(scores), by_arm(training_noise(scores, study))
+        found, runs = groups(scores), by_arm(training_noise(speaker_means(scores), study))
         there = set(scores["variant"])
         for name, ablation in study.ablations.items():
             for (one, other), both in crossed(ablation, study).items():
