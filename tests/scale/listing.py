@@ -1,6 +1,6 @@
 """Time the listing of a corpus by its manifest: rows of a CSV, whose files are there and empty.
 
-    python -m tests.scale.listing 20000 200000
+python -m tests.scale.listing 20000 200000
 """
 
 from __future__ import annotations

@@ -96,11 +96,14 @@ def _told(settings: dict[str, Any], train_hours: float) -> Speech:
 
 def _recorded(corpus: dict[str, Any], splits: Sequence[str]) -> Speech:
     kind = corpus["kind"]
-    folder = audio_folder(corpus[kind].get("path", ""), f"corpus.{kind}.path")
+    if kind not in ("folder", "librispeech"):
+        raise TaaeError(
+            f"plan: how much speech a {kind} has is not known before it is read: give --train-hours"
+        )
+    folder = audio_folder(corpus[kind]["path"], f"corpus.{kind}.path")
     files: defaultdict[str, list[Recording]] = defaultdict(list)
     for item in KINDS[kind].plan(corpus).items:
-        if not isinstance(item, Recording):
-            raise TaaeError(f"plan: how long the speech of a {kind} is: give --train-hours")
+        assert isinstance(item, Recording)
         files[item.label.split].append(item)
     seconds = {split: _seconds(folder, files[split]) for split in splits}
     if seconds.get("train") == 0:
