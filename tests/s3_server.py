@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import pytest
 @contextmanager
 def s3_server(bucket: str) -> Iterator[str]:
     """Yield the server's address; the environment has it and a key, and the server a bucket."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no line a request
     server = pytest.importorskip("moto.server").ThreadedMotoServer(
         "127.0.0.1", port=0, verbose=False
     )

@@ -36,16 +36,15 @@ def stored(prefix: str) -> dict[str, Any]:
     return {item.key.removeprefix(f"{prefix}/"): item for item in objects}
 
 
-def in_storage(folder: Path, prefix: str) -> tuple[str, ...]:
-    """Options for results in the bucket, and a working folder."""
-    folder.mkdir(exist_ok=True)
+def in_storage(prefix: str) -> tuple[str, ...]:
+    """Options for results in the bucket."""
     place = f"--default-storage-prefix=s3://{BUCKET}/{prefix}"
-    return "--default-storage-provider=s3", place, f"--directory={folder}"
+    return "--default-storage-provider=s3", place
 
 
 def test_the_smoke_study_needs_no_disk_but_its_own(clone: Clone, tmp_path: Path) -> None:
-    options = in_storage(tmp_path / "empty", "smoke")
-    clone.snakemake("all", *options)
+    options = in_storage("smoke")
+    clone.snakemake("all", *options, f"--directory={tmp_path / 'empty'}")
     found = stored("smoke/results")
     results = clone.folder / "results"
     for name, item in found.items():
@@ -58,16 +57,46 @@ def test_the_smoke_study_needs_no_disk_but_its_own(clone: Clone, tmp_path: Path)
     assert not list((tmp_path / "empty" / ".snakemake" / "storage").rglob("*.*"))
 
     for folder in ("empty", "another"):
-        done = clone.snakemake("all", *in_storage(tmp_path / folder, "smoke"))
+        done = clone.snakemake("all", *options, f"--directory={tmp_path / folder}")
         assert "Nothing to be done" in done.stdout + done.stderr
     assert stored("smoke/results") == found
 
 
-def test_without_credentials_it_says_so(
-    clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+# As a pod of Kubernetes: what the workflow consists of in a folder of its own, and no other file.
+POD = """#!/usr/bin/env bash
+set -eu
+script=$(realpath "$1")
+folder=$(mktemp -d "$PODS/XXXXXX")
+cp -r Snakefile config.yaml workflow envs "$folder"
+cd "$folder"
+exec bash "$script" &> log
+"""
+
+
+def test_jobs_share_nothing_but_the_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("snakemake_executor_plugin_cluster_sync")
+    clone, pods = Clone(tmp_path / "clone"), tmp_path / "pods"
+    pods.mkdir()
+    monkeypatch.setenv("PODS", str(pods))
+    (tmp_path / "pod.sh").write_text(POD)
+    (tmp_path / "pod.sh").chmod(0o755)
+    executor = ("--executor=cluster-sync", f"--cluster-sync-submit-cmd={tmp_path / 'pod.sh'}")
+    wanted = ("results/reference/audio", "results/bitrates/baseline/seed1/native/rates.csv")
+    done = clone.snakemake(
+        *executor, "--shared-fs-usage=none", "--jobs=2", *in_storage("pods"), *wanted, check=False
+    )
+    logs = {path.parent.name: path.read_text()[-1500:] for path in pods.glob("*/log")}
+    assert done.returncode == 0, logs
+    # Corpus, its reference; trunk, model, decoded speech, entropy models, rates.
+    assert len(logs) == 7
+    assert {name.removeprefix("results/") for name in wanted[1:]} <= set(stored("pods/results"))
+    assert not (clone.folder / "results" / "corpus").exists()
+
+
+def test_without_credentials_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    done = clone.snakemake("-n", *in_storage(tmp_path / "empty", "smoke"), check=False)
+    clone = Clone(tmp_path / "clone")
+    done = clone.snakemake("-n", *in_storage("smoke"), check=False)
     assert done.returncode
     assert "Unable to locate credentials" in done.stdout + done.stderr
 
@@ -96,7 +125,7 @@ def test_the_profile_sets_what_the_executor_has() -> None:
     assert set(content["set-resources"]) <= rules
 
 
-def test_a_dry_run_with_the_profile_plans_the_study(clone: Clone, tmp_path: Path) -> None:
+def test_a_dry_run_with_the_profile_plans_the_study(tmp_path: Path) -> None:
     pytest.importorskip("snakemake_executor_plugin_kubernetes")
     fresh = Clone(tmp_path / "clone")
     content = with_examples() | {"default-storage-prefix": f"s3://{BUCKET}/planned"}
@@ -108,4 +137,5 @@ def test_a_dry_run_with_the_profile_plans_the_study(clone: Clone, tmp_path: Path
     assert re.search(r"^total +43$", said, re.M)
     # A key that is no option stops it.
     (fresh.folder / "cloud" / "config.yaml").write_text(yaml.safe_dump(content | {"jobz": 3}))
-    assert fresh.snakemake("-n", "--profile=cloud", cores=None, check=False).returncode
+    refused = fresh.snakemake("-n", "--profile=cloud", cores=None, check=False)
+    assert refused.returncode and "--jobz" in refused.stderr

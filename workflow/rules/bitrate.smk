@@ -32,6 +32,7 @@ rule rates:
     input:
         code("evaluation/bitrates"),
         entropy_models=f"{MODEL}/entropy-models",
+        model=f"{MODEL}/model.safetensors",
         config=f"{MODEL}/config.json",
         codes=at(POINTS, f"{DECODED}/codes.npz"),
         table=at(POINTS, f"{DECODED}/utterances.csv"),
@@ -57,7 +58,7 @@ rule rates:
         bitrates=subpath(output[0], ancestor=2),
         points=POINTS,
     shell:
-        "python -m taae rates --model $(dirname {input.config}) --decoded {params.decoded}"
+        "python -m taae rates --model $(dirname {input.model}) --decoded {params.decoded}"
         " --entropy-models {input.entropy_models} --points {params.points}"
         " --output {params.bitrates} &> {log}"
 
