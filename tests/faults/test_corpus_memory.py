@@ -85,7 +85,7 @@ def test_opening_a_split_takes_no_memory_for_its_rows(tmp_path: Path) -> None:
     lines += [f"u{n:08d},s,train,{n},1,-20.0,0.0,0,in/{n}.flac,,{'0' * 64}" for n in range(rows)]
     (tmp_path / "train.csv").write_text("\n".join(lines) + "\n")
     digest = hashlib.sha256((tmp_path / "train.csv").read_bytes()).hexdigest()
-    summary = {"splits": {"train": {"sha256": digest}}}
+    summary = {"splits": {"train": {"sha256": digest, "samples": rows}}, "shards": []}
     (tmp_path / "corpus.json").write_text(json.dumps(summary))
     np.save(tmp_path / "train.npy", np.zeros(rows, np.int16))
     assert peak(lambda: Split.open(tmp_path, "train")) < 500_000

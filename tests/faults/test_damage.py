@@ -195,29 +195,29 @@ CASES: dict[str, tuple[str, Callable[[Place], object], str]] = {
     "audio of a corpus cut in the middle, in training": (
         "train",
         lambda place: place.cut("corpus/train.npy"),
-        "split 'train': not readable",
+        "corpus/train.npy: not readable",
     ),
     "audio of a corpus cut in the middle, in decoding": (
         "decode",
         lambda place: place.cut("corpus/test.npy"),
-        "split 'test': not readable",
+        "corpus/test.npy: not readable",
     ),
     "audio of a corpus that is a pickle": (
         "decode",
         lambda place: place.write_pickle("corpus/test.npy"),
-        "split 'test': not readable",
+        "corpus/test.npy: not readable",
     ),
     "audio of a corpus that holds objects": (
         "train",
         lambda place: np.save(
             place.path("corpus/train.npy"), np.array([Evil(place.marker)], object)
         ),
-        "split 'train': not readable",
+        "corpus/train.npy: not readable",
     ),
     "audio of another corpus": (
         "train",
         replace_corpus("validation.npy"),
-        "validation.csv describes 128000 int16 samples; rerun rule corpus",
+        "corpus.json describes 128000 int16 samples; rerun rule corpus",
     ),
     "a manifest of another corpus": (
         "decode",
@@ -225,7 +225,7 @@ CASES: dict[str, tuple[str, Callable[[Place], object], str]] = {
         "not the manifest that corpus.json describes; rerun rule corpus",
     ),
     "corpus.json of another corpus": (
-        "train",
+        "decode",
         replace_corpus("corpus.json"),
         "not the manifest that corpus.json describes; rerun rule corpus",
     ),

@@ -6,6 +6,7 @@ rule entropy_models:
         code("evaluation/decode"),
         corpus=f"{CORPUS}/corpus.json",
         speech=speech(CORPUS, "train"),
+        shards=ancient(shard_folders),
         model=f"{MODEL}/model.safetensors",
         config=f"{MODEL}/config.json",
     output:

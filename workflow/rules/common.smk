@@ -80,6 +80,7 @@ if (
 
 SPLITS = ("train", "validation", "test")
 CORPUS = "results/corpus"
+IN_SHARDS = [f"{CORPUS}/train.npy"] if STUDY.shard_hours else []  # not one file there
 TEST = "results/tests/{test}"
 TEST_DECODED = f"{TEST}/decoded/{{variant}}/seed{{seed}}"
 TEST_SCORES = f"{TEST}/scores/{{variant}}/seed{{seed}}.csv"
@@ -200,14 +201,16 @@ def code(module):
 
 def speech(corpus, *splits):
     """Splits of a corpus. Its corpus.json, which has their hash, says when they have changed."""
-    return ancient(
-        expand(
-            f"{corpus}/{{split}}.{{kind}}",
-            split=splits,
-            kind=("npy", "csv"),
-            allow_missing=True,
-        )
+    return ancient(speech_files(corpus, *splits))
+
+
+def speech_files(corpus, *splits):
+    """Audio and manifest of splits, but for audio that lies in shards."""
+    kinds = ("npy", "csv")
+    found = expand(
+        f"{corpus}/{{split}}.{{kind}}", split=splits, kind=kinds, allow_missing=True
     )
+    return [path for path in found if path not in IN_SHARDS]
 
 
 def write_study():
@@ -266,6 +269,14 @@ def manifest(corpus):
     """The list of a corpus's recordings, where there is one; the rule says where it is missing."""
     listed = corpus["kind"] == "folder" and shipped(corpus["folder"]["manifest"])
     return in_place(listed) if listed and Path(listed).is_file() else []
+
+
+def shard_folders(wildcards):
+    """The shards of the corpus, where it is prepared in shards."""
+    if not STUDY.shard_hours:
+        return []
+    with checkpoints.shards.get().output.index.open() as index:
+        return expand(f"{CORPUS}/shards/{{shard}}", shard=json.load(index)["shards"])
 
 
 def corpus_of(test):

@@ -16,7 +16,7 @@ use rule corpus as corpus_test with:
         "results/benchmarks/tests/{test}/corpus.tsv"
     params:
         spec=lambda wildcards: canonical(test_set(wildcards).chosen()),
-        test=lambda wildcards: [
+        what=lambda wildcards: [
             *("--test", wildcards.test),
             *where(
                 test_set(wildcards).kind == "altered",

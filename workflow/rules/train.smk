@@ -7,6 +7,7 @@ rule train:
         code("training/train"),
         corpus=f"{CORPUS}/corpus.json",
         speech=speech(CORPUS, "train", "validation"),
+        shards=ancient(shard_folders),
         trunk=trunk_trained_here,
     output:
         f"{MODEL}/model.safetensors",
@@ -62,6 +63,7 @@ use rule train as trunk with:
         code("training/train"),
         corpus=f"{CORPUS}/corpus.json",
         speech=speech(CORPUS, "train", "validation"),
+        shards=ancient(shard_folders),
     output:
         f"{TRUNK}/model.safetensors",
         f"{TRUNK}/config.json",

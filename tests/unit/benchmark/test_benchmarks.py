@@ -14,6 +14,7 @@ import torch
 
 from taae.benchmark import attention_speed as attention
 from taae.benchmark import codec_speed as codec
+from taae.benchmark import loader_speed as loader
 from taae.benchmark import train_speed as train
 from taae.benchmark.shared import hardware, medians
 from taae.codec.attention_window import window_sides
@@ -134,11 +135,16 @@ def test_train(
     corpus = noise_corpus(tmp_path / "corpus", monkeypatch)
     monkeypatch.setitem(train.SQUARE, "cpu", 16)
     monkeypatch.setattr(train, "speech_corpus", lambda: nullcontext(corpus))
+    monkeypatch.setattr(loader, "SAMPLES", 2**16)
+    monkeypatch.setattr(loader, "READ", 5)
+    monkeypatch.setattr(loader, "STEPS", 5)
     train.compare(train.one_process(tiny(ADVERSARIAL)), "cpu", steps=2)
     found = last_line(capsys)
     assert found["throughput_ratio"] > 0 < found["mfu"]
     assert 0 <= found["loader_share"] < 1
     assert found["discriminator_ms"] > 0
+    assert found["loader_cold_segments_per_s"] > 0 < found["loader_slow_segments_per_s"]
+    assert 0 <= found["loader_slow_share_at_10x"] < 1
     train.compare(train.one_process(tiny()), "cpu", steps=1)
     found = last_line(capsys)
     assert found["discriminator_ms"] == 0

@@ -64,7 +64,7 @@ def test_clipped_and_inaudible_utterances_are_told(
     alter_corpus(main, "loud", altered(gain_db=6.0), tmp_path / "loud")
     loud = Split.open(tmp_path / "loud", "test")
     assert [each.peak_limited for each in loud.utterances] == [1, 0]
-    assert np.abs(loud.samples.astype(int)).max() == 32768
+    assert np.abs(loud.stored(0, loud.samples).astype(int)).max() == 32768
     expected = (np.abs(Split.open(main, "test").audio(0) * 10**0.3) > 1).sum()
     assert f"{expected} samples beyond full scale were clipped" in capsys.readouterr().err
     with pytest.raises(TaaeError, match=r"1 of 2 .* \(1 silent\); .*max_rejected allows 5%; make"):

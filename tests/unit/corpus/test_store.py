@@ -24,7 +24,7 @@ def write(folder: Path, lengths: list[int]) -> list[np.ndarray]:
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     audio = write(tmp_path, [100, 7, 12345])
     split = Split.open(tmp_path, "test")
-    assert isinstance(split.samples, np.memmap)
+    assert split.samples == 12452
     assert [record.samples for record in split.utterances] == [100, 7, 12345]
     assert [record.start for record in split.utterances] == [0, 100, 107]
     record = split.utterances[1]
@@ -70,13 +70,13 @@ def test_a_missing_file(tmp_path: Path, name: str) -> None:
     write(tmp_path, [5])
     (tmp_path / name).unlink()
     with pytest.raises(TaaeError, match=rf"{name}: no such file; rerun rule corpus"):
-        Split.open(tmp_path, "test")
+        _ = Split.open(tmp_path, "test").utterances
 
 
 def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
     write(tmp_path, [100, 50])
     np.save(tmp_path / "test.npy", np.zeros(149, np.int16))
-    with pytest.raises(TaaeError, match="describes 150 int16 samples; rerun rule corpus"):
+    with pytest.raises(TaaeError, match=r"json describes 150 int16 samples; rerun rule"):
         Split.open(tmp_path, "test")
     np.save(tmp_path / "test.npy", np.zeros(150, np.float32))
     with pytest.raises(TaaeError, match="float32"):
@@ -86,7 +86,7 @@ def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
     manifest = (tmp_path / "test.csv").read_text()
     (tmp_path / "test.csv").write_text(manifest.replace("u1", "u2"))
     with pytest.raises(TaaeError, match=r"not the manifest .* rerun rule corpus"):
-        Split.open(tmp_path, "test")
+        _ = Split.open(tmp_path, "test").utterances
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_damaged_files(tmp_path: Path, name: str, content: bytes) -> None:
     write(tmp_path, [5])
     (tmp_path / name).write_bytes(content)
     with pytest.raises(TaaeError, match="rerun rule corpus"):
-        Split.open(tmp_path, "test")
+        _ = Split.open(tmp_path, "test").utterances
 
 
 def test_an_unknown_split(tmp_path: Path) -> None:

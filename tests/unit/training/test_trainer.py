@@ -276,4 +276,5 @@ def test_segments_are_fetched_ahead_once_and_an_error_at_its_own_step() -> None:
     assert [int(ahead(step)) for step in (0, 1, 4, 5)] == [0, 1, 4, 5]  # 4: a training resumed
     with pytest.raises(TaaeError, match="gone"):
         ahead(6)
-    assert sorted(asked) == [0, 1, 2, 4, 5, 6]
+    assert {0, 1, 4, 5, 6} <= set(asked) <= {*range(6 + segments.AHEAD + 1)}
+    assert len(asked) == len(set(asked))

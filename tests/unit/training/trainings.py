@@ -54,10 +54,10 @@ class FakeSplit(SimpleNamespace):
     @classmethod
     def open(cls, folder: Path, name: str) -> FakeSplit:
         noise = np.random.default_rng(len(name)).normal(0, 0.1, 40_000).astype(np.float32)
-        return cls(samples=noise)
+        return cls(noise=noise, samples=noise.size)
 
     def segment(self, start: int, samples: int) -> np.ndarray:
-        return self.samples[start : start + samples]
+        return self.noise[start : start + samples]
 
 
 def noise_corpus(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -85,7 +85,7 @@ def calibrate(study: Study, cores: int, rate: float = 0.0) -> Calibration:
         begun = now()
         with speech_corpus() as corpus:
             preparing = now() - begun
-            spoken = sum(len(Split.open(corpus, name).samples) for name in SPLITS) / SAMPLE_RATE
+            spoken = sum(Split.open(corpus, name).samples for name in SPLITS) / SAMPLE_RATE
             rate_of_corpus = preparing / spoken
             if study.corpus["kind"] != "synthetic":
                 rate_of_corpus = _reading(corpus, Path(scratch) / "recordings")

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from taae.benchmark.loader_speed import loader_figures
 from taae.benchmark.shared import (
     Device,
     Work,
@@ -180,6 +181,7 @@ def compare(variant: Variant, device: str, steps: int) -> None:
         "loader_share": round(ours.median("data") / wall, 4),
         "mfu": round(step_flops(variant) / wall / rate, 4),
         "matmul_gflops_per_s": round(rate / 1e9, 1),
+        **loader_figures(variant, wall),
         **{f"{phase}_ms": round(1000 * ours.median(phase), 2) for phase in PHASES},
         "precision": precision,
         "compiled": variant.training.compile,

@@ -1,5 +1,5 @@
-"""The study itself: check, download, plan, config; its corpus: corpus,
-merge-corpora, reference."""
+"""The study itself: check, download, plan, config; its corpus: corpus, shards,
+corpus-shard, merge-corpora, reference."""
 
 from __future__ import annotations
 
@@ -79,18 +79,24 @@ def prepare_corpus(
     study: Study = DEMO,
     test: str | None = None,
     source: Path | None = None,
+    shards: Path | None = None,
     jobs: Jobs = 1,
 ) -> None:
     """Prepare the corpus, or one of the other test sets: 16 kHz, mono, one loudness.
 
     Args:
         output: folder of the corpus.
+        shards: index that `taae shards` wrote; its shards lie in `output` already, and are joined.
         test: name of a test set of the study.
         source: folder of the corpus whose test split a test set of kind altered alters.
     """
     from taae.corpus.alter_corpus import alter_corpus
     from taae.corpus.prepare import prepare
+    from taae.corpus.shards import join
 
+    if shards:
+        join(shards, output)
+        return
     resolved = load_study(study)
     if test is None:
         prepare(resolved.corpus, output, jobs)
@@ -106,6 +112,33 @@ def prepare_corpus(
             alter_corpus(source, test, settings, output)
         else:
             raise TaaeError(f"corpus: test set '{test}' is an altered one; give --source")
+
+
+@command()
+def shards(*, output: Path, index: Path, study: Study = DEMO) -> None:
+    """List the speech of the corpus, and cut it into shards of corpus.shard_hours.
+
+    Args:
+        output: folder for the shards, each as what there is to prepare.
+        index: JSON file for their names, in the order of the corpus.
+    """
+    from taae.corpus.shards import write_shards
+
+    resolved = load_study(study)
+    write_shards(resolved.corpus, resolved.shard_hours, output, index)
+
+
+@command()
+def corpus_shard(shard: Path, /, *, output: Path, jobs: Jobs = 1) -> None:
+    """Prepare a shard of the corpus.
+
+    Args:
+        shard: file of `taae shards`.
+        output: its folder.
+    """
+    from taae.corpus.shards import prepare_shard
+
+    prepare_shard(shard, output, jobs)
 
 
 @command()

@@ -64,7 +64,7 @@ def _others(data: Split, record: Record) -> list[NDArray[np.int16]]:
     found = found or [each for each in data.utterances if each.utterance != record.utterance]
     if not found:
         raise TaaeError(f"{data.manifest}: one utterance alone; babble is made of others")
-    return [data.samples[each.start : each.start + each.samples] for each in found]
+    return [data.stored(each.start, each.samples) for each in found]
 
 
 def _outcome(record: Record, audio: Audio, gain_db: float) -> Outcome:

@@ -207,8 +207,8 @@ LISTED = ("librispeech", "webdataset", "huggingface")  # each split lists what i
 
 
 @dataclass(frozen=True)
-class Corpus(Settings):
-    """The speech that models are trained and tested on."""
+class Speech(Settings):
+    """Speech, and how it is prepared."""
 
     kind: Kind = "synthetic"
     """Which of the sections below is used."""
@@ -263,6 +263,21 @@ class Corpus(Settings):
         return self.librispeech.train + self.librispeech.validation + self.librispeech.test
 
 
+@dataclass(frozen=True)
+class Corpus(Speech):
+    """The speech that models are trained and tested on."""
+
+    shard_hours: Annotated[float, Field(ge=0)] = 0.0
+    """[h] About how much speech each job prepares and each file of training audio holds; 0: one job
+    and one file. The corpus is the same, and so are the models."""
+
+    def chosen(self) -> dict[str, Any]:
+        """Return what determines the corpus, as its shards do not."""
+        settings = super().chosen()
+        del settings["shard_hours"]
+        return settings
+
+
 MAIN = "main"  # the test set that is the corpus's own test split
 
 
@@ -286,7 +301,7 @@ class Altered(Alteration):
 
 
 @dataclass(frozen=True)
-class TestSet(Corpus):
+class TestSet(Speech):
     """More speech to test on, by the keys of `corpus`; its test split alone is prepared."""
 
     kind: Literal[Kind, "altered"] = field()  # type: ignore[assignment]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from taae.corpus.store import Split, identity_of
-from taae.corpus.utterance import SPLITS, Label, Utterance
-from taae.corpus.writer import write_store
+from taae.corpus.utterance import SPLITS
+from taae.corpus.writer import stored_utterance, write_store
 from taae.utils.errors import TaaeError
-from taae.utils.sample_rate import SAMPLE_RATE
 
 
 def merge(corpora: Sequence[Path], output: Path) -> None:
@@ -24,23 +22,11 @@ def merge(corpora: Sequence[Path], output: Path) -> None:
         for name in SPLITS:
             for folder in corpora:
                 split = Split.open(folder, name)
-                for record in split.utterances:
+                for record in split.records():
                     other = seen.setdefault(record.utterance, folder)
                     if other != folder:
                         raise TaaeError(
                             f"{folder}: utterance {record.utterance} is in {other} too; one"
                             " corpus cannot hold both"
                         )
-                    fields = asdict(record)
-                    label = Label(**{key: fields[key] for key in Label.__slots__})
-                    samples = split.samples[record.start : record.start + record.samples]
-                    store.add(
-                        Utterance(
-                            label,
-                            samples,
-                            record.loudness,
-                            record.gain_db,
-                            bool(record.peak_limited),
-                            SAMPLE_RATE,
-                        )
-                    )
+                    store.add(stored_utterance(split, record))

@@ -51,6 +51,11 @@ def prepare(corpus: dict[str, Any], output: Path, workers: int = 1) -> None:
     with write_store(output, corpus, corpus.get("splits", SPLITS)) as store:
         add_items(store, kind, plan, workers)
         check(store, corpus["max_rejected"], "repair or remove them")
+    log_splits(store)
+
+
+def log_splits(store: StoreWriter) -> None:
+    """Say how much each split has."""
     for split, writer in store.splits.items():
         about = writer.summary()
         log(

@@ -4,39 +4,39 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from importlib.metadata import version
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 import soundfile
 
-from taae.corpus.store import COLUMNS, Record
-from taae.corpus.utterance import SPLITS, Outcome, Rejected, Utterance
+from taae.corpus.store import COLUMNS, Record, Split
+from taae.corpus.utterance import SPLITS, Label, Outcome, Rejected, Utterance
 from taae.utils.files import atomic, file_sha256
 from taae.utils.sample_rate import SAMPLE_RATE
 
 DTYPE = np.dtype("<i2")
 REJECTED_COLUMNS = ("source", "speaker", "reason", "detail")
+_values, _START = attrgetter(*COLUMNS), COLUMNS.index("start")
 LIBRARIES = ("espeakng-loader", "numpy", "pyloudnorm", "soundfile", "soxr")
 
 
 class SplitWriter:
-    """Appends utterances to the `.npy` and the `.csv` file of a split, and counts them.
+    """Appends utterances to the `.npy` and the `.csv` file of a split, and counts them."""
 
-    `files` closes both.
-    """
-
-    def __init__(self, audio: Path, manifest: Path, files: ExitStack) -> None:
+    def __init__(self, audio: io.BufferedIOBase, manifest: TextIO) -> None:
         self.samples = self.peak_limited = 0
         self.speakers: Counter[str] = Counter()  # utterances of each
-        self._audio = files.enter_context(audio.open("wb"))
-        self._rows = csv.writer(files.enter_context(_text(manifest)), lineterminator="\n")
+        self._audio = audio
+        self._rows = csv.writer(manifest, lineterminator="\n")
         self._rows.writerow(COLUMNS)
         self.write_header()
 
@@ -60,7 +60,13 @@ class SplitWriter:
             sha256=hashlib.sha256(data).hexdigest(),
         )
         self._audio.write(data)
-        self._rows.writerow(astuple(record))
+        self.add_row(record)
+
+    def add_row(self, record: Record) -> None:
+        """Append the row of an utterance whose audio is the next, here or in a shard."""
+        row = [*_values(record)]
+        row[_START] = self.samples
+        self._rows.writerow(row)
         self.samples += record.samples
         self.peak_limited += record.peak_limited
         self.speakers[record.speaker] += 1
@@ -70,16 +76,21 @@ class SplitWriter:
         return {
             "utterances": self.speakers.total(),
             "speakers": len(self.speakers),
+            "samples": self.samples,
             "seconds": round(self.samples / SAMPLE_RATE, 3),
             "peak_limited": self.peak_limited,
         }
 
 
 class StoreWriter:
-    """Adds outcomes to their splits, or to the list of rejected files."""
+    """Adds outcomes to their splits, or to the list of rejected files.
+
+    `shards` is what `corpus.json` says of the files of training audio, where it is in shards.
+    """
 
     def __init__(self, splits: dict[str, SplitWriter]) -> None:
         self.splits = splits
+        self.shards: list[dict[str, Any]] = []
         self.rejected: list[Rejected] = []
         self.rates: Counter[int] = Counter()  # Hz before resampling: utterances
 
@@ -99,20 +110,34 @@ class StoreWriter:
 
 @contextmanager
 def write_store(
-    folder: Path, settings: dict[str, Any], splits: Sequence[str] = SPLITS
+    folder: Path,
+    settings: dict[str, Any],
+    splits: Sequence[str] = SPLITS,
+    sharded: Sequence[str] = (),
 ) -> Iterator[StoreWriter]:
     """Write a store of `settings`; its files take their place at the end, `corpus.json` last.
 
-    An exception in the block leaves everything as it was.
+    Of splits in `sharded` the audio lies in shards already, and rows alone are added.
+
+    An exception in the block leaves everything as it was. Where a file cannot take its place after
+    another did, no `corpus.json` is left, so that nobody takes the mixture for a corpus.
     """
     with ExitStack() as places:
         # A stack unwinds backwards: what is entered first is put in place last.
         names = ["corpus.json", "rejected.csv"]
-        names += [f"{split}.{kind}" for split in splits for kind in ("npy", "csv")]
-        paths = {name: places.enter_context(atomic(folder / name)) for name in names}
+        names += [f"{split}.npy" for split in splits if split not in sharded]
+        names += [f"{split}.csv" for split in splits]
+        paths = {name: places.enter_context(atomic(folder / name)) for name in names[:-1]}
+        places.enter_context(_withdrawn(folder / "corpus.json"))
+        paths[names[-1]] = places.enter_context(atomic(folder / names[-1]))
         with ExitStack() as files:
             writers = {
-                split: SplitWriter(paths[f"{split}.npy"], paths[f"{split}.csv"], files)
+                split: SplitWriter(
+                    files.enter_context(
+                        io.BytesIO() if split in sharded else paths[f"{split}.npy"].open("wb")
+                    ),
+                    files.enter_context(_text(paths[f"{split}.csv"])),
+                )
                 for split in splits
             }
             store = StoreWriter(writers)
@@ -132,6 +157,7 @@ def write_store(
                 split: writer.summary() | {"sha256": digests[split]}
                 for split, writer in writers.items()
             },
+            "shards": store.shards,
             "speakers_overlap": store.speakers_overlap(),
             "rejected": len(store.rejected),
             "source_rates": dict(sorted(store.rates.items())),
@@ -141,6 +167,20 @@ def write_store(
         }
         with _text(paths["corpus.json"]) as file:
             file.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def stored_utterance(split: Split, record: Record) -> Utterance:
+    """Return an utterance of another store, to add it to this one as it is."""
+    label = Label(record.utterance, record.speaker, record.split, record.source, record.text)
+    samples, limited = split.stored(record.start, record.samples), bool(record.peak_limited)
+    return Utterance(label, samples, record.loudness, record.gain_db, limited, SAMPLE_RATE)
+
+
+@contextmanager
+def _withdrawn(path: Path) -> Iterator[None]:
+    """Remove a file once what comes later has taken its place."""
+    yield
+    path.unlink(missing_ok=True)
 
 
 def _text(path: Path) -> TextIO:

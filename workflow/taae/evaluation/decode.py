@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from taae.codec.bitstream.entropy_model import ORDERS, Codes, EntropyModel, entropy_model_path
@@ -181,9 +182,11 @@ def fit_entropy_models(
     quantizers = {point: codec.with_bottleneck(stages_of(point)).quantizer for point in points}
     codes: dict[str, list[Codes]] = {point: [] for point in points}
     data = Split.open(corpus, "train")
-    chosen = _choose([record.samples for record in data.utterances], minutes)
+    samples = np.fromiter((record.samples for record in data.records()), np.int64)
+    ends, chosen = samples.cumsum(), _choose(samples, minutes)
     for index in progress(chosen, len(chosen), "encoding"):
-        latents = codec.latents(torch.from_numpy(data.audio(index))[None].to(device))
+        audio = data.segment(int(ends[index] - samples[index]), int(samples[index]))
+        latents = codec.latents(torch.from_numpy(audio)[None].to(device))
         for point, quantizer in quantizers.items():
             codes[point].append(quantizer.quantize(latents)[0].to(torch.uint8).cpu().numpy())
     for point in points:
@@ -193,10 +196,10 @@ def fit_entropy_models(
             fitted.save(entropy_model_path(output, point, order))
 
 
-def _choose(samples: Sequence[int], minutes: float) -> list[int]:
+def _choose(samples: NDArray[np.int64], minutes: float) -> list[int]:
     """Return utterances, drawn at random but always the same, of `minutes` in all; 0: all."""
     if not minutes:
         return list(range(len(samples)))
     order = np.random.default_rng(0).permutation(len(samples))
-    enough = np.cumsum(np.asarray(samples)[order]) >= minutes * 60 * SAMPLE_RATE
+    enough = samples[order].cumsum() >= minutes * 60 * SAMPLE_RATE
     return sorted(order[: int(enough.argmax()) + 1 if enough.any() else None].tolist())

@@ -148,6 +148,7 @@ def _resolved(config: StudyConfig) -> Study:
     metrics = replace(metrics, names=[*metrics.names, *_rated(config.listening)])
     study = Study(
         corpus=config.corpus.chosen(),
+        shard_hours=config.corpus.shard_hours,
         tests=config.tests,
         download=downloads(config.tests, download),
         subsets=download.subsets,

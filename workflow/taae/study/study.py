@@ -22,6 +22,7 @@ from taae.utils.errors import TaaeError
 class Study:
     """A resolved study: `variants` and `ablations` are the selected ones, baseline included.
 
+    `shard_hours` is of the corpus, and no part of it: shards change nothing in it.
     `trunk` is what variants with `training.start: trunk` begin with, if any does.
     `metrics` has the metrics of listening tests too.
     `tests` are the test sets beside the corpus's own test split.
@@ -31,6 +32,7 @@ class Study:
     """
 
     corpus: dict[str, Any]
+    shard_hours: float
     tests: dict[str, TestSet]
     download: Download
     subsets: list[str]

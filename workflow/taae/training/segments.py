@@ -12,6 +12,8 @@ from torch import Tensor
 from taae.corpus.store import Split
 from taae.utils.errors import TaaeError
 
+AHEAD, READERS = 8, 4  # steps that are fetched ahead, and threads that fetch them
+
 
 def batch(
     split: Split,
@@ -26,11 +28,11 @@ def batch(
     Segments are drawn uniformly from the split's utterances laid end to end, so that a segment
     may be longer than an utterance. Where `part` is (i, n), part i of n equal ones is returned.
     """
-    last = len(split.samples) - samples
+    last = split.samples - samples
     if last < 0:
         raise TaaeError(
             f"training.segment: {samples} samples are longer than the whole training split"
-            f" ({len(split.samples)} samples)"
+            f" ({split.samples} samples)"
         )
     index, count = part
     starts = np.random.default_rng([seed, step]).integers(0, last + 1, size)
@@ -40,9 +42,9 @@ def batch(
 
 def fixed(split: Split, samples: int, largest: int) -> Tensor:
     """Return up to `largest` segments spread evenly over a split, for validation."""
-    count = max(1, min(largest, len(split.samples) // samples))
-    starts = np.linspace(0, max(0, len(split.samples) - samples), count).astype(int)
-    length = min(samples, len(split.samples))
+    count = max(1, min(largest, split.samples // samples))
+    starts = np.linspace(0, max(0, split.samples - samples), count).astype(int)
+    length = min(samples, split.samples)
     return torch.from_numpy(np.stack([split.segment(int(start), length) for start in starts]))
 
 
@@ -55,16 +57,21 @@ def cut(whole: int, samples: int, seed: int, step: int) -> slice:
 
 
 class Prefetcher:
-    """Fetches the segments of the next step in a thread, while the GPU computes this one."""
+    """Fetches the segments of the next steps in threads, while this one is computed.
+
+    Several steps ahead and several at a time, so that a disk that is slow to answer, such as one
+    over a network, keeps up.
+    """
 
     def __init__(self, fetch: Callable[[int], Tensor]) -> None:
         self.fetch = fetch
-        self._thread = ThreadPoolExecutor(1, "segments")
+        self._threads = ThreadPoolExecutor(READERS, "segments")
         self._ahead: dict[int, Future[Tensor]] = {}
 
     def __call__(self, step: int) -> Tensor:
-        """Return `fetch(step)`; any step may be asked for, and the next in order is ready."""
-        future = self._ahead.get(step) or self._thread.submit(self.fetch, step)
-        wave = future.result()
-        self._ahead = {step + 1: self._thread.submit(self.fetch, step + 1)}
-        return wave
+        """Return `fetch(step)`; any step may be asked for, and the next in order are ready."""
+        self._ahead = {
+            each: self._ahead.get(each) or self._threads.submit(self.fetch, each)
+            for each in range(step, step + AHEAD + 1)
+        }
+        return self._ahead[step].result()
