@@ -137,7 +137,7 @@ def test_what_is_missing(parquet: Path, tmp_path: Path) -> None:
     fails(
         "speaker: split 'test' has no column 'who'; it has audio, speaker_id, number", speaker="who"
     )
-    fails("audio: split 'train' has no column 'wave'; it has audio", audio="wave")
+    fails("audio: split 'test' has no column 'wave'; it has audio", audio="wave")
     fails("text: split 'test' has no column 'said'; it has audio", text="said")
     fails("speaker_rule finds no speaker in 'dee'", speaker_rule="(x)")
     fails("split 'dev'.*dev", validation=["dev"])

@@ -96,7 +96,7 @@ class WebDataset(Settings):
     validation: list[str] = default([])
     """Tars of the validation."""
     test: list[str] = default([])
-    """Tars of the test; they are read twice, first for their speakers."""
+    """Tars of the test; of URLs, they are read twice, first for their speakers."""
     draw_from: list[str] = default([])
     """In place of the three lists: tars on this machine whose speakers are drawn for the splits,
     which reads the labels of all of them before."""
@@ -135,10 +135,10 @@ class HuggingFace(Settings):
     validation: list[str] = default(["validation"])
     """Splits of the dataset for the validation."""
     test: list[str] = default(["test"])
-    """Splits of the dataset for the test; they are read twice, first for their speakers."""
+    """Splits of the dataset for the test."""
     draw_from: list[str] = default([])
     """In place of the three lists: splits of the dataset whose speakers are drawn for training,
-    validation and test; all are read twice."""
+    validation and test."""
     audio: str = "audio"
     """Column of the audio."""
     speaker: str = "speaker_id"

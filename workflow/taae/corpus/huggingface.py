@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taae.corpus import samples
+from taae.corpus.recordings import TOGETHER
 from taae.corpus.samples import Sample
 from taae.corpus.speakers import speaker_of, speaker_rule
 from taae.utils.errors import TaaeError
@@ -57,7 +58,7 @@ class Rows:
     def samples(self, part: str) -> Iterator[Sample]:
         """Yield the rows of a part; the key of a row is its number there."""
         audio, text = self._settings["audio"], self._settings["text"]
-        for key, row in self._rows(part, audio=audio):
+        for key, row in self._rows(part, audio=True):
             file = row[audio] or {}
             content = file.get("bytes") or (Path(file["path"]) if file.get("path") else b"")
             said = str(row[text] or "") if text else ""
@@ -65,37 +66,37 @@ class Rows:
 
     def speakers(self, part: str) -> Iterator[tuple[str, str]]:
         """Yield key and speaker of each row."""
-        for key, row in self._rows(part):
+        for key, row in self._rows(part, audio=False):
             yield key, self._speaker(part, key, row)
 
-    def _split(self, split: str) -> IterableDataset:
+    def _split(self, split: str, *columns: str) -> IterableDataset:
         keys = ("path", "name", "revision", "local_files_only")
-        return _open(*(self._settings[key] for key in keys), split)
+        return _open(*(self._settings[key] for key in keys), split, columns)
 
     def _speaker(self, part: str, key: str, row: dict[str, Any]) -> str:
         value = row[self._settings["speaker"]]
         return speaker_of(value, self._rule, f"{part}: row {int(key)}", SECTION)
 
-    def _rows(self, part: str, audio: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the rows of a part, with their audio as it is in the dataset where asked for."""
+    def _rows(self, part: str, *, audio: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the rows of a part: with audio, as it is in the dataset, or speakers alone."""
         match = PART.fullmatch(part)
         assert match, "parts are named above"
         split, number, count = match[1], int(match[2]), int(match[3])
         with _explained(part):
             from datasets import Audio
 
-            rows, wanted = self._split(split), []
-            for setting in ("speaker", "text", *(["audio"] if audio else [])):
-                column = self._settings[setting]
-                if column and column not in (rows.features or {}):
+            there = self._split(split).features or {}
+            columns = {key: self._settings[key] for key in ("audio", "speaker", "text")}
+            for setting, column in columns.items():
+                if column and column not in there:
                     raise TaaeError(
                         f"config: {SECTION}.{setting}: split '{split}' has no column '{column}';"
-                        f" it has {', '.join(rows.features or {})}"
+                        f" it has {', '.join(there)}"
                     )
-                wanted += [column] if column else []
-            rows = rows.select_columns(wanted)
+            wanted = list(filter(None, columns.values())) if audio else [columns["speaker"]]
+            rows = self._split(split, *wanted).select_columns(wanted)
             if audio:
-                rows = rows.cast_column(audio, Audio(decode=False))
+                rows = rows.cast_column(columns["audio"], Audio(decode=False))
             for key, row in enumerate(rows.shard(num_shards=count, index=number)):
                 yield f"{key:06}", row
 
@@ -104,10 +105,17 @@ HUGGINGFACE = samples.kind(Rows)
 
 
 @cache
-def _open(path: str, name: str, revision: str, local: bool, split: str) -> IterableDataset:
-    """Return a split of the dataset, whose rows are read when they are asked for."""
+def _open(
+    path: str, name: str, revision: str, local: bool, split: str, columns: tuple[str, ...]
+) -> IterableDataset:
+    """Return a split of the dataset, whose rows are read when they are asked for.
+
+    Columns are left out where that can be done without reading them; an empty list means all.
+    """
     try:
         import datasets
+        from datasets.packaged_modules.parquet.parquet import ParquetConfig
+        from pyarrow.dataset import ParquetFragmentScanOptions
     except ImportError:
         raise TaaeError(
             f"config: {SECTION}: no package datasets; install the extra datasets"
@@ -133,13 +141,16 @@ def _open(path: str, name: str, revision: str, local: bool, split: str) -> Itera
         if (Path(path) / "dataset_dict.json").is_file():  # of DatasetDict.save_to_disk
             saved = datasets.load_from_disk(path)[split]
             return saved.to_iterable_dataset(num_shards=len(saved.cache_files))
-        return datasets.load_dataset(
-            path,
-            name or None,
-            split=split,
-            revision=None if Path(path).is_dir() else revision,
-            streaming=True,
-        )
+        revision = "" if Path(path).is_dir() else revision
+        builder = datasets.load_dataset_builder(path, name or None, revision=revision or None)
+        if isinstance(builder.config, ParquetConfig):
+            builder.config.columns = list(columns) or None
+            # By themselves whole groups of rows are in memory, of hundreds of megabytes.
+            builder.config.batch_size = TOGETHER
+            builder.config.fragment_scan_options = ParquetFragmentScanOptions(
+                pre_buffer=False, use_buffered_stream=True
+            )
+        return builder.as_streaming_dataset(split=split)
 
 
 @contextmanager
