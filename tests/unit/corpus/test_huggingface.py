@@ -14,10 +14,12 @@ import pytest
 from taae.corpus.config import Corpus
 from taae.corpus.huggingface import HUGGINGFACE
 from taae.corpus.prepare import prepare
+from taae.corpus.store import identity_of
 from taae.corpus.utterance import SPLITS
 from taae.utils.errors import TaaeError
 from taae.utils.settings import validate
 from tests.unit.codec.fake_hub import COMMIT, Hub, hub
+from tests.unit.corpus.corpora import prepare_in_shards
 from tests.unit.corpus.test_webdataset import (
     SPEAKERS,
     contents,
@@ -89,6 +91,9 @@ def test_a_dataset_gives_the_samples_of_the_same_files(
     assert rows(tmp_path / "one", "text")[0] == "ann says ann/0.flac"
     prepare(settings(parquet, name="clean", text="text"), tmp_path / "three", workers=3)
     assert contents(tmp_path / "three") == contents(tmp_path / "one")
+    names = prepare_in_shards(settings(parquet, name="clean", text="text"), 1.0, tmp_path)
+    assert len(names) == 4
+    assert identity_of(tmp_path / "corpus") == identity_of(tmp_path / "one")
 
 
 def test_a_dataset_as_save_to_disk_writes_it(from_folder: Path, tmp_path: Path) -> None:

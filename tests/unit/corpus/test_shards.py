@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from taae.corpus import prepare as preparing
 from taae.corpus import store
 from taae.corpus.prepare import prepare
-from taae.corpus.shards import cut, join, prepare_shard, write_shards
+from taae.corpus.shards import cut, prepare_shard
 from taae.corpus.store import Split, identity_of
 from taae.corpus.utterance import SPLITS, Kind, Label, Outcome, Plan, Rejected, Utterance
 from taae.training import segments
 from taae.utils.errors import TaaeError
+from tests.unit.corpus.corpora import prepare_in_shards
 
 CORPUS = {"kind": "noise", "max_rejected": 0.5}
 
@@ -69,14 +70,7 @@ def use(monkeypatch: pytest.MonkeyPatch, numbers: list[int]) -> None:
 
 
 def in_shards(hours: float, folder: Path) -> list[str]:
-    """Prepare the corpus in shards; return their names."""
-    index = folder / "shards.json"
-    write_shards(CORPUS, hours, folder / "shards", index)
-    names: list[str] = json.loads(index.read_bytes())["shards"]
-    for name in reversed(names):  # in any order
-        prepare_shard(folder / "shards" / f"{name}.json", folder / "corpus/shards" / name)
-    join(index, folder / "corpus")
-    return names
+    return prepare_in_shards(CORPUS, hours, folder)
 
 
 @pytest.fixture(scope="module")

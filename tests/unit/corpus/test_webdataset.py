@@ -25,12 +25,14 @@ from taae.corpus import http_stream
 from taae.corpus.config import Corpus
 from taae.corpus.prepare import prepare
 from taae.corpus.samples import Encoded, Part, Sample, batches
+from taae.corpus.store import identity_of
 from taae.corpus.utterance import SPLITS
 from taae.corpus.webdataset import WEBDATASET, Tars, expand
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_json
 from taae.utils.settings import validate
 from tests.faults.server import Server, cut, serving, status, whole
+from tests.unit.corpus.corpora import prepare_in_shards
 
 SPEAKERS = ("ann", "bob", "cy", "dee")
 FORMATS = ("flac", "wav", "ogg", "mp3")  # of each speaker's utterances, one each
@@ -152,6 +154,19 @@ def test_the_samples_do_not_depend_on_workers_or_on_the_order_of_shards(
     prepare(settings(**shards), tmp_path / "turned", workers=2)
     for column in ("utterance", "sha256"):
         assert sorted(rows(tmp_path / "turned", column)) == sorted(rows(tmp_path / "one", column))
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_a_corpus_in_shards_is_the_corpus_in_one_piece(
+    drawn: bool, shards: dict[str, list[str]], tmp_path: Path
+) -> None:
+    few = {"validation_speakers": 1, "test_speakers": 1}
+    lists = {"draw_from": [str(tmp_path / "*.tar")], **few} if drawn else shards
+    corpus = settings(**lists, test_utterances=3)
+    prepare(corpus, tmp_path / "whole")
+    names = prepare_in_shards(corpus, 1e-6, tmp_path)
+    assert len(names) == 4
+    assert identity_of(tmp_path / "corpus") == identity_of(tmp_path / "whole")
 
 
 def test_speakers_are_drawn_as_those_of_a_folder(tmp_path: Path) -> None:
