@@ -80,9 +80,8 @@ def load(folder: Path, storage: ObjectFolder | None = None) -> dict[str, Any] | 
 def clear(state: Path, storage: ObjectFolder | None = None) -> None:
     """Remove the states of every training under `state`, and the folders that are empty then.
 
-    All of `storage`, the folder of the same trainings, is removed too.
-
-    States of other trainings of the same variant and seed belong to earlier configs or code.
+    States of other trainings of the same variant and seed belong to earlier configs or code. So do
+    those in `storage`, which is emptied.
     """
     folders = list(state.glob("[0-9a-f]" * 16))
     for folder in folders:
