@@ -59,7 +59,7 @@ def test_the_smoke_study_needs_no_disk_but_its_own(clone: Clone, tmp_path: Path)
     assert "study.json" in found and "page/index.html" in found
     assert not [name for name in found if name.startswith("state/")]
     copies = (tmp_path / "empty" / ".snakemake" / "storage").rglob("*")
-    assert {path.suffix for path in copies if path.is_file()} == {".log"}
+    assert {path.suffix for path in copies if path.is_file()} == {".log", ".tsv"}
 
     for folder in ("empty", "another"):
         done = clone.snakemake("all", *options, f"--directory={tmp_path / folder}")
