@@ -36,7 +36,8 @@ from taae.benchmark.calibrate import (
 )
 from taae.benchmark.jobs import Job, total_time
 from taae.benchmark.plan import corpus_line, duration, job_mib, job_seconds, training_seconds
-from taae.benchmark.speech import SPOKEN, Speech, speech_by_test, speech_of
+from taae.benchmark.shards import shard_count, with_shards
+from taae.benchmark.speech import SPOKEN, Amount, speech_by_test, speech_of
 from taae.benchmark.storage import Stored, stored_by
 from taae.benchmark.train_speed import (
     WARM,
@@ -343,13 +344,40 @@ def test_recordings_that_are_not_here(study: Study, tmp_path: Path) -> None:
 
 
 def test_what_a_corpus_takes_to_prepare() -> None:
-    told = Speech({"train": 9000.0, "test": 1800.0}, {"train": 600, "test": 120}, "as told")
+    told = Amount({"train": 9000.0, "test": 1800.0}, {"train": 600, "test": 120}, "as told")
     jobs = [Job("corpus", cores=8), Job("train", cores=8)]
     # 3 h at 60 hours per core hour are 3 core minutes.
     line = corpus_line(jobs, told, 1 / 60, "as told", cores=40)
     assert "3.0 h of speech in 720 utterances" in line
     assert "0.1 core hours, at 60 h per core hour (as told); 0.4 min on 8 cores, jobs: 1" in line
     assert "1.5 min on 2 cores" in corpus_line(jobs, told, 1 / 60, "", cores=2)
+
+
+def test_shards_are_jobs_between_listing_and_joining(study: Study) -> None:
+    sharded = replace(study, shard_hours=0.5)
+    speech = Amount({"train": 7000.0, "test": 200.0}, {"train": 700, "test": 20}, "as told")
+    listed = [
+        Job("shards", outputs=("shards.json",)),
+        Job("corpus", inputs=("<TBD>",), outputs=("corpus.json",), cores=2, requested_mib=2000),
+        Job("train", {"variant": "baseline"}, ("corpus.json",), ("model",)),
+    ]
+    assert with_shards(listed, study, speech) == listed
+    cut, *shards, joins, train = with_shards(listed, sharded, speech)
+    assert len(shards) == shard_count(sharded, speech) == 4
+    assert (cut, train) == (listed[0], listed[2])
+    assert joins.inputs == ("<TBD>", *(path for job in shards for path in job.outputs))
+    assert {job.inputs for job in shards} == {("shards.json",)}
+    assert {(job.cores, job.requested_mib) for job in shards} == {(2, 2000)}
+    # Speech is prepared at a hundredth of its length, 2 s after the start of a job.
+    found, shard = calibration(sharded), speech.part(4)
+    assert job_seconds(shards[0], sharded, found, shard) == pytest.approx(2 + 1800 / 100 / 2)
+    assert job_seconds(joins, sharded, found, speech) == 2
+    assert job_seconds(listed[1], study, found, speech) == pytest.approx(2 + 7200 / 100 / 2)
+    whole = stored_by(listed[1], study, speech)[0].mib
+    rows = stored_by(joins, sharded, speech)[0].mib
+    parts = [stored_by(job, sharded, shard)[0].mib for job in shards]
+    assert rows == pytest.approx(720 * 245 / 2**20)
+    assert sum(parts) == pytest.approx(whole)
 
 
 def test_times_in_words() -> None:
@@ -361,7 +389,7 @@ def test_times_in_words() -> None:
 
 
 def test_what_jobs_leave_on_the_disk(study: Study) -> None:
-    known = Speech({"train": 80.0, "test": 20.0}, {"train": 8, "test": 2}, "as told")
+    known = Amount({"train": 80.0, "test": 20.0}, {"train": 8, "test": 2}, "as told")
     outputs = ("audio", "codes.npz", "utterances.csv")
     weights = profile(study.variants["causal"].codec).parameters / 2**20
 
@@ -400,7 +428,7 @@ def test_jobs_of_another_test_set_take_its_audio_at_one_point(study: Study) -> N
     found, outputs = calibration(study), ("file",)
     arm = {"test": "noisy", "variant": "baseline", "seed": "1"}
     decoding, scoring = (Job(rule, arm, outputs=outputs) for rule in ("decode_test", "score_test"))
-    here = {"test": 20.0}
+    here = Amount({"test": 20.0}, {"test": 4}, "")
     assert job_seconds(decoding, known, found, here) == pytest.approx(2 + 20 * 0.1)
     metrics = len(study.metrics.names)
     assert job_seconds(scoring, known, found, here) == pytest.approx(3 + 20 * 0.01 * metrics)
@@ -417,10 +445,10 @@ def test_a_training_takes_its_steps_and_validations() -> None:
 
 
 def test_each_job_takes_its_share_of_the_audio(study: Study) -> None:
-    audio = {"train": 60.0, "validation": 10.0, "test": 20.0}
-    found = calibration(study)
+    seconds = {"train": 60.0, "validation": 10.0, "test": 20.0}
+    found, speech = calibration(study), Amount(seconds, dict.fromkeys(seconds, 10), "")
     seconds = {
-        job.name: job_seconds(job, study, found, audio)
+        job.name: job_seconds(job, study, found, speech)
         for job in smoke_jobs()
         if job.arm in ("", "baseline", "causal", "opus-6k")
     }

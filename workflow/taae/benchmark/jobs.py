@@ -129,6 +129,11 @@ def _job(rule: str, block: dict[str, str]) -> Job:
     )
 
 
+def rule_of(job: Job) -> str:
+    """Return the rule of a job; of another test set that of the main one, which does the same."""
+    return job.rule.removesuffix("_test")
+
+
 def total_time(jobs: Sequence[Job], seconds: Mapping[str, float], cores: int, gpus: int) -> float:
     """Return the seconds from the first start to the last end (list scheduling).
 

@@ -13,9 +13,10 @@ import pandas as pd
 from cyclopts import Parameter
 
 from taae.benchmark.calibrate import Calibration, TrainingCost, calibrate
-from taae.benchmark.jobs import Job, list_jobs, total_time
-from taae.benchmark.speech import Speech, speech_by_test
-from taae.benchmark.storage import DECODINGS, TRAININGS, Stored, points_of, rule_of, stored_by
+from taae.benchmark.jobs import Job, list_jobs, rule_of, total_time
+from taae.benchmark.shards import CUT, LISTING, SHARD, prepares, shard_count, with_shards
+from taae.benchmark.speech import Amount, speech_by_test
+from taae.benchmark.storage import BASIS, DECODINGS, TRAININGS, Stored, points_of, stored_by
 from taae.benchmark.train_speed import PASSES
 from taae.corpus.config import MAIN
 from taae.evaluation.robustness.conditions import conditions
@@ -26,8 +27,6 @@ from taae.training.config import Variant
 from taae.training.trainer import VALIDATION_SEGMENTS
 from taae.utils.files import read_csv, write_csv
 from taae.utils.options import Count, Whole
-
-PREPARING = ("corpus", "corpus_shard")  # rules that prepare the corpus
 
 
 def plan(
@@ -58,8 +57,10 @@ def plan(
         output: CSV, one row per job.
     """
     config, cores = layered(study), cores or os.cpu_count() or 1
-    resolved, jobs = resolve(config), list_jobs(config, cores)
+    resolved = resolve(config)
     speech = speech_by_test(resolved, train_hours)
+    jobs = with_shards(list_jobs(config, cores), resolved, speech[MAIN])
+    shard = speech[MAIN].part(shard_count(resolved, speech[MAIN]))
     found = calibrate(resolved, cores, rate=1e12 * gpu_tflops)
     measured = "measured here"
     if corpus_rate:
@@ -67,8 +68,8 @@ def plan(
     rows, stored = [], list[Stored]()
     for job in jobs:
         cost = found.trainings.get(job.arm)
-        spoken = speech[job.wildcards.get("test", MAIN)]
-        seconds, spent = job_seconds(job, resolved, found, spoken.seconds), _measured(job, results)
+        spoken = shard if job.rule == SHARD else speech[job.wildcards.get("test", MAIN)]
+        seconds, spent = job_seconds(job, resolved, found, spoken), _measured(job, results)
         left = stored_by(job, resolved, spoken)
         stored += left
         rows.append(
@@ -91,7 +92,8 @@ def plan(
         write_csv(table, output)
     for part in (summary(table, "arm"), summary(table, "rule"), storage(stored)):
         print(part.to_string(index=False, na_rep="-"), end="\n\n")
-    print(corpus_line(jobs, speech[MAIN], found.corpus, measured, cores * nodes))
+    preparing = [job for job in jobs if "test" not in job.wildcards and prepares(job, resolved)]
+    print(corpus_line(preparing, speech[MAIN], found.corpus, measured, cores * nodes))
     if not math.isnan(off := off_percent(table)):
         print(f"all measured jobs: off by {off:+.1f} %")
     memory = table["memory_mib"].max() / 1024
@@ -102,9 +104,10 @@ def plan(
         gpus = max(job.gpus for job in jobs) if gpus is None else gpus
         taken = dict(zip(table["job"], table["seconds"], strict=True))
         took = total_time(jobs, taken, cores * nodes, gpus)
-        print(
-            f"{(table['seconds'] * table['gpus']).sum() / 3600:,.1f} GPU hours in {len(jobs)} jobs"
-        )
+        on_gpus = table[table["gpus"] > 0]
+        hours = (on_gpus["seconds"] * on_gpus["gpus"]).sum() / 3600
+        basis = " and ".join(on_gpus["basis"].unique()) or "none"
+        print(f"{len(jobs)} jobs, {hours:,.1f} GPU hours ({basis})")
         print(f"on {cores * nodes} cores and {gpus} GPUs: about {duration(took)} from start to end")
     if any(variant.training.perceptual.share for variant in resolved.variants.values()):
         print("note: what WavLM takes in the perceptual stage is not in these figures")
@@ -119,25 +122,25 @@ def storage(stored: Sequence[Stored]) -> pd.DataFrame:
             "stored": table["what"],
             "files": table["files"].round().astype(int),
             "GiB": (table["mib"] / 1024).round(2),
+            "basis": table["what"].map(BASIS).fillna(""),
         }
     )
 
 
 def corpus_line(
-    jobs: Sequence[Job], speech: Speech, per_second: float, basis: str, cores: int
+    jobs: Sequence[Job], speech: Amount, per_second: float, basis: str, cores: int
 ) -> str:
-    """Say how much speech there is, and what it takes to prepare it on so many cores.
+    """Say how much speech there is, and what the jobs that prepare it take on so many cores.
 
     `per_second` is CPU seconds per second, and `basis` where it is from.
     """
-    preparing = [job for job in jobs if job.rule in PREPARING]
-    busy = min(cores, sum(job.cores for job in preparing))
+    busy = min(cores, sum(job.cores for job in jobs))
     spent = speech.hours * per_second
     return (
         f"corpus: {speech.hours:,.1f} h of speech in {sum(speech.utterances.values()):,.0f}"
         f" utterances ({speech.basis})\n"
         f"to prepare it: {spent:,.1f} core hours, at {1 / per_second:,.0f} h per core hour"
-        f" ({basis}); {duration(3600 * spent / busy)} on {busy} cores, jobs: {len(preparing)}"
+        f" ({basis}); {duration(3600 * spent / busy)} on {busy} cores, jobs: {len(jobs)}"
     )
 
 
@@ -159,14 +162,14 @@ def training_seconds(variant: Variant, cost: TrainingCost) -> float:
     return steps * cost.step + adversarial * (cost.adversarial_step - cost.step)
 
 
-def job_seconds(job: Job, study: Study, found: Calibration, audio: dict[str, float]) -> float:
+def job_seconds(job: Job, study: Study, found: Calibration, speech: Amount) -> float:
     """Return the time of a job, start included; most take little else.
 
-    `audio` has the seconds of the splits of its test set, of the main one of all splits.
+    `speech` is that of its test set, of the main one of all splits, or of its shard.
     """
     if not job.outputs:  # such as `all`, which runs nothing
         return 0.0
-    test, cost = audio["test"], found.trainings.get(job.arm)
+    test, cost = speech.seconds["test"], found.trainings.get(job.arm)
 
     def scoring(metrics: list[str]) -> float:
         return sum(found.scoring.get(name, 0.0) for name in metrics)
@@ -176,12 +179,14 @@ def job_seconds(job: Job, study: Study, found: Calibration, audio: dict[str, flo
         each = (scoring(study.metrics_at(point)) for point in points)
         return found.start_scoring + test * sum(each)
     hearing = max(found.scoring.get(name, 0.0) for name in ERROR_RATES)  # an equal share each
+    preparing = 3600 * speech.hours * found.corpus / job.cores
     work = {
-        "corpus": sum(audio.values()) * found.corpus / job.cores,
+        **({rule: preparing} if prepares(job, study) else {}),
+        CUT: LISTING * sum(speech.utterances.values()),
         "hear": test * len(ERROR_RATES) * hearing,
     }
     if cost:
-        fitted = min(study.bitrates.fit_minutes * 60 or math.inf, audio.get("train", 0.0))
+        fitted = min(study.bitrates.fit_minutes * 60 or math.inf, speech.seconds.get("train", 0.0))
         encoding, lengths = cost.decoding / 2, study.lengths
         hard, under = study.robustness.metrics, len(conditions(study.robustness))
         work |= {

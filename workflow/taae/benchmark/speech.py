@@ -26,7 +26,7 @@ SPEAKERS = 40  # of dev-clean, and of test-clean
 
 
 @dataclass(frozen=True)
-class Speech:
+class Amount:
     """Speech of a corpus or a test set, by split; `basis` says where its numbers are from."""
 
     seconds: dict[str, float]
@@ -38,8 +38,16 @@ class Speech:
         """All splits together."""
         return sum(self.seconds.values()) / 3600
 
+    def part(self, count: int) -> Amount:
+        """One of so many equal parts."""
+        seconds, utterances = (
+            {split: whole / count for split, whole in each.items()}
+            for each in (self.seconds, self.utterances)
+        )
+        return Amount(seconds, utterances, self.basis)
 
-def speech_by_test(study: Study, train_hours: float = 0.0) -> dict[str, Speech]:
+
+def speech_by_test(study: Study, train_hours: float = 0.0) -> dict[str, Amount]:
     """Return the speech by test set; of the main one that of the whole corpus.
 
     `train_hours` as in `speech_of`.
@@ -53,12 +61,12 @@ def speech_by_test(study: Study, train_hours: float = 0.0) -> dict[str, Speech]:
     return found
 
 
-def _test_of(speech: Speech) -> Speech:
+def _test_of(speech: Amount) -> Amount:
     seconds, utterances = ({"test": each["test"]} for each in (speech.seconds, speech.utterances))
-    return Speech(seconds, utterances, speech.basis)
+    return Amount(seconds, utterances, speech.basis)
 
 
-def speech_of(corpus: dict[str, Any], train_hours: float = 0.0) -> Speech:
+def speech_of(corpus: dict[str, Any], train_hours: float = 0.0) -> Amount:
     """Return the speech that a corpus or a test set has, by its settings or its files.
 
     Args:
@@ -76,25 +84,25 @@ def speech_of(corpus: dict[str, Any], train_hours: float = 0.0) -> Speech:
     return _recorded(corpus, splits)
 
 
-def _synthetic(settings: dict[str, Any], splits: Sequence[str]) -> Speech:
+def _synthetic(settings: dict[str, Any], splits: Sequence[str]) -> Amount:
     seconds = {
         split: settings[split]["voices"] * settings[split]["utterances"] * SPOKEN
         for split in ("validation", "test")
     }
     seconds = {"train": settings["train"]["minutes"] * 60} | seconds
     seconds = {split: seconds[split] for split in splits}
-    return Speech(seconds, {name: spent / SPOKEN for name, spent in seconds.items()}, "settings")
+    return Amount(seconds, {name: spent / SPOKEN for name, spent in seconds.items()}, "settings")
 
 
-def _told(settings: dict[str, Any], train_hours: float) -> Speech:
+def _told(settings: dict[str, Any], train_hours: float) -> Amount:
     """Return so many hours, in utterances of `RECORDED`, and as much to validate as to test."""
     tested = settings.get("test_speakers", SPEAKERS) * settings.get("test_utterances", 1)
     utterances = {"train": 3600 * train_hours / RECORDED, "validation": tested, "test": tested}
     seconds = {split: RECORDED * count for split, count in utterances.items()}
-    return Speech(seconds, utterances, f"as told, at {RECORDED:g} s each")
+    return Amount(seconds, utterances, f"as told, at {RECORDED:g} s each")
 
 
-def _recorded(corpus: dict[str, Any], splits: Sequence[str]) -> Speech:
+def _recorded(corpus: dict[str, Any], splits: Sequence[str]) -> Amount:
     kind = corpus["kind"]
     if kind not in ("folder", "librispeech"):
         raise TaaeError(
@@ -110,7 +118,7 @@ def _recorded(corpus: dict[str, Any], splits: Sequence[str]) -> Speech:
         raise TaaeError("plan: the corpus has no training audio")
     utterances = {split: float(len(files[split])) for split in splits}
     opened = "all" if max(utterances.values()) <= OPENED else "some"
-    return Speech(seconds, utterances, f"{opened} files opened")
+    return Amount(seconds, utterances, f"{opened} files opened")
 
 
 def _seconds(folder: Path, files: Sequence[Recording]) -> float:

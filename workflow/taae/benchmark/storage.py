@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from taae.benchmark.jobs import Job
-from taae.benchmark.speech import Speech
+from taae.benchmark.jobs import Job, rule_of
+from taae.benchmark.shards import CORPUS, SHARD, prepares
+from taae.benchmark.speech import Amount
 from taae.codec.layer_geometry import parameter_count
 from taae.codec.operating_points import NATIVE
 from taae.study.study import Study
@@ -22,6 +23,14 @@ WEIGHT = 4  # bytes per parameter: float32
 STATES, STATE = 3, 16
 # Bytes of a row, measured on the demo: of a manifest with text, of a table of scores.
 MANIFEST_ROW, SCORE_ROW = 245, 145
+BASIS = {
+    "corpus": f"{PCM} bytes per sample; about {MANIFEST_ROW} per row of a manifest",
+    "models": f"{WEIGHT} bytes per parameter",
+    "states": f"{STATES} of {STATE} bytes per parameter, while a training runs",
+    "decoded": f"estimated, {FLAC} bytes per sample of FLAC",
+    "scores, tables": f"estimated, {SCORE_ROW} bytes per score",
+    "records": "small",
+}
 
 
 class Stored(NamedTuple):
@@ -32,7 +41,7 @@ class Stored(NamedTuple):
     mib: float
 
 
-def stored_by(job: Job, study: Study, speech: Speech) -> list[Stored]:
+def stored_by(job: Job, study: Study, speech: Amount) -> list[Stored]:
     """Return what a job leaves, `speech` being that of its test set.
 
     `records` are logs, benchmarks and what Snakemake notes of each output.
@@ -48,9 +57,9 @@ def stored_by(job: Job, study: Study, speech: Speech) -> list[Stored]:
             Stored("states", STATES, STATES * STATE * weights),
             records,
         ]
-    if rule == "corpus":
+    if rule in (CORPUS, SHARD):
         rows = MANIFEST_ROW * sum(speech.utterances.values())
-        audio = PCM * SAMPLE_RATE * sum(speech.seconds.values())
+        audio = PCM * SAMPLE_RATE * sum(speech.seconds.values()) if prepares(job, study) else 0.0
         return [Stored("corpus", outputs, (audio + rows) / MIB), records]
     decoded = len(points) if rule in DECODINGS else int(rule in ("other_codec", "reference"))
     if decoded:
@@ -62,11 +71,6 @@ def stored_by(job: Job, study: Study, speech: Speech) -> list[Stored]:
     if rule in SCORINGS:
         rows = speech.utterances["test"] * sum(len(study.metrics_at(point)) for point in points)
     return [Stored("scores, tables", outputs, SCORE_ROW * rows / MIB), records]
-
-
-def rule_of(job: Job) -> str:
-    """Return the rule of a job; of another test set that of the main one, which does the same."""
-    return job.rule.removesuffix("_test")
 
 
 def points_of(job: Job, study: Study) -> list[str]:
