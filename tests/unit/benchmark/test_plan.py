@@ -345,7 +345,7 @@ def test_recordings_that_are_not_here(study: Study, tmp_path: Path) -> None:
 
 def test_what_a_corpus_takes_to_prepare() -> None:
     told = Amount({"train": 9000.0, "test": 1800.0}, {"train": 600, "test": 120}, "as told")
-    jobs = [Job("corpus", cores=8), Job("train", cores=8)]
+    jobs = [Job("corpus", cores=8)]
     # 3 h at 60 hours per core hour are 3 core minutes.
     line = corpus_line(jobs, told, 1 / 60, "as told", cores=40)
     assert "3.0 h of speech in 720 utterances" in line
