@@ -17,6 +17,7 @@ from taae.corpus.config import Corpus
 from taae.corpus.store import COLUMNS, Split
 from taae.corpus.utterance import SPLITS, Kind, Label, Outcome, Plan, Utterance
 from taae.utils.settings import validate
+from tests.scale import corpus as scale
 
 SAMPLES = 500_000  # of a job: 1 MB
 
@@ -92,3 +93,15 @@ def test_opening_a_split_takes_no_memory_for_its_rows(tmp_path: Path) -> None:
     split = Split.open(tmp_path, "train")
     assert len(split.utterances) == rows
     assert split.utterances is split.utterances
+
+
+def test_a_training_takes_no_more_memory_for_a_hundred_times_the_rows(tmp_path: Path) -> None:
+    def begun(rows: int) -> int:
+        scale.write(tmp_path / str(rows), rows, joined=False)
+        scale.begin(tmp_path / str(rows))  # what is loaded once does not count
+        found = peak(lambda: scale.begin(tmp_path / str(rows)))
+        (tmp_path / str(rows) / "corpus/train.csv").unlink()
+        return found
+
+    few, many = begun(10_000), begun(1_000_000)
+    assert many < few + 100_000, f"{few} bytes for 10^4 rows, {many} for 10^6"
