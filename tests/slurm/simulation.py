@@ -36,6 +36,7 @@ class Simulation(Site):
     ) -> None:
         super().__init__(folder, cluster, "study.json")
         study = merge(layered(PAPER), many_arms(arms, seeds))
+        study["corpus"]["shard_hours"] = 0  # a stub lists no shards
         (folder / "study.json").write_text(json.dumps(study))
         for name in ("stub", "stub.smk"):
             shutil.copy(HERE / name, folder)
