@@ -37,6 +37,7 @@ from taae.benchmark.calibrate import (
 from taae.benchmark.jobs import Job, total_time
 from taae.benchmark.plan import corpus_line, duration, job_mib, job_seconds, training_seconds
 from taae.benchmark.shards import shard_count, with_shards
+from taae.benchmark.shared import speech_corpus
 from taae.benchmark.speech import SPOKEN, Amount, speech_by_test, speech_of
 from taae.benchmark.storage import Stored, stored_by
 from taae.benchmark.train_speed import (
@@ -576,6 +577,12 @@ def test_a_calibration(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(found.scoring) == set(names)
     assert found.trainings["baseline"].step > 0
     assert found.corpus > 0 < found.start_scoring
+
+
+@pytest.mark.slow
+def test_recordings_are_read_faster_than_they_are_spoken(tmp_path: Path) -> None:
+    with speech_corpus() as corpus:
+        assert 0 < calibrate._reading(corpus, tmp_path) < 1
 
 
 @pytest.mark.parametrize(
