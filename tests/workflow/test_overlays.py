@@ -12,9 +12,11 @@ from taae.codec.codec import Codec
 from taae.corpus.config import ARCHIVES
 from taae.study.load import load_study
 from taae.study.study import Study
+from taae.utils.errors import TaaeError
 from taae.utils.files import write_json
 from tests.workflow.conftest import ROOT, Clone
 
+NEED_PACKAGES = {"published.yaml"}  # metrics whose packages no extra can name
 OVERLAYS = sorted(path.name for path in (ROOT / "workflow" / "studies").glob("*.yaml"))
 
 
@@ -28,9 +30,20 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize(
+    "overlay",
+    [
+        pytest.param(name, marks=pytest.mark.outside) if name in NEED_PACKAGES else name
+        for name in OVERLAYS
+    ],
+)
 def test_a_dry_run_plans_every_training(fresh: Clone, overlay: str) -> None:
-    study = resolve(overlay)
+    try:
+        study = resolve(overlay)
+    except TaaeError as error:
+        if overlay in NEED_PACKAGES and "not installed" in str(error):
+            pytest.skip(str(error))
+        raise
     jobs = fresh.jobs(study=f"workflow/studies/{overlay}")
     assert jobs["train"] == len(study.variants) * len(study.seeds)
     assert jobs["corpus"] == 1

@@ -31,7 +31,7 @@ checkpoint shards:
         code("corpus/shards"),
         LISTED,
     output:
-        directory("results/shards"),
+        folder=directory("results/shards"),
         index="results/shards.json",
     log:
         "results/logs/shards.log",
@@ -46,7 +46,7 @@ checkpoint shards:
         spec=lambda wildcards: canonical(STUDY.corpus),
         hours=STUDY.shard_hours,
     shell:
-        "python -m taae shards --study results/study.json --output {output[0]}"
+        "python -m taae shards --study results/study.json --output {output.folder}"
         " --index {output.index} &> {log}"
 
 

@@ -41,6 +41,8 @@ def error_of(config: dict[str, Any], **sections: Any) -> str:
 def test_the_shipped_studies_resolve_without_a_warning() -> None:
     overlays = sorted((ROOT / "workflow" / "studies").glob("*.yaml"))
     assert overlays
+    # Metrics whose packages no extra can name: tests/workflow/test_overlays.py.
+    overlays = [overlay for overlay in overlays if overlay.name != "published.yaml"]
     for overlay in [None, *overlays]:
         study = load_study([ROOT / "config.yaml", *([overlay] if overlay else [])])
         assert study.warnings == []

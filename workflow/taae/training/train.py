@@ -201,7 +201,8 @@ def _run(
             diverged = progress.streak >= training.max_skipped
             stop, late = processes.all_reduce_any([bool(received), time.monotonic() > deadline])
             # A state that takes long to upload is saved less often: for a twentieth of the time.
-            overdue = time.monotonic() - last_save > max(checkpoint_every, 20 * save_seconds)
+            pause = max(checkpoint_every, 20 * save_seconds if storage else 0.0)
+            overdue = time.monotonic() - last_save > pause
             # At the end too: writing the outputs may yet fail.
             if processes.is_main and (done or diverged or stop or late or overdue):
                 begun_save = time.monotonic()
