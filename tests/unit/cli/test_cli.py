@@ -15,7 +15,7 @@ import soundfile
 from taae import cli
 
 PEOPLE = {
-    "A study": ["check", "download", "listen", "page", "plan", "power", "ratings"],
+    "A study": ["check", "download", "listen", "page", "plan", "power", "ratings", "write-up"],
     "A codec": ["export", "import-stable-codec", "push", "train"],
     "Audio": ["compare", "decode", "encode", "hear", "metrics", "other-codec", "score", "stream"],
     "What it takes": ["bench", "cost"],

@@ -219,7 +219,7 @@ def plot(
     plot(load_study(study), results / "tables", results / "figures", names or [])
 
 
-@command()
+@command(STUDY)
 def write_up(*, template: Path, tables: Path = RESULTS / "tables", output: Path) -> None:
     """Fill in the numbers of a report from the tables of a study.
 

@@ -87,7 +87,19 @@ class LibriSpeech(Settings):
 
 
 @dataclass(frozen=True)
-class WebDataset(Settings):
+class Drawn(Settings):
+    """Speakers that are drawn for the splits, where no split lists what it takes."""
+
+    validation_speakers: PositiveInt = 4
+    """Speakers of the validation, drawn at random from draw_from."""
+    test_speakers: PositiveInt = 12
+    """Speakers of the test, drawn at random from draw_from."""
+    test_utterances: PositiveInt = 20
+    """Largest number of utterances of each test speaker."""
+
+
+@dataclass(frozen=True)
+class WebDataset(Drawn):
     """Tars of audio (WAV, FLAC, OGG, MP3) with labels (.json, .txt); for `kind` webdataset."""
 
     train: list[str] = default([])
@@ -109,16 +121,10 @@ class WebDataset(Settings):
     checksums: str = ""
     """File as sha256sum writes it, with the tars by as much of their paths as tells them apart;
     a tar that it lists must have that SHA-256. Empty: nothing is compared."""
-    validation_speakers: PositiveInt = 4
-    """Speakers of the validation, drawn at random from draw_from."""
-    test_speakers: PositiveInt = 12
-    """Speakers of the test, drawn at random from draw_from."""
-    test_utterances: PositiveInt = 20
-    """Largest number of utterances of each test speaker."""
 
 
 @dataclass(frozen=True)
-class HuggingFace(Settings):
+class HuggingFace(Drawn):
     """A dataset of the Hugging Face hub, or one in its formats; for `kind` huggingface."""
 
     path: str = ""
@@ -147,12 +153,6 @@ class HuggingFace(Settings):
     """Regular expression with one group that matches the speaker in this column; empty: all."""
     text: str = ""
     """Column of what is said; empty: none."""
-    validation_speakers: PositiveInt = 4
-    """Speakers of the validation, drawn at random from draw_from."""
-    test_speakers: PositiveInt = 12
-    """Speakers of the test, drawn at random from draw_from."""
-    test_utterances: PositiveInt = 20
-    """Largest number of utterances of each test speaker."""
 
 
 class Archive(NamedTuple):
@@ -202,7 +202,7 @@ class Alteration(Settings):
 
 
 Kind = Literal["synthetic", "folder", "librispeech", "webdataset", "huggingface"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KIND_NAMES: tuple[Kind, ...] = get_args(Kind)
 LISTED = ("librispeech", "webdataset", "huggingface")  # each split lists what it takes
 
 
@@ -230,7 +230,7 @@ class Speech(Settings):
 
     def chosen(self) -> dict[str, Any]:
         """Return what determines the corpus: editing the rest of the section reruns nothing."""
-        unused = set(KINDS) - {self.kind}
+        unused = set(KIND_NAMES) - {self.kind}
         settings = {name: value for name, value in asdict(self).items() if name not in unused}
         if self.kind == "librispeech":  # where its files came from changes nothing in them
             del settings["librispeech"]["download"], settings["librispeech"]["url"]

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 
 from taae.codec.config import SHAPES, Attention, Bottleneck, CodecConfig, Model
 from taae.codec.layer_geometry import parameter_count
-from taae.corpus.config import KINDS
+from taae.corpus.config import KIND_NAMES
 from taae.study.config import StudyConfig
 from taae.utils.settings import Settings, tagged
 
@@ -83,7 +83,7 @@ def _reference(found: dict[str, Any]) -> str:
                 [f"`{key}`", _type(node), unit, "must be given" if needed else default, about]
             )
         # The sections of variants are the baseline's, and of test sets the corpus's.
-        repeated = ("variants.NAME.", "trunk", *(f"tests.NAME.{name}" for name in KINDS))
+        repeated = ("variants.NAME.", "trunk", *(f"tests.NAME.{name}" for name in KIND_NAMES))
         if rows and not place.startswith(repeated):
             parts.append(f"## {_title(place, kind)}")
             parts.append(kind.__doc__.partition("\n\n")[0])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from taae.corpus.config import KINDS, LISTED, MAIN, Corpus, Download, TestSet
+from taae.corpus.config import KIND_NAMES, LISTED, MAIN, Corpus, Download, TestSet
 from taae.utils.errors import TaaeError
 
 
@@ -99,5 +99,5 @@ def at_key(name: str) -> Iterator[None]:
     try:
         yield
     except TaaeError as error:
-        sections = rf"\bcorpus\.(?={'|'.join(KINDS)}|max_rejected)"
+        sections = rf"\bcorpus\.(?={'|'.join(KIND_NAMES)}|max_rejected)"
         raise TaaeError(re.sub(sections, f"tests.{name}.", str(error))) from error
