@@ -42,6 +42,15 @@ def test_opus_has_the_bit_rate_that_the_page_tells() -> None:
     assert size * 8 / 10 / 1000 == pytest.approx(OPUS_BITRATE, rel=0.1)
 
 
+def test_opus_is_the_same_file_each_time() -> None:
+    samples = speechlike(1, 3)
+    first, second = encode(samples, "opus"), encode(samples, "opus")
+    assert first == second
+    changed = bytearray(first)
+    changed[-1] ^= 1
+    assert decoded(memoryview(changed)).size < decoded(first).size  # checksums are read
+
+
 def test_without_opus_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(soundfile, "check_format", lambda *_: False)
     with pytest.raises(TaaeError, match=r"page\.sounds: libsndfile .* cannot write opus here; giv"):
