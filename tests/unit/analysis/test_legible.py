@@ -19,6 +19,7 @@ from taae.analysis.figures.rate_distortion import rate_distortion
 from taae.analysis.figures.robustness import robustness
 from taae.analysis.figures.tests import means_on_tests
 from taae.analysis.figures.utterances import distributions, scatter
+from taae.analysis.figures.verdicts import verdicts
 from taae.corpus import config
 from taae.evaluation.other_codecs.config import Codec2Settings, OpusSettings
 from taae.evaluation.robustness.conditions import conditions
@@ -40,7 +41,7 @@ CASES = {
 KINDS = [
     *("metrics", "windows", "forest", "points", "scatter", "distributions", "training", "coverage"),
     *("cost", "lengths", "codebook", "rate_distortion", "spectrograms", "tests", "means_on_tests"),
-    "robustness",
+    *("robustness", "verdicts"),
 ]
 
 
@@ -159,6 +160,12 @@ def draw(kind: str, arms: Sequence[str]) -> Figure:
             drawn = changes.rename(columns={"difference": "change", **names})
             drawn = drawn.assign(low=drawn["change_low"])
             return robustness(known, "window", drawn, changes)
+        case "verdicts":
+            rows = table(arms[1:], metric=METRICS, point=POINTS)
+            kinds = rng.choice(["worse", "better", "equivalent", "undetermined"], len(rows))
+            roles = rng.choice(["confirmatory", "control"], len(rows))
+            columns = {"effect": "difference", "test": "main", "margin": 0.05}
+            return verdicts(known, rows.assign(verdict=kinds, role=roles, **columns))
         case "codebook":
             levels = [
                 {"variant": name, "stage": stage, "dimension": place, "level": level, "share": 0.25}

@@ -109,7 +109,7 @@ def write_results(known: Study, results: Path) -> None:
             about |= {"settings": "", "message": ""}
             pd.DataFrame(scores).assign(**about).to_csv(arm.scores, index=False)
     findings(known).to_csv(results / "tables" / "findings.csv", index=False)
-    drawn = {table for figure in figures(known) for table in figure.tables}
+    drawn = {table for figure in figures(known) for table in figure.tables} - {"findings.csv"}
     for name in {
         *drawn,
         "comparisons.csv",

@@ -30,7 +30,7 @@ class Figure(NamedTuple):
 
 def figures(study: Study) -> list[Figure]:
     """Return the figures of a study: of its ablations, of the whole, and of what it measures."""
-    found = []
+    found = [Figure("verdicts", ("findings.csv",))] if study.ablations else []
     for ablation in study.ablations:
         tables = ("summary.csv", "comparisons.csv")
         found.append(Figure("metrics", tables, "Ablations", ablation))

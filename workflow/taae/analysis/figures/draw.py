@@ -19,6 +19,7 @@ from taae.analysis.figures.study import codebook, cost, coverage, lengths, spect
 from taae.analysis.figures.style import save, styled
 from taae.analysis.figures.tests import means_on_tests
 from taae.analysis.figures.utterances import distributions, scatter
+from taae.analysis.figures.verdicts import verdicts
 from taae.analysis.run_files import read_table
 from taae.study.study import Study
 from taae.utils.errors import TaaeError
@@ -31,7 +32,7 @@ OF_ALL: dict[str, Callable[..., Figure]] = {
     "rate-distortion": rate_distortion,
     "tests": means_on_tests,
     **{each.__name__: each for each in (distributions, training, coverage, spectrograms)},
-    **{each.__name__: each for each in (codebook, lengths, cost)},
+    **{each.__name__: each for each in (codebook, lengths, cost, verdicts)},
 }
 
 

@@ -47,7 +47,7 @@ def sentence(row: Row, study: Study) -> str:
             f" ({interval}), {_verdict(row)}; {_noise(row)}."
         )
     return (
-        f"{_subject(row, study)}: {_label(row)} changes by {_amount(row)} ({interval}),"
+        f"{_subject(row, study)}: {_label(row)} changes by {amount(row)} ({interval}),"
         f" {_verdict(row)}; {_noise(row)}."
     )
 
@@ -96,7 +96,7 @@ def _by_verdict(rows: list[Row], study: Study) -> str:
     parts = []
     for verdict in (WORSE, BETTER, EQUIVALENT, UNDETERMINED):
         arms = [
-            f"{study.labels.get(row['variant'], row['variant'])} ({_amount(row)}{_only(row)})"
+            f"{study.labels.get(row['variant'], row['variant'])} ({amount(row)}{_only(row)})"
             for row in rows
             if row["verdict"] == verdict
         ]
@@ -261,7 +261,7 @@ def _confirmed(rows: list[Row]) -> str:
     mine = [row for row in rows if row["role"] == CONFIRMATORY]
     if not mine:
         return ""
-    arms = "; ".join(f"{row['variant']} {row['verdict']} ({_amount(row)})" for row in mine)
+    arms = "; ".join(f"{row['variant']} {row['verdict']} ({amount(row)})" for row in mine)
     least = max(row["detectable"] for row in mine)
     return (
         f"{_label(mine[0])}, the primary metric, against {mine[0]['reference']}: {arms}."
@@ -336,7 +336,7 @@ def _hardened(rows: list[Row]) -> str:
 
 def _brief(row: Row) -> str:
     return (
-        f"{row['variant']}{_where(row)} {_label(row)} {row['verdict']} ({_amount(row)}{_only(row)})"
+        f"{row['variant']}{_where(row)} {_label(row)} {row['verdict']} ({amount(row)}{_only(row)})"
     )
 
 
@@ -374,7 +374,8 @@ def _signed(row: Row, column: str) -> str:
     return f"{row[column]:+.{_digits(row)}f}"
 
 
-def _amount(row: Row) -> str:
+def amount(row: Row) -> str:
+    """Return a difference with its sign and its unit."""
     unit = METRICS[row["metric"]].unit
     return f"{_signed(row, 'difference')}{f' {unit}' if unit else ''}"
 
