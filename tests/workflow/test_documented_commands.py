@@ -129,7 +129,7 @@ def run(script: str, folder: Path, *flags: str) -> subprocess.CompletedProcess[s
         env=os.environ | {"PATH": path, "PYTHONPATH": str(folder / "workflow")},
         capture_output=True,
         text=True,
-        timeout=1500,
+        timeout=600,
     )
     assert done.returncode == 0, f"{script}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done

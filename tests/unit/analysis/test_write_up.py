@@ -53,6 +53,8 @@ def test_an_expression_becomes_what_the_table_has(fill, expression, expected):
         ("rows(", "line 2"),
         ('number("main/differences", "note", 2, variant="b")', "line 2"),
         ('"".__class__.__mro__', "line 2"),
+        ('1 }}{% include "none.jinja" %}{{ 1', "line 2: no template none.jinja"),
+        ('1 }}{% include "../none.jinja" %}{{ 1', "line 2: no template ../none.jinja"),
     ],
 )
 def test_a_wrong_expression_is_one_line_with_its_place(fill, expression, words):
@@ -62,3 +64,11 @@ def test_a_wrong_expression_is_one_line_with_its_place(fill, expression, words):
     assert words in message
     assert "line 2" in message
     assert "\n" not in message
+
+
+def test_a_template_may_include_another_of_its_folder(fill, tmp_path):
+    (tmp_path / "part.jinja").write_text('{{ cell("main/differences", "note", variant="b") }}\n')
+    assert fill('It is\n{% include "part.jinja" %}\nhere.\n') == "It is\ny\nhere.\n"
+    (tmp_path / "part.jinja").write_text("a\n{{ 1 + }}\n")
+    with pytest.raises(TaaeError, match=r"part\.jinja, line 2"):
+        fill('It is\n{% include "part.jinja" %}\nhere.\n')

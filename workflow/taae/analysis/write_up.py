@@ -79,10 +79,13 @@ class Tables:
 def write_up(template: Path, tables: Path) -> str:
     """Return the text of a template, in which `Tables` of a folder are functions.
 
+    `include` takes templates from the same folder.
+
     Raises:
         TaaeError: what is wrong with the template, a table or a cell, and in which line.
     """
     environment = SandboxedEnvironment(
+        loader=jinja2.FileSystemLoader(template.parent),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -94,10 +97,13 @@ def write_up(template: Path, tables: Path) -> str:
     try:
         text = template.read_text(encoding="utf-8")
         return environment.from_string(text).render()
+    except jinja2.TemplateNotFound as error:  # an OSError too
+        raise TaaeError(f"{template}, line {_line(error)}: no template {error.name}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise TaaeError(f"{template}: not readable ({error})") from None
     except jinja2.TemplateSyntaxError as error:
-        raise TaaeError(f"{template}, line {error.lineno}: {error.message}") from None
+        where = template.with_name(error.name) if error.name else template
+        raise TaaeError(f"{where}, line {error.lineno}: {error.message}") from None
     except (jinja2.TemplateError, TaaeError, TypeError, ValueError) as error:
         raise TaaeError(f"{template}, line {_line(error)}: {error}") from None
 
