@@ -37,6 +37,7 @@ def verdicts(study: Study, findings: pd.DataFrame) -> Figure:
     better, as the headlines of the findings do. Rows without a margin are left out.
     """
     rows = [row for name in study.ablations for row in _rows(study, name, findings)]
+    shown = pd.DataFrame(rows, columns=findings.columns)
     titles = [row["ablation"] for row in rows]
     lines: list[Row | str] = []
     for place, row in enumerate(rows):
@@ -51,7 +52,7 @@ def verdicts(study: Study, findings: pd.DataFrame) -> Figure:
     style.explain(
         figure,
         "Verdicts on the primary metrics",
-        f"{_interval(rows)}; shaded: within the margin, too small to matter",
+        f"{style.interval(shown)}; shaded: within the margin, too small to matter",
         "filled: confirmatory (Holm); white: exploratory, where worse or better",
     )
     widest = max((style.width(_amount(row), style.TICK) for row in rows), default=0.0)
@@ -84,13 +85,13 @@ def _amount(row: Row) -> str:
 
 def _draw(axis: Axes, lines: list[Row | str], names: list[str]) -> None:
     """Draw a row per line: the title of an ablation, or an arm."""
-    low, high = -1.0, 1.0
+    reached = [-1.0, 1.0]
     for place, line in enumerate(lines):
         if isinstance(line, str):
             continue
         scale = METRICS[line["metric"]].better / line["margin"]
         ends = sorted((scale * line["low"], scale * line["high"]))
-        low, high = min(low, ends[0]), max(high, ends[1])
+        reached += ends
         colour, marker = _CONTROL if line["role"] == CONTROL else _LOOKS[line["verdict"]]
         face = colour if line["role"] == CONFIRMATORY else "white"
         label = "control" if line["role"] == CONTROL else line["verdict"]
@@ -99,9 +100,7 @@ def _draw(axis: Axes, lines: list[Row | str], names: list[str]) -> None:
         axis.plot([], [], marker, color=colour, linestyle="", label=label)
     axis.axvspan(-1, 1, color=style.PALE, zorder=0)
     axis.axvline(0, color=style.BLACK, linewidth=0.6, zorder=0.9)
-    span = high - low
-    left, right = low - 0.04 * span, high + 0.04 * span
-    axis.set_xlim(left, right)
+    axis.set_xlim(style.limits(reached))
     style.arm_rows(axis, names or [""])
     axis.spines["left"].set_visible(False)  # titles go over it
 
@@ -119,12 +118,3 @@ def _write_texts(axis: Axes, lines: list[Row | str]) -> None:
             axis.text(
                 1.02, place, _amount(line), va="center", fontsize=style.TICK, transform=beside
             )
-
-
-def _interval(rows: list[Row]) -> str:
-    if not rows:
-        return "no difference with a margin"
-    scopes = {row["scope"] for row in rows}
-    over = "trainings" if scopes == {"trainings"} else " or ".join(sorted(scopes))
-    speakers = max(row["n_speakers"] for row in rows)
-    return f"{rows[0]['confidence']:.0%} interval ({speakers} speakers, {over})"
