@@ -35,6 +35,7 @@ wildcard_constraints:
 
 onstart:
     check_cpus()
+    check_packages_of_jobs()
     write_study()
     store_study()
     keep_replaced_models()

@@ -12,11 +12,9 @@ from taae.codec.codec import Codec
 from taae.corpus.config import ARCHIVES
 from taae.study.load import load_study
 from taae.study.study import Study
-from taae.utils.errors import TaaeError
 from taae.utils.files import write_json
 from tests.workflow.conftest import ROOT, Clone
 
-NEED_PACKAGES = {"published.yaml"}  # metrics whose packages no extra can name
 OVERLAYS = sorted(path.name for path in (ROOT / "workflow" / "studies").glob("*.yaml"))
 
 
@@ -30,25 +28,26 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "overlay",
-    [
-        pytest.param(name, marks=pytest.mark.outside) if name in NEED_PACKAGES else name
-        for name in OVERLAYS
-    ],
-)
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_a_dry_run_plans_every_training(fresh: Clone, overlay: str) -> None:
-    try:
-        study = resolve(overlay)
-    except TaaeError as error:
-        if overlay in NEED_PACKAGES and "not installed" in str(error):
-            pytest.skip(str(error))
-        raise
+    study = resolve(overlay)
     jobs = fresh.jobs(study=f"workflow/studies/{overlay}")
     assert jobs["train"] == len(study.variants) * len(study.seeds)
     assert jobs["corpus"] == 1
     assert jobs["download"] == len(study.download.subsets)
     assert not Path(fresh.folder / "results" / "corpus").exists()
+
+
+@pytest.mark.slow
+def test_a_metric_that_cannot_be_computed_stops_before_the_first_job(fresh: Clone) -> None:
+    names = [*load_study([ROOT / "config.yaml"]).metrics.names, "speaker_ge2e"]
+    metrics = {"names": names, "speaker": {"ge2e_weights": "nowhere.pt"}}
+    write_json({"metrics": metrics}, fresh.folder / "ge2e.json")
+    done = fresh.snakemake("all", study="ge2e.json", check=False)
+    assert done.returncode == 1
+    assert "metrics.names: speaker_ge2e: no file nowhere.pt" in done.stdout + done.stderr
+    assert not Path(fresh.folder / "results" / "corpus").exists()
+    assert fresh.jobs(study="ge2e.json")["train"] > 0  # to plan it needs no package
 
 
 @pytest.mark.slow

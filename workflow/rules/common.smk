@@ -27,6 +27,7 @@ from taae.codec.layer_geometry import parameter_count
 from taae.codec.operating_points import NATIVE
 from taae.codec.pretrained import fingerprint
 from taae.corpus.config import MAIN
+from taae.evaluation.installed import check_installed
 from taae.study.load import resolve
 from taae.training.kept import keep
 from taae.utils.errors import TaaeError
@@ -231,9 +232,27 @@ def store_study():
         workflow.async_run(study.managed_store())
 
 
+def check_packages():
+    """Stop where a metric lacks its package here, and here is where it will be computed."""
+    if workflow.deployment_settings.deployment_method:
+        return  # jobs have packages of their own
+    try:
+        check_installed(STUDY.computed, STUDY.metrics.speaker, STUDY.metrics.asr)
+    except TaaeError as error:
+        raise WorkflowError(f"config: metrics.names: {error}") from None
+
+
+def check_packages_of_jobs():
+    """Stop before anything is trained whose scores cannot be computed; figures need no package."""
+    if any(job.rule.name.startswith("score") for job in workflow.dag.needrun_jobs()):
+        check_packages()
+
+
 # Snakemake calls no onstart of a module, nor in a job on a machine that shares no disk.
 if not workflow.modifier.is_main_snakefile() or workflow.remote_exec:
     write_study()
+if not workflow.modifier.is_main_snakefile():
+    check_packages()
 
 
 def check_cpus():

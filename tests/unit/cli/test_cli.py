@@ -13,6 +13,8 @@ import pytest
 import soundfile
 
 from taae import cli
+from taae.evaluation import installed
+from taae.utils.files import write_json
 
 PEOPLE = {
     "A study": ["check", "download", "listen", "page", "plan", "power", "ratings", "write-up"],
@@ -86,6 +88,17 @@ def test_check_lists_the_variants(capsys: pytest.CaptureFixture[str]) -> None:
     root = Path(__file__).parents[3]
     assert cli.main(["check", "--study", str(root / "config.yaml")]) == 0
     assert "window-32: 2400 bit/s, window 32, 2.4M parameters\n" in capsys.readouterr().out
+
+
+def test_check_refuses_a_metric_whose_package_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installed, "find_spec", lambda module: None)
+    write_json({"metrics": {"names": ["plcmos"]}}, tmp_path / "own.json")
+    assert cli.main(["check", "--study", str(tmp_path / "own.json")]) == 0
+    write_json({"metrics": {"names": ["si_sdr", "f0_rmse"]}}, tmp_path / "pitch.json")
+    said = error_of(capsys, "check", "--study", tmp_path / "pitch.json")
+    assert re.search(r"f0_rmse needs .*pip install .*pitch", said)
 
 
 @pytest.mark.parametrize("name", ["--study", "--configfile"])

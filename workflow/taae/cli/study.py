@@ -23,8 +23,11 @@ from taae.utils.errors import TaaeError
 
 @command(STUDY)
 def check(*, study: Study = DEMO) -> None:
-    """Resolve a study and list its variants."""
+    """Resolve a study, check that its metrics can be computed here, and list its variants."""
+    from taae.evaluation.installed import check_installed
+
     resolved = load_study(study)
+    check_installed(resolved.computed, resolved.metrics.speaker, resolved.metrics.asr)
     for warning in resolved.warnings:
         print(f"warning: {warning}")
     for note in resolved.notes:

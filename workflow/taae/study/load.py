@@ -20,7 +20,7 @@ from taae.codec.operating_points import NATIVE, name_of, stages_of
 from taae.codec.pretrained import read_config
 from taae.corpus.config import MAIN
 from taae.evaluation.config import Bitrates, Metrics
-from taae.evaluation.installed import check_installed
+from taae.evaluation.installed import check_given
 from taae.evaluation.metrics import MOSNET_HELP, RATED
 from taae.study import trunk
 from taae.study.checks import check_study
@@ -178,7 +178,7 @@ def _resolved(config: StudyConfig) -> Study:
 def _metrics(wanted: Metrics) -> tuple[Metrics, list[str]]:
     """Return the metrics that can be scored, and a note on one that cannot."""
     try:
-        check_installed(wanted.names, wanted.speaker, wanted.asr)
+        check_given(wanted.names, wanted.speaker, wanted.asr)
     except TaaeError as error:
         raise TaaeError(f"metrics.names: {error}") from None
     if "mosnet" not in wanted.names or wanted.mosnet.weights:
