@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 import soundfile
 
+from taae.study.load import load_study
 from tests import results_readme as readme
-from tests.workflow.conftest import PARTS, Clone
+from tests.workflow.conftest import PARTS, SMOKE, Clone
 
 pytestmark = pytest.mark.slow
 
@@ -93,6 +94,13 @@ def test_every_stage_left_what_the_results_folder_promises(clone: Clone) -> None
         for kind in ("png", "pdf"):
             assert (results / "figures" / f"{figure}.{kind}").stat().st_size > 5000
     assert not list((results / "state").rglob("*.pt"))
+
+
+def test_variants_have_the_order_of_the_command_line(clone: Clone) -> None:
+    """Figures and tables have it, whoever draws them: the rules, or a person by `taae --study`."""
+    by_hand = load_study([clone.folder / "config.yaml", clone.folder / SMOKE])
+    assert list(by_hand.variants) == VARIANTS
+    assert list(load_study([clone.folder / "results" / "study.json"]).variants) == VARIANTS
 
 
 def test_the_readme_of_the_results_has_every_file_and_its_columns(clone: Clone) -> None:

@@ -28,7 +28,7 @@ from taae.codec.operating_points import NATIVE
 from taae.codec.pretrained import fingerprint
 from taae.corpus.config import MAIN
 from taae.evaluation.installed import check_installed
-from taae.study.load import resolve
+from taae.study.load import in_order, read_yaml, resolve
 from taae.training.kept import keep
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_text
@@ -37,7 +37,14 @@ from taae.utils.shipped import shipped
 from taae.utils.slurm import largest_nodes, too_few_cpus
 
 PACKAGE = str(Path(taae.__file__).parents[1])  # folder of taae
+DEFAULTS = Path(PACKAGE).parent / "config.yaml"
 try:
+    if workflow.modifier.is_main_snakefile() and DEFAULTS.is_file():
+        # Snakemake puts the keys of an overlay first, `taae --study` those of config.yaml; and
+        # figures have their arms in the order of the config.
+        ordered = in_order(config, like=read_yaml(DEFAULTS))
+        config.clear()
+        config.update(ordered)
     STUDY = resolve(config)
 except TaaeError as error:
     raise WorkflowError(str(error)) from None

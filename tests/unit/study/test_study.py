@@ -17,7 +17,7 @@ from taae.codec.attention_window import removed_share, window_sides
 from taae.evaluation.metrics import COMPUTED, STANDARD
 from taae.evaluation.other_codecs.config import OpusSettings
 from taae.study.checks import changed_keys, training_coverage
-from taae.study.load import load_study, merge, read_yaml, resolve
+from taae.study.load import in_order, load_study, merge, read_yaml, resolve
 from taae.training.config import Variant
 from taae.utils.errors import TaaeError
 
@@ -37,11 +37,27 @@ def error_of(config: dict[str, Any], **sections: Any) -> str:
     return message
 
 
+CONFIGS = st.recursive(
+    st.integers(0, 1),
+    lambda values: st.dictionaries(st.sampled_from("abcd"), values, max_size=4),
+    max_leaves=12,
+).filter(lambda config: isinstance(config, dict))
+
+
+@given(base=CONFIGS, overlay=CONFIGS)
+def test_in_order_undoes_that_snakemake_has_the_overlay_first(
+    base: dict[str, Any], overlay: dict[str, Any]
+) -> None:
+    """Snakemake begins with the overlay, and lays the config and the overlay over it."""
+    laid = merge(base, overlay)
+    theirs = merge(merge(overlay, base), overlay)
+    assert theirs == laid
+    assert json.dumps(in_order(theirs, like=base)) == json.dumps(laid)
+
+
 def test_the_shipped_studies_resolve_without_a_warning() -> None:
     overlays = sorted((ROOT / "workflow" / "studies").glob("*.yaml"))
     assert overlays
-    # Metrics whose packages no extra can name: tests/workflow/test_overlays.py.
-    overlays = [overlay for overlay in overlays if overlay.name != "published.yaml"]
     for overlay in [None, *overlays]:
         study = load_study([ROOT / "config.yaml", *([overlay] if overlay else [])])
         assert study.warnings == []

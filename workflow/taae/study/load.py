@@ -72,6 +72,17 @@ def merge(base: Json, overlay: Json) -> Json:
     return merged
 
 
+def in_order(config: Json, like: Json) -> Json:
+    """Return a config with its keys in the order of another one, and what that lacks after them."""
+    known = [key for key in like if key in config]
+    ordered = {}
+    for key in [*known, *(key for key in config if key not in like)]:
+        value, other = config[key], like.get(key)
+        both = isinstance(value, dict) and isinstance(other, dict)
+        ordered[key] = in_order(value, other) if both else value  # type: ignore[arg-type]
+    return ordered
+
+
 def resolve(config: Json) -> Study:
     """Validate a config (overlays merged) and resolve it.
 
