@@ -13,7 +13,7 @@ import pytest
 import soundfile
 import yaml
 
-from taae.study.load import merge, read_yaml
+from taae.study.overlay import merge, read_yaml
 from tests.unit.evaluation.speechlike import RATE, speech
 
 ROOT = Path(__file__).parents[2]

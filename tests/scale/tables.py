@@ -17,7 +17,8 @@ import pandas as pd
 
 from taae.analysis.figures.draw import plot
 from taae.analysis.write import write_table
-from taae.study.load import layered, merge, resolve
+from taae.study.load import resolve
+from taae.study.overlay import layered, merge
 from taae.study.study import Study
 from tests.scale.arms import many_arms
 from tests.workflow.conftest import ROOT

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from taae.study.load import layered, merge
+from taae.study.overlay import layered, merge
 from tests.scale.arms import many_arms
 from tests.slurm.cluster import GPUS, Cluster, running_cluster
 from tests.slurm.site import Site, rule_of

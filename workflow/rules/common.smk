@@ -28,7 +28,8 @@ from taae.codec.operating_points import NATIVE
 from taae.codec.pretrained import fingerprint
 from taae.corpus.config import MAIN
 from taae.evaluation.installed import check_installed
-from taae.study.load import in_order, read_yaml, resolve
+from taae.study.load import resolve
+from taae.study.overlay import in_order, read_yaml
 from taae.training.kept import keep
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_text

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from taae.evaluation.metrics import METRICS
-from taae.study.load import merge, read_yaml, resolve
+from taae.study.load import resolve
+from taae.study.overlay import merge, read_yaml
 from taae.study.study import Study
 
 DEMO, ARMS = Path(__file__).parents[3] / "config.yaml", Path(__file__).parent / "arms.yaml"

@@ -18,7 +18,8 @@ from taae.analysis.tables import robustness as tables
 from taae.analysis.tables.comparisons import COLUMNS, comparisons
 from taae.analysis.tables.factorial import COLUMNS as EFFECTS
 from taae.evaluation.robustness.config import Robustness
-from taae.study.load import merge, read_yaml, resolve
+from taae.study.load import resolve
+from taae.study.overlay import merge, read_yaml
 from taae.study.study import Study
 from taae.utils.errors import TaaeError
 from tests.unit.analysis.fake_scores import DEMO, fake_scores

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from taae.benchmark.jobs import Job, list_jobs
-from taae.study.load import layered
+from taae.study.overlay import layered
 from tests.unit.training.trainings import ROOT
 
 SMOKE = [ROOT / "config.yaml", ROOT / "workflow" / "studies" / "smoke.yaml"]

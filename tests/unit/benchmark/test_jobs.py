@@ -10,7 +10,8 @@ import yaml
 
 from taae.benchmark import jobs as benchmark_jobs
 from taae.benchmark.jobs import Job, list_jobs, parse
-from taae.study.load import layered, resolve
+from taae.study.load import resolve
+from taae.study.overlay import layered
 from taae.utils.errors import TaaeError
 from tests.unit.benchmark.smoke import SMOKE, smoke_jobs
 

@@ -51,7 +51,8 @@ from taae.codec.codec import Codec
 from taae.codec.complexity import profile
 from taae.codec.config import SHAPES
 from taae.corpus import config
-from taae.study.load import load_study, read_yaml, resolve
+from taae.study.load import load_study, resolve
+from taae.study.overlay import read_yaml
 from taae.study.study import Study
 from taae.training.adversarial import Adversary
 from taae.training.config import Variant

@@ -18,7 +18,8 @@ from taae.codec.conv import Encoder as ConvEncoder
 from taae.codec.layer_geometry import codec_layers, conv_shape, conv_strides, parameter_count
 from taae.codec.taae import Encoder as TransformerEncoder
 from taae.study.checks import training_coverage
-from taae.study.load import merge, read_yaml, resolve
+from taae.study.load import resolve
+from taae.study.overlay import merge, read_yaml
 from taae.utils.errors import TaaeError
 from tests.unit.codec import codecs
 from tests.unit.codec.reach import reached

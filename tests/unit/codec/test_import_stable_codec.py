@@ -15,7 +15,7 @@ from torch import nn
 from taae import cli
 from taae.codec.codec import load_codec
 from taae.codec.import_stable_codec import import_model, read_tensors
-from taae.study.load import merge
+from taae.study.overlay import merge
 from taae.utils.errors import TaaeError
 from taae.utils.files import file_sha256
 from tests.unit.codec import stable_codec as oracle

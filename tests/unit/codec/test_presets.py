@@ -11,7 +11,8 @@ import torch
 from taae.codec.codec import Codec
 from taae.codec.complexity import profile
 from taae.codec.config import SHAPES
-from taae.study.load import merge, read_yaml, resolve
+from taae.study.load import resolve
+from taae.study.overlay import merge, read_yaml
 from taae.study.study import Study
 from taae.training.config import Variant
 from taae.utils.errors import TaaeError

@@ -15,7 +15,8 @@ from taae.analysis.tables.scores import summary
 from taae.codec.codec import Codec, load_codec
 from taae.codec.config import Attention, Bottleneck, CodecConfig, Model
 from taae.codec.pretrained import copy_model, fingerprint, read_config
-from taae.study.load import merge, read_yaml, resolve
+from taae.study.load import resolve
+from taae.study.overlay import merge, read_yaml
 from taae.study.study import Study
 from taae.utils.errors import TaaeError
 from tests.unit.analysis.fake_scores import fake_scores

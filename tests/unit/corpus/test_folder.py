@@ -7,7 +7,7 @@ import pytest
 
 from taae.corpus import folder
 from taae.corpus.config import Corpus
-from taae.study.load import read_yaml
+from taae.study.overlay import read_yaml
 from taae.utils.errors import TaaeError
 from taae.utils.settings import validate
 

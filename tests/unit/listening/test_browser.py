@@ -20,7 +20,8 @@ from taae.analysis.tables.comparisons import COLUMNS
 from taae.analysis.tables.factorial import COLUMNS as FACTORIAL
 from taae.listening.design import HIDDEN, DesignName, ListeningTest, Trial
 from taae.listening.order import shuffled
-from taae.study.load import load_study, merge, read_yaml
+from taae.study.load import load_study
+from taae.study.overlay import merge, read_yaml
 from tests.browser import chromium, needs_browser
 from tests.unit.analysis.fake_scores import ARMS as OVERLAY
 from tests.unit.analysis.fake_scores import DEMO

@@ -26,7 +26,7 @@ from taae.listening.design import (
     plan,
     read_key,
 )
-from taae.study.load import merge, read_yaml
+from taae.study.overlay import merge, read_yaml
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_json
 from tests.offline import network

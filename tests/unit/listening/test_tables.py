@@ -15,7 +15,8 @@ from taae.analysis.tables.factorial import COLUMNS as FACTORIAL
 from taae.analysis.tables.scores import summary
 from taae.listening.design import Trial
 from taae.listening.ratings import write_scores
-from taae.study.load import merge, read_yaml, resolve
+from taae.study.load import resolve
+from taae.study.overlay import merge, read_yaml
 from tests.unit.analysis.fake_scores import ARMS as OVERLAY
 from tests.unit.analysis.fake_scores import DEMO, fake_scores
 from tests.unit.listening.made import ARMS, careful, listening_test, rating_file

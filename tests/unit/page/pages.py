@@ -13,7 +13,8 @@ import soundfile
 from taae.analysis.catalogue import figures
 from taae.analysis.findings.table import COLUMNS
 from taae.page.arms import arms
-from taae.study.load import merge, read_yaml, resolve
+from taae.study.load import resolve
+from taae.study.overlay import merge, read_yaml
 from taae.study.study import Study
 from taae.utils.sample_rate import SAMPLE_RATE
 

@@ -17,7 +17,8 @@ from taae.codec.attention_window import removed_share, window_sides
 from taae.evaluation.metrics import COMPUTED, STANDARD
 from taae.evaluation.other_codecs.config import OpusSettings
 from taae.study.checks import changed_keys, training_coverage
-from taae.study.load import in_order, load_study, merge, read_yaml, resolve
+from taae.study.load import load_study, resolve
+from taae.study.overlay import in_order, merge, read_yaml
 from taae.training.config import Variant
 from taae.utils.errors import TaaeError
 

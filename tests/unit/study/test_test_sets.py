@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from taae.study.load import read_yaml, resolve
+from taae.study.load import resolve
+from taae.study.overlay import read_yaml
 from taae.study.study import Study
 from taae.utils.errors import TaaeError
 

@@ -10,7 +10,8 @@ import pytest
 
 from taae.codec.config import Attention, Bottleneck, CodecConfig, Model
 from taae.study.checks import changed_keys
-from taae.study.load import merge, read_yaml, resolve
+from taae.study.load import resolve
+from taae.study.overlay import merge, read_yaml
 from taae.study.study import Study
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_json

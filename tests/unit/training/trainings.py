@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from taae.study.load import merge, read_yaml, resolve
+from taae.study.load import resolve
+from taae.study.overlay import merge, read_yaml
 from taae.training import trainer
 from taae.training.config import Variant
 

@@ -21,7 +21,8 @@ from taae.benchmark.train_speed import PASSES
 from taae.corpus.config import MAIN
 from taae.evaluation.robustness.conditions import conditions
 from taae.evaluation.scoring.error_rates import ERROR_RATES
-from taae.study.load import DEMO, layered, resolve
+from taae.study.load import DEMO, resolve
+from taae.study.overlay import layered
 from taae.study.study import Study
 from taae.training.config import Variant
 from taae.training.trainer import VALIDATION_SEGMENTS

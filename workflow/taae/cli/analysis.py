@@ -245,6 +245,6 @@ def page(*, study: Study = DEMO, results: Results = RESULTS) -> None:
     results. Open `page/index.html`; no server and no network is needed.
     """
     from taae.page.write import write_page
-    from taae.study.load import layered
+    from taae.study.overlay import layered
 
     write_page(load_study(study), layered(study), results)
