@@ -27,7 +27,7 @@ from taae.codec.layer_geometry import parameter_count
 from taae.codec.operating_points import NATIVE
 from taae.codec.pretrained import fingerprint
 from taae.corpus.config import MAIN
-from taae.evaluation.installed import check_installed
+from taae.study.checks import check_computable
 from taae.study.load import resolve
 from taae.study.overlay import in_order, read_yaml
 from taae.training.kept import keep
@@ -245,9 +245,9 @@ def check_packages():
     if workflow.deployment_settings.deployment_method:
         return  # jobs have packages of their own
     try:
-        check_installed(STUDY.computed, STUDY.metrics.speaker, STUDY.metrics.asr)
+        check_computable(STUDY)
     except TaaeError as error:
-        raise WorkflowError(f"config: metrics.names: {error}") from None
+        raise WorkflowError(str(error)) from None
 
 
 def check_packages_of_jobs():

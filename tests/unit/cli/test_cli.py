@@ -98,7 +98,7 @@ def test_check_refuses_a_metric_whose_package_is_missing(
     assert cli.main(["check", "--study", str(tmp_path / "own.json")]) == 0
     write_json({"metrics": {"names": ["si_sdr", "f0_rmse"]}}, tmp_path / "pitch.json")
     said = error_of(capsys, "check", "--study", tmp_path / "pitch.json")
-    assert re.search(r"f0_rmse needs .*pip install .*pitch", said)
+    assert re.search(r"config: metrics.names: f0_rmse needs .*pip install .*pitch", said)
 
 
 @pytest.mark.parametrize("name", ["--study", "--configfile"])

@@ -21,6 +21,7 @@ from taae.benchmark.train_speed import PASSES
 from taae.corpus.config import MAIN
 from taae.evaluation.robustness.conditions import conditions
 from taae.evaluation.scoring.error_rates import ERROR_RATES
+from taae.study.checks import check_computable
 from taae.study.load import DEMO, resolve
 from taae.study.overlay import layered
 from taae.study.study import Study
@@ -59,6 +60,7 @@ def plan(
     """
     config, cores = layered(study), cores or os.cpu_count() or 1
     resolved = resolve(config)
+    check_computable(resolved)  # said now, not after the training steps
     speech = speech_by_test(resolved, train_hours)
     jobs = with_shards(list_jobs(config, cores), resolved, speech[MAIN])
     shard = speech[MAIN].part(shard_count(resolved, speech[MAIN]))

@@ -16,6 +16,7 @@ from taae.cli.shared import (
 )
 from taae.codec.layer_geometry import parameter_count
 from taae.corpus.config import ARCHIVES
+from taae.study.checks import check_computable
 from taae.study.load import DEMO, load_study
 from taae.study.tests import at_key
 from taae.utils.errors import TaaeError
@@ -24,10 +25,8 @@ from taae.utils.errors import TaaeError
 @command(STUDY)
 def check(*, study: Study = DEMO) -> None:
     """Resolve a study, check that its metrics can be computed here, and list its variants."""
-    from taae.evaluation.installed import check_installed
-
     resolved = load_study(study)
-    check_installed(resolved.computed, resolved.metrics.speaker, resolved.metrics.asr)
+    check_computable(resolved)
     for warning in resolved.warnings:
         print(f"warning: {warning}")
     for note in resolved.notes:

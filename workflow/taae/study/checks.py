@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from taae.codec.attention_window import removed_share
 from taae.codec.operating_points import NATIVE, OWN, Stage, stages_of
+from taae.evaluation.installed import check_installed
 from taae.evaluation.robustness.conditions import ORIGINAL, conditions
 from taae.utils.errors import TaaeError
 
@@ -15,6 +16,17 @@ if TYPE_CHECKING:
     from taae.study.config import Ablation
     from taae.study.study import Study
     from taae.training.config import Variant
+
+
+def check_computable(study: Study) -> None:
+    """Raise a `TaaeError` for a metric that lacks its package or weights on this machine.
+
+    It is no part of `check_study`: where tables alone are read, no metric is computed.
+    """
+    try:
+        check_installed(study.computed, study.metrics.speaker, study.metrics.asr)
+    except TaaeError as error:
+        raise TaaeError(f"config: metrics.names: {error}") from None
 
 
 def check_study(study: Study) -> list[str]:

@@ -1,9 +1,9 @@
 """What a training begins with: a trunk, which the arms of a study have in common.
 
 A training of minutes that begins with random weights spends them on learning what speech is, and
-its noise hides what an ablation asks. A trunk has learnt it before: a codec of the arms' shape that
-favours none of them, never quantised (`bottleneck.training: continuous`) and trained with a window
-drawn for each step (`attention.random_windows`). docs/experiment.md says what it can hide.
+its noise hides what an ablation asks. A trunk has learnt it before: a codec of the arms' shape,
+never quantised (`bottleneck.training: continuous`) and trained with a window drawn for each step
+(`attention.random_windows`). docs/experiment.md says what it can hide.
 """
 
 from __future__ import annotations
