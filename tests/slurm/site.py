@@ -16,7 +16,7 @@ from tests.workflow.conftest import Clone
 
 MODEL = "results/models/baseline/seed{}/model.safetensors"
 LOG = "results/logs/train/baseline/seed{}.log"
-PATIENCE = 500  # seconds; reached where something hangs
+PATIENCE = 500  # seconds without a word from Snakemake; reached where something hangs
 # Beside the partition: this cluster has no accounting database, and the tests are in a hurry.
 SITE = """
 slurm-status-command: squeue
@@ -70,10 +70,26 @@ class Site(Clone):
                 run.kill()
                 run.wait()
 
-    def run(self, *arguments: str, patience: float = PATIENCE) -> None:
+    def run(self, *arguments: str) -> None:
         """Run `snakemake --profile slurm` to its end, which must be a good one."""
         with self.started(*arguments) as run:
-            assert run.wait(patience) == 0
+            assert self.exit_status(run) == 0
+
+    def exit_status(self, run: subprocess.Popen[bytes]) -> int:
+        """Wait for Snakemake's end for as long as it says something now and then.
+
+        Between two looks at its jobs it waits up to three minutes, so a whole study takes several.
+
+        Raises:
+            TimeoutError: it has said nothing for `PATIENCE`.
+        """
+        while True:
+            said = len(self.said())
+            try:
+                return run.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                if len(self.said()) == said:
+                    raise TimeoutError(f"nothing said for {PATIENCE} s") from None
 
     def said(self) -> str:
         """Return what the last run has said so far."""

@@ -180,7 +180,7 @@ def test_trainings_that_slurm_ends_go_on_from_their_checkpoints(struck: Site) ->
         for training in started:
             wait_for(training.signalled, "SIGTERM")
             training.go_on()
-        assert run.wait(PATIENCE) == 0
+        assert struck.exit_status(run) == 0
     for seed in SEEDS:
         assert "resuming at step" in struck.log(seed)
     attempts: dict[str, list[dict[str, str]]] = {}
@@ -208,7 +208,7 @@ def test_a_training_whose_node_is_lost_runs_on_another(struck: Site) -> None:
         command("scontrol", "update", f"NodeName={node}", "State=down", "Reason=test")
         try:
             wait_for(lambda: not started.process.is_running(), "the end of the first training")
-            assert run.wait(PATIENCE) == 0
+            assert struck.exit_status(run) == 0
         finally:
             command("scontrol", "update", f"NodeName={node}", "State=resume")
     (job,) = struck.submitted()
@@ -219,7 +219,7 @@ def test_a_training_whose_node_is_lost_runs_on_another(struck: Site) -> None:
 def test_interrupting_snakemake_cancels_its_jobs_and_loses_nothing(struck: Site) -> None:
     with trainings(struck) as (run, _):
         run.send_signal(signal.SIGINT)
-        assert run.wait(PATIENCE) != 0
+        assert struck.exit_status(run) != 0
     wait_for(lambda: not struck.cluster.jobs(), "the end of the job")
     assert not struck.model(1).exists()
     struck.run(MODEL.format(1))
@@ -253,7 +253,7 @@ def test_a_training_over_two_nodes(
         assert training.job["NumNodes"] == "2"
         site.cluster.command("scontrol", "requeue", training.job["JobId"])
         training.go_on()
-        assert run.wait(PATIENCE) == 0
+        assert site.exit_status(run) == 0
     assert "resuming at step" in site.log(1)
     assert site.model(1).exists()
 
