@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from taae.corpus.store import Split
-from tests.workflow.conftest import Clone
+from tests.workflow.conftest import PATIENCE, Clone
 
 pytestmark = pytest.mark.slow
 CORPUS = "results/corpus/corpus.json"
@@ -28,7 +28,7 @@ def test_two_snakemakes_in_one_folder(tmp_path: Path) -> None:
         assert "Directory cannot be locked" in second.stdout + second.stderr
     finally:
         first.send_signal(signal.SIGCONT)
-    first.communicate(timeout=600)
+    first.communicate(timeout=PATIENCE)
     assert first.returncode == 0
     split = Split.open(clone.folder / "results" / "corpus", "train")
     assert split.samples > 0

@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "config.yaml", "workflow", "envs", "slurm", "cloud")
 SMOKE = "workflow/studies/smoke.yaml"
+PATIENCE = 1800  # seconds; reached where something hangs, not where a machine is busy
 
 
 class Clone:
@@ -57,7 +58,7 @@ class Clone:
         """Run Snakemake with the smoke study; `arguments` may end with targets."""
         with self.start(*arguments, study=study, cores=cores) as process:
             try:
-                stdout, stderr = process.communicate(timeout=600)
+                stdout, stderr = process.communicate(timeout=PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.workflow.conftest import ROOT, SMOKE
+from tests.workflow.conftest import PATIENCE, ROOT, SMOKE
 
 DEPLOYED = """
 configfile: "config/config.yaml"
@@ -85,7 +85,7 @@ def snakemake(folder: Path, *words: str, code: str = "") -> subprocess.Completed
         env={**os.environ, "PYTHONPATH": ""},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE,
     )
 
 

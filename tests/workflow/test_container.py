@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import ROOT, SMOKE
+from tests.workflow.conftest import PATIENCE, ROOT, SMOKE
 
 # Stands for apptainer: notes the image, and runs the command without it.
 APPTAINER = """#!/usr/bin/env bash
@@ -42,7 +42,7 @@ def snakemake(
         env={**os.environ, **about, "PATH": path},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=PATIENCE,
     )
 
 

@@ -25,7 +25,7 @@ from taae.listening.design import read_key
 from taae.utils.files import write_json
 from tests.unit.codec import stable_codec
 from tests.unit.listening.made import careful, rating_file
-from tests.workflow.conftest import ROOT, SMOKE, Clone
+from tests.workflow.conftest import PATIENCE, ROOT, SMOKE, Clone
 
 pytestmark = pytest.mark.slow
 
@@ -129,7 +129,7 @@ def run(script: str, folder: Path, *flags: str) -> subprocess.CompletedProcess[s
         env=os.environ | {"PATH": path, "PYTHONPATH": str(folder / "workflow")},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, f"{script}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done

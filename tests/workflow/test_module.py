@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import ROOT, SMOKE
+from tests.workflow.conftest import PATIENCE, ROOT, SMOKE
 
 pytestmark = pytest.mark.slow
 IMPORTING = """
@@ -52,17 +52,20 @@ def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=PATIENCE,
     )
 
 
 def test_the_smoke_study_runs_as_a_module(tmp_path: Path) -> None:
-    done = run(tmp_path, "mine", "taae_all")
+    planned = run(tmp_path, "-n", "mine", "taae_all")
+    assert re.search(r"^total +44$", planned.stdout, re.M), planned.stdout[-3000:]
+    few = ("--config", "select=[streams]", "--", "mine", "taae_all")
+    done = run(tmp_path, *few)
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "mine.txt").read_text().startswith("run,variant,seed")
     assert (tmp_path / "results" / "study.json").is_file()
     assert (tmp_path / "results" / "figures" / "cost.pdf").stat().st_size > 5000
-    done = run(tmp_path, "mine", "taae_all")
+    done = run(tmp_path, *few)
     assert "Nothing to be done" in done.stdout + done.stderr
 
 

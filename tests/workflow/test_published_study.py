@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from taae.analysis.write_up import write_up
-from tests.workflow.conftest import ROOT
+from tests.workflow.conftest import PATIENCE, ROOT
 
 STUDY = ROOT / "docs" / "study"
 OVERLAY = ROOT / "workflow" / "studies" / "published.yaml"
@@ -77,7 +77,7 @@ def test_the_tables_draw_the_published_figures(tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     drawn, published = tmp_path / "results" / "figures", STUDY / "figures"

@@ -378,6 +378,24 @@ def test_a_paragraph_gives_each_confirmatory_verdict(found: pd.DataFrame) -> Non
     assert f"Of {len(exploratory)} exploratory differences {same} are equivalent" in texts["window"]
 
 
+def test_a_paragraph_says_who_had_to_move_away_from_the_trunk(found: pd.DataFrame) -> None:
+    begun = {
+        name: replace(variant, training=replace(variant.training, start="trunk"))
+        for name, variant in STUDY.variants.items()
+    }
+    for rounding, moved, stayed in (
+        ("symmetric", "even-no-symmetric, even-neither", "even, even-no-hybrid"),
+        ("original", "even, even-no-hybrid", "even-no-symmetric, even-neither"),
+    ):
+        bottleneck = replace(STUDY.variants["even"].bottleneck, rounding=rounding)
+        trunk = replace(STUDY.variants["even"], bottleneck=bottleneck)
+        texts = paragraphs(found, replace(STUDY, variants=begun, trunk=trunk))
+        assert f"{moved} had to move away from it, and {stayed} had not" in texts["fsq-even"]
+        for name in ("fsq-odd", "window"):  # no arm had to, or all
+            assert "move away" not in texts[name]
+    assert "move away" not in paragraphs(found, STUDY)["fsq-even"]
+
+
 def test_a_headline_gives_the_verdicts_by_the_labels_of_the_arms(found: pd.DataFrame) -> None:
     labelled = replace(STUDY, labels={"window-32": "a window of 32 keys"})
     texts = headlines(found, labelled)

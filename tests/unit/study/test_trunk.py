@@ -13,6 +13,7 @@ from taae.study.checks import changed_keys
 from taae.study.load import resolve
 from taae.study.overlay import merge, read_yaml
 from taae.study.study import Study
+from taae.study.trunk import moving
 from taae.utils.errors import TaaeError
 from taae.utils.files import write_json
 
@@ -143,6 +144,23 @@ def test_what_it_favours_is_a_warning() -> None:
     # Without random windows it has seen its own.
     warnings = study(variants=arms, trunk={"attention": {"random_windows": []}}).warnings
     assert [text.split("'")[1] for text in warnings] == ["narrow", "seen"]
+
+
+def test_arms_of_another_rounding_move_away_from_its_bounds() -> None:
+    arms = {
+        "same": {"bottleneck": {"levels": 8}},
+        "away": {"bottleneck": {"rounding": "original"}},
+        "odd": {"bottleneck": {"rounding": "original", "levels": 5}},
+        "mixed": {"bottleneck": {"rounding": "original", "levels": 5, "random_levels": [5, 8]}},
+        "shifted": {"bottleneck": {"rounding": "shifted", "levels": 5}},
+        "alone": {"bottleneck": {"rounding": "original"}, **NONE},
+    }
+    found = study(variants=arms)
+    assert found.trunk
+    assert moving(found.trunk, found.variants) == ["away", "mixed", "shifted"]
+    other = study(variants=arms, trunk={"bottleneck": {"rounding": "original"}})
+    assert other.trunk
+    assert moving(other.trunk, other.variants) == ["baseline", "same", "shifted"]
 
 
 def test_no_variant_has_its_name() -> None:

@@ -86,3 +86,21 @@ def favours(trunk: Variant, variants: dict[str, Variant]) -> list[str]:
                 " trunk's attention.random_windows"
             )
     return found
+
+
+def moving(trunk: Variant, variants: dict[str, Variant]) -> list[str]:
+    """Return the variants that begin with a trunk and bound their latents otherwise than it does.
+
+    Only rounding sets the bounds. At odd numbers of levels alone, the symmetric and the original
+    ones are the same.
+    """
+    found = []
+    for name, variant in variants.items():
+        one, other = trunk.bottleneck.rounding, variant.bottleneck.rounding
+        levels = {variant.bottleneck.levels, *variant.bottleneck.random_levels}
+        same = one == other or (
+            {one, other} == {"symmetric", "original"} and all(count % 2 for count in levels)
+        )
+        if variant.begins_with_trunk and not same:
+            found.append(name)
+    return found

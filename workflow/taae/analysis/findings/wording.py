@@ -19,7 +19,9 @@ from taae.corpus.config import MAIN
 from taae.evaluation.metrics import METRICS
 from taae.evaluation.robustness.conditions import condition_label
 from taae.study.checks import changed_keys, value_at
+from taae.study.config import Ablation
 from taae.study.study import Study
+from taae.study.trunk import moving
 
 Row = dict[str, Any]
 REPLICATE = "training.replicate"
@@ -59,7 +61,7 @@ def paragraphs(findings: pd.DataFrame, study: Study) -> dict[str, str]:
         rows = cast("list[Row]", findings[findings["ablation"] == name].to_dict("records"))
         if rows:
             parts = [_confirmed(rows), _explored(rows), _crossed(rows)]
-            parts += [_controls(rows), _hardened(rows)]
+            parts += [_controls(rows), _hardened(rows), _moved(study.ablations[name], study)]
             found[name] = " ".join(filter(None, parts))
     return found
 
@@ -310,6 +312,22 @@ def _controls(rows: list[Row]) -> str:
             f" difference ({listed}): take effects of that size for chance."
         )
     return f"None of {len(mine)} tests of controls finds a difference, as it should be."
+
+
+def _moved(ablation: Ablation, study: Study) -> str:
+    """Return which arms have to move away from the bounds of the trunk, where others have not."""
+    if study.trunk is None:
+        return ""
+    begun = [arm for arm in ablation.arms if study.variants[arm].begins_with_trunk]
+    moved = moving(study.trunk, {arm: study.variants[arm] for arm in begun})
+    if not moved or moved == begun:
+        return ""
+    return (
+        f"The trunk is bounded as {study.trunk.bottleneck.rounding} rounding bounds: in training"
+        f" {', '.join(moved)} had to move away from it, and"
+        f" {', '.join(arm for arm in begun if arm not in moved)} had not. What that costs is a part"
+        " of the differences between them (docs/experiment.md, the trunk)."
+    )
 
 
 def _hardened(rows: list[Row]) -> str:
