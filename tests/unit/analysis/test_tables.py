@@ -222,6 +222,20 @@ def test_noise_is_the_spread_of_what_is_the_same_by_construction(scores: pd.Data
         assert set(rows["noise_df"]) == {2}
 
 
+def test_a_control_that_moved_away_from_the_trunk_tells_no_noise(scores: pd.DataFrame) -> None:
+    controlled = with_controls(fsq_even=["even-no-symmetric", "even-no-hybrid"])
+    begun = {
+        name: replace(variant, training=replace(variant.training, start="trunk"))
+        for name, variant in controlled.variants.items()
+    }
+    study = replace(controlled, variants=begun, trunk=begun["even"])
+    means = scores.groupby(["metric", "variant"])["value"].mean()
+    for row in comparisons.noise_table(scores, study).itertuples():
+        pair = means[row.metric][["even", "even-no-hybrid"]]
+        assert (row.n_runs, row.df) == (2, 1)
+        assert row.noise == pytest.approx(pair.std() * 2**0.5)
+
+
 def test_a_control_is_judged_by_the_others(scores: pd.DataFrame) -> None:
     controlled = with_controls(fsq_odd=["odd-no-symmetric"], window=["window-64"])
     compared = comparisons.comparisons(scores, controlled)

@@ -27,6 +27,7 @@ from taae.analysis.pooling import pooled
 from taae.analysis.run_files import usable
 from taae.analysis.statistics import RunVariance
 from taae.study.study import Study
+from taae.study.trunk import moving
 from taae.utils.fingerprint import canonical
 
 
@@ -51,11 +52,18 @@ def pools(study: Study) -> list[list[str]]:
 
 
 def same_by_construction(study: Study) -> list[set[str]]:
-    """Return the groups of variants that differ by chance alone: references and their controls."""
+    """Return the groups of variants that differ by chance alone: references and their controls.
+
+    A control that has to move away from the trunk, where its reference has not, or the other way
+    round, differs by more than chance.
+    """
+    moved = moving(study.trunk, study.variants) if study.trunk else []
     groups: list[set[str]] = []
     for ablation in study.ablations.values():
-        if ablation.controls:
-            group = {ablation.reference, *ablation.controls}
+        reference = ablation.reference
+        controls = [arm for arm in ablation.controls if (arm in moved) == (reference in moved)]
+        if controls:
+            group = {reference, *controls}
             met = [other for other in groups if other & group]
             groups = [other for other in groups if other not in met]
             groups.append(group.union(*met))
