@@ -26,6 +26,7 @@ import pandas as pd
 from taae.analysis.pooling import pooled
 from taae.analysis.run_files import usable
 from taae.analysis.statistics import RunVariance
+from taae.study.config import Ablation
 from taae.study.study import Study
 from taae.study.trunk import moving
 from taae.utils.fingerprint import canonical
@@ -51,19 +52,24 @@ def pools(study: Study) -> list[list[str]]:
     return list(found.values())
 
 
-def same_by_construction(study: Study) -> list[set[str]]:
-    """Return the groups of variants that differ by chance alone: references and their controls.
+def replicates(ablation: Ablation, study: Study) -> list[str]:
+    """Return the controls of an ablation that differ from its reference by chance alone.
 
-    A control that has to move away from the trunk, where its reference has not, or the other way
-    round, differs by more than chance.
+    A control that has to move away from the trunk, where the reference has not, or the other way
+    round, differs by more.
     """
     moved = moving(study.trunk, study.variants) if study.trunk else []
+    reference = ablation.reference in moved
+    return [arm for arm in ablation.controls if (arm in moved) == reference]
+
+
+def same_by_construction(study: Study) -> list[set[str]]:
+    """Return the groups of variants that differ by chance alone: references and replicates."""
     groups: list[set[str]] = []
     for ablation in study.ablations.values():
-        reference = ablation.reference
-        controls = [arm for arm in ablation.controls if (arm in moved) == (reference in moved)]
+        controls = replicates(ablation, study)
         if controls:
-            group = {reference, *controls}
+            group = {ablation.reference, *controls}
             met = [other for other in groups if other & group]
             groups = [other for other in groups if other not in met]
             groups.append(group.union(*met))

@@ -27,6 +27,7 @@ from taae.analysis.bjontegaard import (
 from taae.analysis.pooling import WEIGHT, is_weighted
 from taae.analysis.run_files import collect, usable
 from taae.analysis.statistics import RunVariance
+from taae.analysis.training_noise import replicates
 from taae.codec.operating_points import NATIVE, OWN, stages_of
 from taae.evaluation.metrics import METRICS
 from taae.study.config import Ablation
@@ -131,6 +132,7 @@ def _compared(
 ) -> list[dict[str, Any]]:
     """Return a row per variant of an ablation on one curve, by one metric and kind of bits."""
     better, reference = METRICS[metric].better, arms[ablation.reference]
+    same = replicates(ablation, study)
     rows, found = [], {}
     for variant in ablation.variants:
         row, deltas_of = _pair(reference, arms[variant], better)
@@ -142,9 +144,7 @@ def _compared(
     for row in rows:
         if row["variant"] in found:
             # A control is judged by the others, or it would vouch for itself.
-            others = [
-                name for name in ablation.controls if name in found and name != row["variant"]
-            ]
+            others = [name for name in same if name in found and name != row["variant"]]
             row |= _columns(
                 found[row["variant"]],
                 between_trainings([found[name].log_rate.value for name in others]),
