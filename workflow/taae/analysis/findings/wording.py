@@ -311,7 +311,7 @@ def _controls(rows: list[Row]) -> str:
             f"{len(wrong)} of {len(mine)} tests of controls, where nothing was changed, find a"
             f" difference ({listed}): take effects of that size for chance."
         )
-    return f"None of {len(mine)} tests of controls finds a difference, as it should be."
+    return f"None of {len(mine)} tests of controls is worse or better, as it should be."
 
 
 def _moved(ablation: Ablation, study: Study) -> str:
@@ -337,7 +337,7 @@ def _hardened(rows: list[Row]) -> str:
         return ""
     controls = [row for row in hard if row["role"] == CONTROL]
     wrong = sum(row["verdict"] in (WORSE, BETTER) for row in controls)
-    told = f" Of {len(controls)} tests of controls {wrong} find a difference." if controls else ""
+    told = f" Of {len(controls)} tests of controls {wrong} are worse or better." if controls else ""
     differ = sorted(
         (row for row in mine if row["verdict"] in (WORSE, BETTER)), key=lambda row: row["p"]
     )
