@@ -38,6 +38,27 @@ def test_a_dry_run_plans_every_training(fresh: Clone, overlay: str) -> None:
     assert not Path(fresh.folder / "results" / "corpus").exists()
 
 
+@pytest.mark.parametrize(
+    ("names", "begun"),
+    [
+        (["from-scratch"], ""),
+        (["second-trunk"], "symmetric"),
+        (["second-trunk", "original-trunk"], "original"),
+    ],
+)
+def test_the_studies_beside_the_published_one(names: list[str], begun: str) -> None:
+    """Laid over it, they ask the same contrasts of the same speech from another beginning."""
+    folder = ROOT / "workflow" / "studies"
+    published = [ROOT / "config.yaml", folder / "published.yaml"]
+    beside = load_study([*published, *(folder / f"published-{name}.yaml" for name in names)])
+    main = load_study(published)
+    assert (beside.trunk.bottleneck.rounding if beside.trunk else "") == begun
+    assert beside.trunk is None or not beside.trunk.pretrained
+    assert beside.corpus == main.corpus and set(beside.tests) == set(main.tests)
+    for arm in ("levels", "levels-no-symmetric", "levels-no-hybrid"):
+        assert beside.variants[arm].bottleneck == main.variants[arm].bottleneck
+
+
 @pytest.mark.slow
 def test_a_metric_that_cannot_be_computed_stops_before_the_first_job(fresh: Clone) -> None:
     names = [*load_study([ROOT / "config.yaml"]).metrics.names, "speaker_ge2e"]
