@@ -6,7 +6,7 @@ A run's score is the mean over speakers of one metric. Its variance over trainin
   once the mean of each arm and the mean of each seed are taken out (a seed's data order is shared
   by the arms, so its mean is no noise of a difference);
 - with one seed, from the arms that are the same thing by construction: a reference and its
-  controls.
+  controls, but for one that had to move away from the trunk.
 
 Either pools over all arms that are trained alike, which has many degrees of freedom where each arm
 has two (with three seeds). On simulated studies of 12 arms without any effect, where trainings
@@ -52,7 +52,7 @@ def pools(study: Study) -> list[list[str]]:
     return list(found.values())
 
 
-def replicates(ablation: Ablation, study: Study) -> list[str]:
+def same_as_reference(ablation: Ablation, study: Study) -> list[str]:
     """Return the controls of an ablation that differ from its reference by chance alone.
 
     A control that has to move away from the trunk, where the reference has not, or the other way
@@ -64,10 +64,10 @@ def replicates(ablation: Ablation, study: Study) -> list[str]:
 
 
 def same_by_construction(study: Study) -> list[set[str]]:
-    """Return the groups of variants that differ by chance alone: references and replicates."""
+    """Return the groups of variants that differ by chance alone: references and such controls."""
     groups: list[set[str]] = []
     for ablation in study.ablations.values():
-        controls = replicates(ablation, study)
+        controls = same_as_reference(ablation, study)
         if controls:
             group = {ablation.reference, *controls}
             met = [other for other in groups if other & group]

@@ -27,7 +27,7 @@ from taae.analysis.bjontegaard import (
 from taae.analysis.pooling import WEIGHT, is_weighted
 from taae.analysis.run_files import collect, usable
 from taae.analysis.statistics import RunVariance
-from taae.analysis.training_noise import replicates
+from taae.analysis.training_noise import same_as_reference
 from taae.codec.operating_points import NATIVE, OWN, stages_of
 from taae.evaluation.metrics import METRICS
 from taae.study.config import Ablation
@@ -132,7 +132,7 @@ def _compared(
 ) -> list[dict[str, Any]]:
     """Return a row per variant of an ablation on one curve, by one metric and kind of bits."""
     better, reference = METRICS[metric].better, arms[ablation.reference]
-    same = replicates(ablation, study)
+    same = same_as_reference(ablation, study)
     rows, found = [], {}
     for variant in ablation.variants:
         row, deltas_of = _pair(reference, arms[variant], better)
